@@ -1,0 +1,17 @@
+//! The rules of Countersign, pure: no IO, no clock, no randomness, no async.
+//!
+//! Everything else in the workspace depends on this crate and it depends on none of them. `now` and every nonce are
+//! arguments. Server and desktop fold the same journal with the functions here, so they cannot disagree.
+
+pub mod canonical;
+pub mod digest;
+pub mod dsse;
+pub mod id;
+pub mod intent;
+pub mod journal;
+pub mod time;
+
+mod text;
+
+pub use digest::Digest;
+pub use time::{Millis, UnixMillis};

@@ -1,0 +1,100 @@
+//! Time as milliseconds since the Unix epoch; on the wire and in records RFC 3339, UTC, exactly three decimals.
+
+use core::{fmt, ops::Add, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z. Always an argument: nothing in this crate reads a clock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct UnixMillis(pub i64);
+
+/// A length of time in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// `seconds` as milliseconds.
+    pub const fn seconds(seconds: i64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    /// `hours` as milliseconds.
+    pub const fn hours(hours: i64) -> Self {
+        Self::seconds(hours * 3600)
+    }
+}
+
+/// The text is not a time of the form `2026-11-22T13:26:48.123Z`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time like 2026-11-22T13:26:48.123Z")]
+pub struct InvalidTime;
+
+impl UnixMillis {
+    /// How long after `earlier` this is; negative when it is before.
+    pub const fn since(self, earlier: Self) -> Millis {
+        Millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Millis> for UnixMillis {
+    type Output = Self;
+
+    fn add(self, by: Millis) -> Self {
+        Self(self.0.saturating_add(by.0))
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Times outside the years that RFC 3339 can write cannot be parsed into one of these either.
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        write!(f, "{time:.3}")
+    }
+}
+
+impl fmt::Debug for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for UnixMillis {
+    type Err = InvalidTime;
+
+    /// Only the one spelling is read, so that a body has one canonical form.
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTime)?;
+        let millis = Self(time.as_millisecond());
+        let bytes = text.as_bytes();
+        let shape = bytes.len() == 24 && bytes[10] == b'T' && bytes[19] == b'.' && bytes[23] == b'Z';
+        if shape { Ok(millis) } else { Err(InvalidTime) }
+    }
+}
+
+impl Serialize for UnixMillis {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnixMillis {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(crate::text::FromText::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_and_read_in_one_spelling() {
+        let time = UnixMillis(1_795_354_008_120);
+        assert_eq!(time.to_string(), "2026-11-22T13:26:48.120Z");
+        assert_eq!("2026-11-22T13:26:48.120Z".parse(), Ok(time));
+        for other in ["2026-11-22T13:26:48Z", "2026-11-22T13:26:48.12Z", "2026-11-22T14:26:48.120+01:00", "2026-11-22 13:26:48.120Z"] {
+            assert_eq!(other.parse::<UnixMillis>(), Err(InvalidTime), "{other} is another spelling");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The desktop's backend without a window.

@@ -1,0 +1,1 @@
+//! The SQLite form of a tenant's folded journal.

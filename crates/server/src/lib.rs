@@ -1,0 +1,1 @@
+//! The tenant server: HTTP API, store, automations.

@@ -1,0 +1,1 @@
+//! trait Tool, the registry, one file per tool, and the one executor.
