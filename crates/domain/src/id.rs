@@ -104,9 +104,15 @@ mod tests {
     #[test]
     fn only_the_canonical_spelling_of_an_id_is_that_id() {
         let id = "0192f3a4-0000-7000-8000-0123456789ab";
-        assert!(id.parse::<ProposalId>().is_ok(), "hyphenated lower case is the one form");
+        assert!(
+            id.parse::<ProposalId>().is_ok(),
+            "hyphenated lower case is the one form"
+        );
         for other in [&id.to_uppercase(), &id.replace('-', ""), &format!("{{{id}}}"), ""] {
-            assert!(other.parse::<ProposalId>().is_err(), "{other:?} must not be a second name");
+            assert!(
+                other.parse::<ProposalId>().is_err(),
+                "{other:?} must not be a second name"
+            );
         }
     }
 }

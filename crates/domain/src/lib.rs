@@ -4,14 +4,22 @@
 //! arguments. Server and desktop fold the same journal with the functions here, so they cannot disagree.
 
 pub mod canonical;
+pub mod decision;
 pub mod digest;
 pub mod dsse;
+pub mod execution;
+pub mod fold;
 pub mod id;
 pub mod intent;
 pub mod journal;
+pub mod manifest;
+pub mod record;
+pub mod render;
 pub mod time;
+pub mod wire;
 
 mod text;
 
 pub use digest::Digest;
+pub use record::Record;
 pub use time::{Millis, UnixMillis};

@@ -93,8 +93,17 @@ mod tests {
         let time = UnixMillis(1_795_354_008_120);
         assert_eq!(time.to_string(), "2026-11-22T13:26:48.120Z");
         assert_eq!("2026-11-22T13:26:48.120Z".parse(), Ok(time));
-        for other in ["2026-11-22T13:26:48Z", "2026-11-22T13:26:48.12Z", "2026-11-22T14:26:48.120+01:00", "2026-11-22 13:26:48.120Z"] {
-            assert_eq!(other.parse::<UnixMillis>(), Err(InvalidTime), "{other} is another spelling");
+        for other in [
+            "2026-11-22T13:26:48Z",
+            "2026-11-22T13:26:48.12Z",
+            "2026-11-22T14:26:48.120+01:00",
+            "2026-11-22 13:26:48.120Z",
+        ] {
+            assert_eq!(
+                other.parse::<UnixMillis>(),
+                Err(InvalidTime),
+                "{other} is another spelling"
+            );
         }
     }
 }

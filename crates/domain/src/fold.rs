@@ -1,0 +1,508 @@
+//! A proposal's state as a pure fold over its journal entries, and the merge of its decisions.
+//!
+//! INVARIANT: the state after any prefix of the journal depends on that prefix alone, and on the decisions in it only
+//! as a set. Time enters in one place, [`ProposalState::status`], and there as an argument.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, Millis, UnixMillis,
+    id::{DeviceId, ProposalId, UserId},
+    record::{
+        Assurance, Begin, Decision, EffectClass, Evaluation, Executor, Expire, Failure, Holder,
+        InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, Proposal, Proposer, Reason, Receipt,
+        Record, Requirement, Risk, Supersede, Verdict, Void, Withdraw,
+    },
+};
+
+/// Everything that the journal says of one proposal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposalState {
+    pub id: ProposalId,
+    pub digest: Digest,
+    /// Sequence number of the proposal's own entry.
+    pub created_seq: u64,
+    /// Sequence number of the newest entry about it.
+    pub last_seq: u64,
+    pub created_at: UnixMillis,
+    pub expires_at: UnixMillis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<UnixMillis>,
+    pub proposer: Proposer,
+    pub tool: String,
+    pub manifest: Digest,
+    pub effect: EffectClass,
+    pub risk: Risk,
+    /// Who executes it.
+    pub executor: Executor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<crate::record::ConnectionRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySays>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Cast>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub voids: BTreeMap<Digest, Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed_at: Option<UnixMillis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// The newest evaluation of policy.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySays {
+    pub decision: PolicyDecision,
+    pub reason: String,
+    pub policies: Vec<String>,
+    pub requirement: Requirement,
+    /// Time of the entry: for an allowed call the start of its hold.
+    pub at: UnixMillis,
+}
+
+/// One decision in the journal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cast {
+    /// Time of the entry, the server's; what order and expiry go by.
+    pub at: UnixMillis,
+    pub digest: Digest,
+    pub verdict: Verdict,
+    pub approver: UserId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    pub assurance: Assurance,
+    pub decided_at: UnixMillis,
+    pub expires_at: UnixMillis,
+    pub offline: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retracts: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// An end without a run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Closed {
+    Withdrawn {
+        at: UnixMillis,
+    },
+    Superseded {
+        at: UnixMillis,
+        reason: String,
+        successor: Option<ProposalId>,
+    },
+    Expired {
+        at: UnixMillis,
+    },
+}
+
+/// The accepted begin.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begun {
+    pub at: UnixMillis,
+    pub executor: Executor,
+    pub fence: u64,
+    pub digest: Digest,
+}
+
+/// The accepted receipt.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    pub at: UnixMillis,
+    pub outcome: Outcome,
+    pub summary: String,
+    pub started_at: UnixMillis,
+    pub finished_at: UnixMillis,
+    pub dispatched: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    pub digest: Digest,
+}
+
+/// Where a proposal stands (design §5). `Pending` keeps the seed's meaning: approved, waiting to run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Proposed,
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Unknown,
+    Rejected,
+    Denied,
+    Expired,
+    Withdrawn,
+    Superseded,
+}
+
+impl Status {
+    /// Every status with its name on the wire.
+    pub const ALL: [(Self, &'static str); 11] = [
+        (Self::Proposed, "proposed"),
+        (Self::Pending, "pending"),
+        (Self::Running, "running"),
+        (Self::Completed, "completed"),
+        (Self::Failed, "failed"),
+        (Self::Unknown, "unknown"),
+        (Self::Rejected, "rejected"),
+        (Self::Denied, "denied"),
+        (Self::Expired, "expired"),
+        (Self::Withdrawn, "withdrawn"),
+        (Self::Superseded, "superseded"),
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// Reads a name from the wire.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map(|(status, _)| *status)
+    }
+
+    /// Whether nothing more will happen to the proposal by itself. `Unknown` waits for people or a late receipt.
+    pub const fn is_final(self) -> bool {
+        !matches!(
+            self,
+            Self::Proposed | Self::Pending | Self::Running | Self::Unknown
+        )
+    }
+}
+
+/// What the decisions of a proposal come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merged {
+    /// Still `need - have` people short.
+    Open { have: u32, need: u32 },
+    /// Enough distinct people approved; the quorum was whole at `at`.
+    Approved { at: UnixMillis },
+    /// Somebody rejected it first at `at`.
+    Rejected { at: UnixMillis },
+}
+
+/// A journal entry cannot follow the state that it was applied to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    #[error(transparent)]
+    Record(#[from] InvalidRecord),
+    /// The entry is about another proposal, or is not about a proposal at all.
+    #[error("a {0} entry that does not belong to this proposal")]
+    NotOurs(Kind),
+}
+
+impl ProposalState {
+    /// The state right after the proposal's own entry.
+    pub fn new(proposal: &Proposal, digest: Digest, seq: u64) -> Self {
+        Self {
+            id: proposal.id,
+            digest,
+            created_seq: seq,
+            last_seq: seq,
+            created_at: proposal.created_at,
+            expires_at: proposal.expires_at,
+            not_before: proposal.not_before,
+            proposer: proposal.proposer.clone(),
+            tool: proposal.tool.id.clone(),
+            manifest: proposal.tool.manifest,
+            effect: proposal.effect,
+            risk: proposal.risk,
+            executor: proposal
+                .connection
+                .as_ref()
+                .map_or(Holder::Tenant, |connection| connection.holder),
+            connection: proposal.connection.clone(),
+            policy: None,
+            preview: None,
+            decisions: Vec::new(),
+            voids: BTreeMap::new(),
+            closed: None,
+            begun: None,
+            lapsed_at: None,
+            ended: None,
+        }
+    }
+
+    /// Takes one later entry of the same proposal into account. `at` is the entry's time.
+    ///
+    /// # Errors
+    /// When the entry is not about this proposal or its body does not parse; the state is then unchanged.
+    pub fn apply(&mut self, seq: u64, at: UnixMillis, record: &Record) -> Result<(), FoldError> {
+        match record.kind {
+            Kind::Evaluation => self.policy(at, record.body::<Evaluation>()?)?,
+            Kind::Preview => {
+                self.ours(Kind::Preview, record.body::<Preview>()?.proposal)?;
+                self.preview = Some(record.digest);
+            }
+            Kind::Decision => self.cast(at, record.digest, record.body::<Decision>()?)?,
+            Kind::Void => {
+                let void: Void = record.body()?;
+                self.ours(Kind::Void, void.proposal)?;
+                self.voids.insert(void.decision, void.reason);
+            }
+            Kind::Withdraw => {
+                self.ours(Kind::Withdraw, record.body::<Withdraw>()?.proposal)?;
+                self.closed = Some(Closed::Withdrawn { at });
+            }
+            Kind::Supersede => {
+                let supersede: Supersede = record.body()?;
+                self.ours(Kind::Supersede, supersede.proposal)?;
+                self.closed = Some(Closed::Superseded {
+                    at,
+                    reason: supersede.reason,
+                    successor: supersede.successor,
+                });
+            }
+            Kind::Expire => {
+                self.ours(Kind::Expire, record.body::<Expire>()?.proposal)?;
+                self.closed = Some(Closed::Expired { at });
+            }
+            Kind::Begin => {
+                let begin: Begin = record.body()?;
+                self.ours(Kind::Begin, begin.proposal)?;
+                self.begun = Some(Begun {
+                    at,
+                    executor: begin.executor,
+                    fence: begin.fence,
+                    digest: record.digest,
+                });
+            }
+            Kind::Receipt => self.end(at, record.digest, record.body::<Receipt>()?)?,
+            Kind::Lapse => {
+                self.ours(Kind::Lapse, record.body::<Lapse>()?.proposal)?;
+                self.lapsed_at = Some(at);
+            }
+            Kind::Genesis
+            | Kind::Member
+            | Kind::Invite
+            | Kind::Agent
+            | Kind::Connection
+            | Kind::Manifest
+            | Kind::Enrol
+            | Kind::Endorse
+            | Kind::Revoke
+            | Kind::Proposal => return Err(FoldError::NotOurs(record.kind)),
+        }
+        self.last_seq = seq;
+        Ok(())
+    }
+
+    /// Where the proposal stands at `now`. Only expiry depends on `now`: an `expire` entry may be late, the answer
+    /// is not.
+    pub fn status(&self, now: UnixMillis) -> Status {
+        match self.recorded_status() {
+            Status::Proposed | Status::Pending if self.expires_at <= now => Status::Expired,
+            status @ (Status::Proposed
+            | Status::Pending
+            | Status::Running
+            | Status::Completed
+            | Status::Failed
+            | Status::Unknown
+            | Status::Rejected
+            | Status::Denied
+            | Status::Expired
+            | Status::Withdrawn
+            | Status::Superseded) => status,
+        }
+    }
+
+    /// Where the entries alone put the proposal, whatever the time is.
+    pub fn recorded_status(&self) -> Status {
+        if let Some(ended) = &self.ended {
+            return match ended.outcome {
+                Outcome::Completed => Status::Completed,
+                Outcome::Failed => Status::Failed,
+                Outcome::Unknown => Status::Unknown,
+            };
+        }
+        if self.begun.is_some() {
+            return if self.lapsed_at.is_some() {
+                Status::Unknown
+            } else {
+                Status::Running
+            };
+        }
+        match &self.closed {
+            Some(Closed::Withdrawn { .. }) => return Status::Withdrawn,
+            Some(Closed::Superseded { .. }) => return Status::Superseded,
+            Some(Closed::Expired { .. }) => return Status::Expired,
+            None => {}
+        }
+        let Some(policy) = &self.policy else {
+            return Status::Proposed;
+        };
+        match (policy.decision, self.merged()) {
+            (PolicyDecision::Deny, _) => Status::Denied,
+            (_, Merged::Rejected { .. }) => Status::Rejected,
+            (PolicyDecision::Allow, _) | (_, Merged::Approved { .. }) => Status::Pending,
+            (PolicyDecision::RequiresApproval, Merged::Open { .. }) => Status::Proposed,
+        }
+    }
+
+    /// The earliest time at which a pending call may begin: its hold after the approval was whole, or the scheduled
+    /// time when that is later. `None` while it is not pending.
+    pub fn held_until(&self) -> Option<UnixMillis> {
+        let policy = self.policy.as_ref()?;
+        if self.recorded_status() != Status::Pending {
+            return None;
+        }
+        let from = match (policy.decision, self.merged()) {
+            (_, Merged::Approved { at }) => at,
+            _ => policy.at,
+        };
+        let held = from + policy.requirement.hold;
+        Some(self.not_before.map_or(held, |scheduled| held.max(scheduled)))
+    }
+
+    /// The decisions that count: journalled, not void.
+    pub fn standing(&self) -> impl Iterator<Item = &Cast> + Clone {
+        self.decisions
+            .iter()
+            .filter(|cast| !self.voids.contains_key(&cast.digest))
+    }
+
+    /// What the standing decisions come to under the newest requirement.
+    pub fn merged(&self) -> Merged {
+        let need = self.policy.as_ref().map_or(1, |policy| policy.requirement.quorum);
+        merge(self.standing(), need)
+    }
+
+    /// The approvals that a begin would stand on, one for each person, in order of digest.
+    pub fn authority(&self) -> Vec<Digest> {
+        let mut digests: Vec<_> = approvals(self.standing())
+            .into_values()
+            .map(|cast| cast.digest)
+            .collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    fn ours(&self, kind: Kind, proposal: ProposalId) -> Result<(), FoldError> {
+        if proposal == self.id {
+            Ok(())
+        } else {
+            Err(FoldError::NotOurs(kind))
+        }
+    }
+
+    fn policy(&mut self, at: UnixMillis, evaluation: Evaluation) -> Result<(), FoldError> {
+        self.ours(Kind::Evaluation, evaluation.proposal)?;
+        self.policy = Some(PolicySays {
+            decision: evaluation.decision,
+            reason: evaluation.reason,
+            policies: evaluation.policies,
+            requirement: evaluation.requirement,
+            at,
+        });
+        Ok(())
+    }
+
+    fn cast(&mut self, at: UnixMillis, digest: Digest, decision: Decision) -> Result<(), FoldError> {
+        self.ours(Kind::Decision, decision.proposal)?;
+        // Kept sorted, so that the state is the same whatever order the set arrived in.
+        let cast = Cast {
+            at,
+            digest,
+            verdict: decision.verdict,
+            approver: decision.approver,
+            device: decision.device,
+            assurance: decision.assurance,
+            decided_at: decision.decided_at,
+            expires_at: decision.expires_at,
+            offline: decision.offline,
+            retracts: decision.retracts,
+            comment: decision.comment,
+        };
+        if let Err(place) = self.decisions.binary_search(&cast) {
+            self.decisions.insert(place, cast);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, at: UnixMillis, digest: Digest, receipt: Receipt) -> Result<(), FoldError> {
+        self.ours(Kind::Receipt, receipt.proposal)?;
+        self.ended = Some(Ended {
+            at,
+            outcome: receipt.outcome,
+            summary: receipt.summary,
+            started_at: receipt.started_at,
+            finished_at: receipt.finished_at,
+            dispatched: receipt.dispatched,
+            failure: receipt.failure,
+            reference: receipt.reference,
+            digest,
+        });
+        Ok(())
+    }
+}
+
+/// What a set of valid decisions comes to. Any reject wins; a quorum counts distinct people whose approval stands.
+///
+/// The order of `decisions` does not matter: only their own times do, and those are part of the set.
+pub fn merge<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone, need: u32) -> Merged {
+    if let Some(at) = decisions
+        .clone()
+        .filter(|cast| cast.verdict == Verdict::Reject)
+        .map(|cast| cast.at)
+        .min()
+    {
+        return Merged::Rejected { at };
+    }
+    let mut times: Vec<_> = approvals(decisions).into_values().map(|cast| cast.at).collect();
+    times.sort_unstable();
+    let have = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    // A quorum of nobody would let anything run: at least one person always has to agree.
+    match usize::try_from(need.max(1) - 1)
+        .ok()
+        .and_then(|last| times.get(last))
+    {
+        Some(at) => Merged::Approved { at: *at },
+        None => Merged::Open {
+            have,
+            need: need.max(1),
+        },
+    }
+}
+
+/// The earliest standing approval of each person that the person has not taken back.
+fn approvals<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone) -> BTreeMap<UserId, &'a Cast> {
+    let retracted: Vec<_> = decisions
+        .clone()
+        .filter(|cast| cast.verdict == Verdict::Retract)
+        .filter_map(|cast| Some((cast.approver, cast.retracts?)))
+        .collect();
+    let mut first: BTreeMap<UserId, &Cast> = BTreeMap::new();
+    for cast in decisions.filter(|cast| cast.verdict == Verdict::Approve) {
+        if retracted.contains(&(cast.approver, cast.digest)) {
+            continue;
+        }
+        first
+            .entry(cast.approver)
+            .and_modify(|kept| *kept = (*kept).min(cast))
+            .or_insert(cast);
+    }
+    first
+}
+
+/// How long a proposal can be decided unless its proposer or policy says less (design §4).
+pub const DEFAULT_LIFETIME: Millis = Millis::hours(72);

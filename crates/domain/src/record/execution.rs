@@ -1,0 +1,145 @@
+//! What ran, and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Body, Holder, Kind, Nonce, proposal::subject};
+use crate::{
+    Digest, UnixMillis,
+    canonical::Value,
+    id::{ProposalId, TaskId},
+};
+
+/// Who executes: the holder of the connection, or the server where there is none.
+pub type Executor = Holder;
+
+/// The one point after which a reject, withdraw or stop is too late (design §6.2).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    pub at: UnixMillis,
+    /// Digests of the approvals on which it stands; empty when policy allowed the call.
+    pub authority: Vec<Digest>,
+    /// A device's next sequence number and previous record; absent when the server executes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
+    pub executor: Executor,
+    /// Grows with each lease of the proposal; only its bearer may complete.
+    pub fence: u64,
+    pub nonce: Nonce,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    pub proposal: ProposalId,
+    pub proposal_digest: Digest,
+}
+
+impl Body for Begin {
+    const KIND: Kind = Kind::Begin;
+
+    fn subject(&self) -> String {
+        subject(self.proposal)
+    }
+}
+
+/// How a run ended, as its executor saw it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
+    /// Whether the call had left for its target.
+    pub dispatched: bool,
+    /// What a `local` tool changes in the tenant's own store, applied with this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    pub executor: Executor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    pub fence: u64,
+    pub finished_at: UnixMillis,
+    pub nonce: Nonce,
+    pub outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    pub proposal: ProposalId,
+    pub proposal_digest: Digest,
+    /// The key under which the target knows the call: a Message-ID, an Idempotency-Key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What the tool returned, in its own form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    pub started_at: UnixMillis,
+    /// One sentence for people, at most 500 characters.
+    pub summary: String,
+}
+
+impl Body for Receipt {
+    const KIND: Kind = Kind::Receipt;
+
+    fn subject(&self) -> String {
+        subject(self.proposal)
+    }
+}
+
+/// How it ended. A timeout is `Unknown`, never `Failed`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Completed,
+    Failed,
+    Unknown,
+}
+
+/// Why it did not complete.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// A machine code: `not_dispatched`, `refused`, `timeout`, …
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// What a `local` tool changes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// A task in the tenant's own list.
+    TaskCreated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// A calendar date, `2026-11-30`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_date: Option<String>,
+        id: TaskId,
+        priority: TaskPriority,
+        title: String,
+    },
+}
+
+/// How pressing a task is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskPriority {
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+/// The executor went silent after begin: whether the call happened is not known.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lapse {
+    pub at: UnixMillis,
+    pub fence: u64,
+    pub proposal: ProposalId,
+}
+
+impl Body for Lapse {
+    const KIND: Kind = Kind::Lapse;
+
+    fn subject(&self) -> String {
+        subject(self.proposal)
+    }
+}

@@ -1,0 +1,322 @@
+//! Records: what a journal entry's body says. One file per family; each kind has one canonical JSON form.
+//!
+//! A body is stored and signed as bytes and named only by its digest (SHA-256 over the DSSE PAE). Struct fields are
+//! declared in canonical order, so writing one needs no re-ordering; nothing depends on that but speed.
+
+mod decision;
+mod execution;
+mod people;
+mod proposal;
+mod tenant;
+
+use core::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
+pub use execution::{Begin, Effect, Executor, Failure, Lapse, Outcome, Receipt, TaskPriority};
+pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Revoke, Role};
+pub use proposal::{
+    ConnectionRef, EffectClass, Evaluation, Evidence, Expire, Holder, Phase, PolicyDecision, Preview,
+    PreviewOutcome, Proposal, Proposer, ProposerKind, Requirement, Risk, Supersede, ToolRef, Untrusted,
+    Withdraw,
+};
+pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
+
+use crate::{
+    Digest, canonical,
+    dsse::{self, Envelope},
+};
+
+/// What a record is about. On the wire and in a header its snake-case name; in DSSE's payload type likewise.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Genesis,
+    Member,
+    Invite,
+    Agent,
+    Connection,
+    Manifest,
+    Enrol,
+    Endorse,
+    Revoke,
+    Proposal,
+    Preview,
+    Evaluation,
+    Decision,
+    Void,
+    Withdraw,
+    Supersede,
+    Expire,
+    Begin,
+    Receipt,
+    Lapse,
+}
+
+impl Kind {
+    /// Every kind that this version knows, with its name.
+    pub const ALL: [(Self, &'static str); 20] = [
+        (Self::Genesis, "genesis"),
+        (Self::Member, "member"),
+        (Self::Invite, "invite"),
+        (Self::Agent, "agent"),
+        (Self::Connection, "connection"),
+        (Self::Manifest, "manifest"),
+        (Self::Enrol, "enrol"),
+        (Self::Endorse, "endorse"),
+        (Self::Revoke, "revoke"),
+        (Self::Proposal, "proposal"),
+        (Self::Preview, "preview"),
+        (Self::Evaluation, "evaluation"),
+        (Self::Decision, "decision"),
+        (Self::Void, "void"),
+        (Self::Withdraw, "withdraw"),
+        (Self::Supersede, "supersede"),
+        (Self::Expire, "expire"),
+        (Self::Begin, "begin"),
+        (Self::Receipt, "receipt"),
+        (Self::Lapse, "lapse"),
+    ];
+
+    /// The kind's name in headers and payload types.
+    pub const fn name(self) -> &'static str {
+        // ALL is in declaration order; a test holds the two together.
+        Self::ALL[self as usize].1
+    }
+
+    /// DSSE's `payloadType` of this kind, version 1.
+    pub fn payload_type(self) -> String {
+        format!("application/vnd.countersign.{}.v1+json", self.name())
+    }
+
+    /// Reads a `payloadType`; `None` for a kind or version that this version of Countersign does not know.
+    pub fn from_payload_type(text: &str) -> Option<Self> {
+        text.strip_prefix("application/vnd.countersign.")?
+            .strip_suffix(".v1+json")?
+            .parse()
+            .ok()
+    }
+}
+
+/// The name is not that of a kind this version knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a kind of record that this version does not know")]
+pub struct UnknownKind;
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(kind, _)| *kind)
+            .ok_or(UnknownKind)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A typed record body.
+pub trait Body: Serialize + DeserializeOwned {
+    /// The kind that the body belongs to.
+    const KIND: Kind;
+
+    /// What the entry is about, as the header's `subject`: `proposal/<id>`, `member/<id>`, …
+    fn subject(&self) -> String;
+}
+
+/// Stored bytes of a body with its kind, and the signature when a device made it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// What the body is.
+    pub kind: Kind,
+    /// Canonical bytes of the body.
+    pub body: Vec<u8>,
+    /// The one signature over the body's PAE; `None` for what the server says, which its checkpoint covers.
+    pub signature: Option<dsse::Signature>,
+    /// SHA-256 over the PAE: the record's name.
+    pub digest: Digest,
+}
+
+/// The bytes are not a record of the kind they claim to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRecord {
+    /// The payload type names no kind that this version knows.
+    #[error(transparent)]
+    UnknownKind(#[from] UnknownKind),
+    /// The body is not in canonical form, or not of the kind's shape.
+    #[error("not a valid record body: {0}")]
+    Body(String),
+    /// Not exactly one signature where one is needed.
+    #[error("a record carries exactly one signature")]
+    Signatures,
+}
+
+impl Record {
+    /// The record that the server itself makes from a body.
+    ///
+    /// # Errors
+    /// When the body breaks a limit of the canonical profile (depth, size, integers).
+    pub fn unsigned<B: Body>(body: &B) -> Result<Self, canonical::Error> {
+        let bytes = canonical::to_vec(body)?;
+        let digest = dsse::record_digest(&B::KIND.payload_type(), &bytes);
+        Ok(Self {
+            kind: B::KIND,
+            body: bytes,
+            signature: None,
+            digest,
+        })
+    }
+
+    /// The record that a device makes and signs.
+    ///
+    /// # Errors
+    /// When the body breaks a limit of the canonical profile (depth, size, integers).
+    pub fn signed<B: Body>(body: &B, key: &dsse::SigningKey) -> Result<Self, canonical::Error> {
+        let bytes = canonical::to_vec(body)?;
+        let payload_type = B::KIND.payload_type();
+        let digest = dsse::record_digest(&payload_type, &bytes);
+        let envelope = key.sign(&payload_type, bytes);
+        Ok(Self {
+            kind: B::KIND,
+            body: envelope.payload,
+            signature: envelope.signatures.into_iter().next(),
+            digest,
+        })
+    }
+
+    /// Takes a record as it came over the wire. The signature is carried, not checked: that needs the key.
+    ///
+    /// # Errors
+    /// When the kind is unknown, the body is not canonical, or there is not exactly one signature.
+    pub fn from_envelope(envelope: Envelope) -> Result<Self, InvalidRecord> {
+        let kind = Kind::from_payload_type(&envelope.payload_type).ok_or(UnknownKind)?;
+        canonical::check(&envelope.payload).map_err(|error| InvalidRecord::Body(error.to_string()))?;
+        let digest = dsse::record_digest(&envelope.payload_type, &envelope.payload);
+        let mut signatures = envelope.signatures.into_iter();
+        match (signatures.next(), signatures.next()) {
+            (Some(signature), None) => Ok(Self {
+                kind,
+                body: envelope.payload,
+                signature: Some(signature),
+                digest,
+            }),
+            _ => Err(InvalidRecord::Signatures),
+        }
+    }
+
+    /// The record in DSSE's JSON form.
+    pub fn to_envelope(&self) -> Envelope {
+        Envelope {
+            payload_type: self.kind.payload_type(),
+            payload: self.body.clone(),
+            signatures: self.signature.iter().cloned().collect(),
+        }
+    }
+
+    /// The typed body.
+    ///
+    /// # Errors
+    /// When the record is of another kind, or its bytes are not that kind's canonical form.
+    pub fn body<B: Body>(&self) -> Result<B, InvalidRecord> {
+        if self.kind != B::KIND {
+            return Err(InvalidRecord::Body(format!(
+                "a {} where a {} was expected",
+                self.kind,
+                B::KIND
+            )));
+        }
+        canonical::from_slice(&self.body).map_err(|error| InvalidRecord::Body(error.to_string()))
+    }
+
+    /// Whether `key` signed exactly these bytes.
+    pub fn is_signed_by(&self, key: &dsse::PublicKey) -> bool {
+        self.signature.is_some() && self.to_envelope().verify(key).is_ok()
+    }
+}
+
+/// 128 random bits that keep a body's digest from being guessed; text form 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce([u8; 16]);
+
+impl Nonce {
+    /// Wraps bytes that a shell drew from the operating system's random source.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Nonce({})", hex::encode(self.0))
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 16];
+        let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
+        match hex::decode_to_slice(text, &mut bytes) {
+            Ok(()) if lower => Ok(Self(bytes)),
+            _ => Err("not 32 lower-case hexadecimal digits"),
+        }
+    }
+}
+
+impl Serialize for Nonce {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = [0_u8; 32];
+        hex::encode_to_slice(self.0, &mut text).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(core::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nonce {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(crate::text::FromText::new())
+    }
+}
+
+/// Who did something: the credential's owner, never what a body claims.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Actor {
+    /// A signed-in person.
+    User(crate::id::UserId),
+    /// An agent's key.
+    Agent(crate::id::AgentId),
+    /// The tenant server by itself.
+    Server,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_name_and_payload_type() {
+        for (index, (kind, name)) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "ALL follows the declaration");
+            assert_eq!(kind.name(), name);
+            assert_eq!(name.parse(), Ok(kind));
+            assert_eq!(Kind::from_payload_type(&kind.payload_type()), Some(kind));
+            assert_eq!(
+                serde_json::to_string(&kind).unwrap(),
+                format!("\"{name}\""),
+                "one name everywhere"
+            );
+        }
+        assert_eq!(
+            Kind::from_payload_type("application/vnd.countersign.decision.v2+json"),
+            None
+        );
+    }
+}

@@ -1,0 +1,511 @@
+//! The trusted card: what a person reads before deciding, as typed nodes.
+//!
+//! `render` is pure and locale-free. It runs on the desktop, which shows the view and signs its digest, and on the
+//! server, which makes the view again and compares. INVARIANT: every argument that will run is in the view; an
+//! argument that the manifest does not mention is shown raw.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, UnixMillis,
+    canonical::{self, Object, Value},
+    id::ProposalId,
+    manifest::{CardField, Manifest, Shape},
+    record::{Connection, ConnectionKind, Preview, PreviewOutcome, Proposal, Risk},
+};
+
+/// Version of this renderer. It goes up with every change that alters any view.
+pub const RENDERER: u32 = 1;
+
+/// The card's content. Its canonical digest is what an approval names.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// Every argument, in the manifest's order and form.
+    pub body: Vec<Node>,
+    /// What a person types or matches when the decision needs it.
+    pub confirm: Confirm,
+    /// Through what the call leaves the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Through>,
+    pub expires_at: UnixMillis,
+    /// The holder's preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewView>,
+    pub proposal: ProposalId,
+    pub proposal_digest: Digest,
+    /// The name under which the proposer is registered.
+    pub proposer: Spans,
+    pub renderer: u32,
+    pub risk: Risk,
+    pub risk_reasons: Vec<Spans>,
+    /// What will happen, in one line.
+    pub sentence: Spans,
+    /// The tool's title and version.
+    pub tool: String,
+    /// The proposer's own words, unverified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted: Option<UntrustedView>,
+}
+
+/// Text from outside with everything invisible or misleading made visible.
+pub type Spans = Vec<Span>;
+
+/// A run of text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    content = "text",
+    rename_all = "snake_case",
+    deny_unknown_fields
+)]
+pub enum Span {
+    /// As written.
+    Plain(String),
+    /// Stands for characters that would not be seen or would change how others are seen: `U+202E`.
+    Escape(String),
+}
+
+/// One block of the card.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Node {
+    /// One line. `mono` for what identifies something: an address, a method, a key.
+    Line {
+        label: String,
+        mono: bool,
+        value: Spans,
+    },
+    /// Text as written, every line of it. `characters` counts Unicode scalar values.
+    Text {
+        characters: u32,
+        label: String,
+        lines: Vec<Spans>,
+    },
+    /// Exact bytes that are sent as they stand.
+    Code {
+        characters: u32,
+        label: String,
+        lines: Vec<Spans>,
+    },
+    /// E-mail addresses.
+    Recipients {
+        addresses: Vec<Spans>,
+        label: String,
+    },
+    /// Where a request goes, taken apart so that the host stands alone.
+    Url {
+        host: Spans,
+        label: String,
+        path: Spans,
+        scheme: Spans,
+    },
+    /// Names with values.
+    Pairs {
+        label: String,
+        pairs: Vec<Pair>,
+    },
+    Flag {
+        label: String,
+        on: bool,
+    },
+}
+
+/// One name with its value.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    pub name: Spans,
+    pub value: Spans,
+}
+
+/// The connection as the card names it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Through {
+    /// The public configuration, line by line.
+    pub config: Vec<Pair>,
+    pub kind: ConnectionKind,
+    pub name: Spans,
+}
+
+/// What the holder's preview shows.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PreviewView {
+    Shown { lines: Vec<Pair> },
+    Unavailable { reason: Spans },
+}
+
+/// The proposer's note and evidence.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UntrustedView {
+    pub evidence: Vec<Pair>,
+    pub note: Vec<Spans>,
+}
+
+/// What a person does to show that they read it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Confirm {
+    /// Type this text, which stands on the card under `label`.
+    Type { label: String, text: String },
+    /// Type this number, which belongs to exactly these bytes.
+    Match { number: u32 },
+}
+
+/// The card cannot be made: the proposal and what it names do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    #[error("the tool's manifest is not the one that the proposal names")]
+    Manifest,
+    #[error("the connection is not the one that the proposal names, or its configuration has changed")]
+    Connection,
+    #[error("the preview is about another proposal")]
+    Preview,
+    #[error(transparent)]
+    Canonical(#[from] canonical::Error),
+}
+
+impl View {
+    /// The digest that an approval names.
+    ///
+    /// # Errors
+    /// When the view breaks a limit of the canonical profile.
+    pub fn digest(&self) -> Result<Digest, canonical::Error> {
+        canonical::to_vec(self).map(|bytes| Digest::of(&bytes))
+    }
+}
+
+/// Makes the card.
+///
+/// `digest` is the proposal record's. The caller has checked `proposal`, `preview` and `connection` against the journal.
+///
+/// # Errors
+/// When manifest, connection or preview are not those that the proposal names.
+pub fn render(
+    proposal: &Proposal,
+    digest: Digest,
+    preview: Option<&Preview>,
+    manifest: &Manifest,
+    connection: Option<&Connection>,
+) -> Result<View, RenderError> {
+    if manifest.id != proposal.tool.id || manifest.digest()? != proposal.tool.manifest {
+        return Err(RenderError::Manifest);
+    }
+    let through = through(proposal, connection)?;
+    if preview.is_some_and(|preview| preview.proposal != proposal.id || preview.proposal_digest != digest) {
+        return Err(RenderError::Preview);
+    }
+    let empty = Object::new();
+    let args = proposal.args.as_object().unwrap_or(&empty);
+    Ok(View {
+        body: body(args, manifest, connection),
+        confirm: confirm(args, manifest, digest),
+        connection: through,
+        expires_at: proposal.expires_at,
+        preview: preview.map(|preview| match &preview.outcome {
+            PreviewOutcome::Shown { content } => PreviewView::Shown {
+                lines: pairs(content),
+            },
+            PreviewOutcome::Unavailable { reason } => PreviewView::Unavailable {
+                reason: visible(reason),
+            },
+        }),
+        proposal: proposal.id,
+        proposal_digest: digest,
+        proposer: visible(&proposal.proposer.name),
+        renderer: RENDERER,
+        risk: proposal.risk,
+        risk_reasons: proposal
+            .risk_reasons
+            .iter()
+            .map(|reason| visible(reason))
+            .collect(),
+        sentence: sentence(&manifest.sentence, args),
+        tool: format!("{} {}", manifest.title, manifest.version),
+        untrusted: (!proposal.untrusted.is_empty()).then(|| UntrustedView {
+            evidence: proposal
+                .untrusted
+                .evidence
+                .iter()
+                .map(|item| Pair {
+                    name: visible(&item.title),
+                    value: visible(&item.value),
+                })
+                .collect(),
+            note: proposal.untrusted.note.as_deref().map(lines).unwrap_or_default(),
+        }),
+    })
+}
+
+/// One line saying what a call with these arguments does. Also what the inbox shows in its rows.
+pub fn sentence(template: &str, args: &Object) -> Spans {
+    let mut spans = Spans::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else {
+            break;
+        };
+        push_plain(&mut spans, before);
+        for span in visible(&brief(args.get(name))) {
+            match span {
+                Span::Plain(text) => push_plain(&mut spans, &text),
+                escape @ Span::Escape(_) => spans.push(escape),
+            }
+        }
+        rest = after;
+    }
+    push_plain(&mut spans, rest);
+    spans
+}
+
+/// Makes untrusted text harmless to look at: control and format characters, bidirectional overrides, zero-width,
+/// tag and private-use characters, and piled-up combining marks become [`Span::Escape`]. Nothing is dropped.
+pub fn visible(text: &str) -> Spans {
+    let mut spans = Spans::new();
+    let mut plain = String::new();
+    let mut marks = 0;
+    for c in text.chars() {
+        marks = if is_combining(c) { marks + 1 } else { 0 };
+        if is_deceptive(c) || marks > 2 {
+            if !plain.is_empty() {
+                spans.push(Span::Plain(core::mem::take(&mut plain)));
+            }
+            spans.push(Span::Escape(format!("U+{:04X}", u32::from(c))));
+        } else {
+            plain.push(c);
+        }
+    }
+    if !plain.is_empty() {
+        spans.push(Span::Plain(plain));
+    }
+    spans
+}
+
+/// Spans as one plain string, escapes in their visible form: for search, notifications and logs.
+pub fn flat(spans: &[Span]) -> String {
+    let mut text = String::new();
+    for span in spans {
+        match span {
+            Span::Plain(plain) => text.push_str(plain),
+            Span::Escape(code) => {
+                text.push('⟦');
+                text.push_str(code);
+                text.push('⟧');
+            }
+        }
+    }
+    text
+}
+
+fn push_plain(spans: &mut Spans, text: &str) {
+    match spans.last_mut() {
+        Some(Span::Plain(last)) => last.push_str(text),
+        Some(Span::Escape(_)) | None if !text.is_empty() => spans.push(Span::Plain(text.to_owned())),
+        Some(Span::Escape(_)) | None => {}
+    }
+}
+
+/// How much of one value the sentence carries, in characters.
+const BRIEF: usize = 120;
+
+fn brief(value: Option<&Value>) -> String {
+    let whole = match value {
+        None => "…".to_owned(),
+        Some(Value::Array(items)) => match items.as_slice() {
+            [first, rest @ ..] if !rest.is_empty() => {
+                let others = if rest.len() == 1 {
+                    "1 more".to_owned()
+                } else {
+                    format!("{} more", rest.len())
+                };
+                format!("{} and {others}", raw(first))
+            }
+            [only] => raw(only),
+            _ => "nobody".to_owned(),
+        },
+        Some(other) => raw(other),
+    };
+    let line: String = whole
+        .chars()
+        .map(|c| if c == '\n' || c == '\r' { ' ' } else { c })
+        .collect();
+    match line.char_indices().nth(BRIEF) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
+    }
+}
+
+/// A scalar as it is, anything else as canonical JSON.
+fn raw(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Null => "nothing".to_owned(),
+        Value::Array(_) | Value::Object(_) => match canonical::to_vec(value) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            // The value comes out of a record body, which is canonical: it has a canonical form.
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
+fn lines(text: &str) -> Vec<Spans> {
+    text.split('\n')
+        .map(|line| visible(line.strip_suffix('\r').unwrap_or(line)))
+        .collect()
+}
+
+fn pairs(value: &Value) -> Vec<Pair> {
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .map(|(name, value)| Pair {
+                name: visible(name),
+                value: visible(&raw(value)),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(pairs).collect(),
+        other @ (Value::Null | Value::Bool(_) | Value::Integer(_) | Value::String(_)) => vec![Pair {
+            name: Spans::new(),
+            value: visible(&raw(other)),
+        }],
+    }
+}
+
+fn through(proposal: &Proposal, connection: Option<&Connection>) -> Result<Option<Through>, RenderError> {
+    match (&proposal.connection, connection) {
+        (None, None) => Ok(None),
+        (Some(named), Some(given)) if named.id == given.id && given.config_digest()? == named.config => {
+            Ok(Some(Through {
+                config: pairs(&given.config),
+                kind: given.kind,
+                name: visible(&given.name),
+            }))
+        }
+        (None | Some(_), _) => Err(RenderError::Connection),
+    }
+}
+
+fn body(args: &Object, manifest: &Manifest, connection: Option<&Connection>) -> Vec<Node> {
+    let named = manifest
+        .card
+        .iter()
+        .filter_map(|field| Some(node(field, args.get(&field.arg)?, connection)));
+    let unnamed = args
+        .iter()
+        .filter(|(name, _)| !manifest.card.iter().any(|field| field.arg == *name))
+        .map(|(name, value)| code(name.to_owned(), &raw(value)));
+    named.chain(unnamed).collect()
+}
+
+fn node(field: &CardField, value: &Value, connection: Option<&Connection>) -> Node {
+    let label = field.label.clone();
+    match (field.shape, value) {
+        (Shape::Text, Value::String(text)) => Node::Text {
+            characters: characters(text),
+            label,
+            lines: lines(text),
+        },
+        (Shape::Code, Value::String(text)) => code(label, text),
+        (Shape::Recipients, Value::String(address)) => Node::Recipients {
+            addresses: vec![visible(address)],
+            label,
+        },
+        (Shape::Recipients, Value::Array(items)) => Node::Recipients {
+            addresses: items.iter().map(|item| visible(&raw(item))).collect(),
+            label,
+        },
+        (Shape::Url, Value::String(path)) => url(label, path, connection),
+        (Shape::Pairs, value @ (Value::Object(_) | Value::Array(_))) => Node::Pairs {
+            label,
+            pairs: pairs(value),
+        },
+        (Shape::Flag, Value::Bool(on)) => Node::Flag { label, on: *on },
+        (Shape::Line | Shape::Date, Value::String(text)) if !text.contains('\n') => Node::Line {
+            label,
+            mono: false,
+            value: visible(text),
+        },
+        (Shape::Method, Value::String(text)) => Node::Line {
+            label,
+            mono: true,
+            value: visible(text),
+        },
+        // A value that does not have its field's shape is still shown, whole.
+        (_, other) => code(label, &raw(other)),
+    }
+}
+
+fn code(label: String, text: &str) -> Node {
+    Node::Code {
+        characters: characters(text),
+        label,
+        lines: lines(text),
+    }
+}
+
+fn characters(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
+/// A path under the connection's base URL; the host comes from the connection, never from the arguments.
+fn url(label: String, path: &str, connection: Option<&Connection>) -> Node {
+    let base = connection
+        .and_then(|c| c.config.as_object()?.get("base_url")?.as_str())
+        .unwrap_or_default();
+    let (scheme, rest) = base.split_once("://").unwrap_or(("", base));
+    let (host, prefix) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let whole = format!("{}{path}", prefix.trim_end_matches('/'));
+    Node::Url {
+        host: visible(host),
+        label,
+        path: visible(&whole),
+        scheme: visible(scheme),
+    }
+}
+
+fn confirm(args: &Object, manifest: &Manifest, digest: Digest) -> Confirm {
+    let typed = manifest.confirm.as_deref().and_then(|arg| {
+        let text = match args.get(arg)? {
+            Value::Array(items) => raw(items.first()?),
+            one
+            @ (Value::Null | Value::Bool(_) | Value::Integer(_) | Value::String(_) | Value::Object(_)) => {
+                raw(one)
+            }
+        };
+        let label = manifest.card.iter().find(|field| field.arg == arg)?.label.clone();
+        // What a person cannot see or type exactly cannot be asked for.
+        let plain = matches!(visible(&text).as_slice(), [Span::Plain(_)]) && text.is_ascii();
+        (plain && text.len() <= BRIEF).then_some(Confirm::Type { label, text })
+    });
+    typed.unwrap_or_else(|| {
+        let [first, second, ..] = *digest.as_bytes();
+        Confirm::Match {
+            number: 10 + u32::from(u16::from_be_bytes([first, second])) % 90,
+        }
+    })
+}
+
+/// Characters that are invisible or alter how their neighbours look: Unicode categories Cc, Cf, Zl, Zp, Co, the
+/// default-ignorable code points, and spaces other than U+0020.
+fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{0000}'..='\u{001F}' | '\u{007F}'..='\u{00A0}' | '\u{00AD}' | '\u{034F}' | '\u{0600}'..='\u{0605}'
+        | '\u{061C}' | '\u{06DD}' | '\u{070F}' | '\u{0890}'..='\u{0891}' | '\u{08E2}' | '\u{115F}'..='\u{1160}'
+        | '\u{1680}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2000}'..='\u{200F}'
+        | '\u{2028}'..='\u{202F}' | '\u{205F}'..='\u{206F}' | '\u{2800}' | '\u{3000}' | '\u{3164}'
+        | '\u{E000}'..='\u{F8FF}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFD}'
+        | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{F0000}'..='\u{10FFFF}')
+}
+
+/// The common blocks of combining marks.
+fn is_combining(c: char) -> bool {
+    matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
+}
