@@ -1,15 +1,21 @@
 # Each target is one script; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help test check clean
+.PHONY: help run test check story clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## set up what is missing, build, and open the desktop app (RELEASE=1: optimised build)
+	@scripts/run.sh
 
 test: ## set up what is missing and run every test that needs no network but the package registries
 	@scripts/test.sh
 
 check: ## formatting, lints, docs, licences and bans, unused dependencies, the front end's types
 	@scripts/check.sh
+
+story: ## play the story unattended in a real window; screenshots go to target/story/
+	@scripts/story.sh
 
 clean: ## remove what was built (installed packages and cargo tools stay)
 	@scripts/clean.sh
