@@ -138,6 +138,32 @@ pub fn check(bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
+/// Appends a string in canonical form, quotes and all, as `JSON.stringify` writes it too.
+pub(crate) fn push_string(out: &mut String, text: &str) {
+    const HEX: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\0'..'\u{20}' => {
+                let code = c as usize;
+                out.push_str("\\u00");
+                out.extend([HEX[code / 16], HEX[code % 16]]);
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
 fn within_length(bytes: &[u8]) -> Result<(), Error> {
     if bytes.len() > MAX_BYTES {
         Err(Error::TooLong { bytes: bytes.len() })
@@ -1095,6 +1121,13 @@ mod tests {
         fn the_scanner_accepts_exactly_what_the_writer_writes(bytes in document()) {
             let written = parse(&bytes).ok().map(|value| serde_json::to_vec(&value).unwrap());
             prop_assert_eq!(check(&bytes).is_ok(), written.as_deref() == Some(&bytes[..]));
+        }
+
+        #[test]
+        fn a_string_written_by_hand_is_the_same(text in text()) {
+            let mut out = String::new();
+            push_string(&mut out, &text);
+            prop_assert_eq!(out.into_bytes(), to_vec(&text).unwrap());
         }
 
         #[test]
