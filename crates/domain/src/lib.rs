@@ -13,6 +13,7 @@ pub mod id;
 pub mod intent;
 pub mod journal;
 pub mod manifest;
+pub mod people;
 pub mod record;
 pub mod render;
 pub mod time;

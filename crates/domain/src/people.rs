@@ -1,0 +1,245 @@
+//! Who belongs to a tenant and what it can reach, as a fold over its journal: members, invitations, agents, devices,
+//! connections, tools. Small beside the proposals, so both sides keep it in memory.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Digest, Record, UnixMillis,
+    dsse::PublicKey,
+    fold::FoldError,
+    id::{AgentId, ConnectionId, DeviceId, InviteId, TenantId, UserId},
+    manifest::Manifest,
+    record::{
+        Agent, Connection, ConnectionKind, Endorse, Endorsement, Enrol, Genesis, Invite, Kind, Member, Mode,
+        Revoke, Role,
+    },
+};
+
+/// The people, software and ways out of one tenant.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct People {
+    pub tenant: Option<Tenant>,
+    pub members: BTreeMap<UserId, Person>,
+    pub invites: BTreeMap<InviteId, Invite>,
+    pub agents: BTreeMap<AgentId, Software>,
+    pub devices: BTreeMap<DeviceId, Device>,
+    /// Those not removed.
+    pub connections: BTreeMap<ConnectionId, Connection>,
+    /// The newest manifest of each tool, by tool id, with its digest.
+    pub tools: BTreeMap<String, (Digest, Manifest)>,
+}
+
+/// What genesis said, and whether the tenant has since become a company.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub name: String,
+    pub mode: Mode,
+    pub log_key: PublicKey,
+    pub created_at: UnixMillis,
+}
+
+/// A member, or someone who was one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Person {
+    pub email: String,
+    pub name: String,
+    /// `None` after removal.
+    pub role: Option<Role>,
+    /// Since when the person has been a member without a break.
+    pub since: UnixMillis,
+}
+
+/// An agent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Software {
+    pub name: String,
+    pub owner: Option<UserId>,
+    pub revoked: bool,
+    pub since: UnixMillis,
+}
+
+/// A device key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    pub user: UserId,
+    pub name: String,
+    pub key: PublicKey,
+    /// Digest of its enrol record.
+    pub enrol: Digest,
+    pub enrolled_at: UnixMillis,
+    /// `None` while it waits to be vouched for.
+    pub endorsed_by: Option<Endorsement>,
+    pub revoked_at: Option<UnixMillis>,
+}
+
+impl Device {
+    /// Whether its signatures count.
+    pub const fn is_active(&self) -> bool {
+        self.endorsed_by.is_some() && self.revoked_at.is_none()
+    }
+
+    /// Six digits that both sides derive from the enrol record, for people to compare.
+    pub fn code(&self) -> String {
+        enrolment_code(self.enrol)
+    }
+}
+
+/// The six digits that name an enrolment to people.
+pub fn enrolment_code(enrol: Digest) -> String {
+    let [a, b, c, d, ..] = *enrol.as_bytes();
+    format!("{:06}", u32::from_be_bytes([a, b, c, d]) % 1_000_000)
+}
+
+/// The kinds that [`People::apply`] takes.
+pub const KINDS: [Kind; 9] = [
+    Kind::Genesis,
+    Kind::Member,
+    Kind::Invite,
+    Kind::Agent,
+    Kind::Connection,
+    Kind::Manifest,
+    Kind::Enrol,
+    Kind::Endorse,
+    Kind::Revoke,
+];
+
+impl People {
+    /// Takes one entry into account. `at` is the entry's time.
+    ///
+    /// # Errors
+    /// When the record is of a kind that says nothing about people, or does not parse; nothing changes then.
+    pub fn apply(&mut self, at: UnixMillis, record: &Record) -> Result<(), FoldError> {
+        match record.kind {
+            Kind::Genesis => {
+                let genesis: Genesis = record.body()?;
+                self.tenant = Some(Tenant {
+                    id: genesis.tenant,
+                    name: genesis.name,
+                    mode: genesis.mode,
+                    log_key: genesis.log_key,
+                    created_at: genesis.created_at,
+                });
+            }
+            Kind::Member => self.member(at, record.body()?),
+            Kind::Invite => {
+                let invite: Invite = record.body()?;
+                if invite.role.is_some() {
+                    self.invites.insert(invite.id, invite);
+                } else {
+                    self.invites.remove(&invite.id);
+                }
+            }
+            Kind::Agent => {
+                let agent: Agent = record.body()?;
+                let since = self.agents.get(&agent.agent).map_or(at, |known| known.since);
+                let software = Software {
+                    name: agent.name,
+                    owner: agent.owner,
+                    revoked: agent.revoked,
+                    since,
+                };
+                self.agents.insert(agent.agent, software);
+            }
+            Kind::Connection => {
+                let connection: Connection = record.body()?;
+                if connection.removed {
+                    self.connections.remove(&connection.id);
+                } else {
+                    self.connections.insert(connection.id, connection);
+                }
+            }
+            Kind::Manifest => {
+                let manifest: Manifest = record.body()?;
+                self.tools.insert(manifest.id.clone(), (record.digest, manifest));
+            }
+            Kind::Enrol => self.enrol(at, record.digest, record.body()?),
+            Kind::Endorse => {
+                let endorse: Endorse = record.body()?;
+                if let Some(device) = self.devices.get_mut(&endorse.device)
+                    && device.enrol == endorse.enrol
+                {
+                    device.endorsed_by = Some(endorse.by);
+                }
+            }
+            Kind::Revoke => {
+                let revoke: Revoke = record.body()?;
+                if let Some(device) = self.devices.get_mut(&revoke.device) {
+                    device.revoked_at.get_or_insert(at);
+                }
+            }
+            Kind::Proposal
+            | Kind::Preview
+            | Kind::Evaluation
+            | Kind::Decision
+            | Kind::Void
+            | Kind::Withdraw
+            | Kind::Supersede
+            | Kind::Expire
+            | Kind::Begin
+            | Kind::Receipt
+            | Kind::Lapse => return Err(FoldError::NotOurs(record.kind)),
+        }
+        Ok(())
+    }
+
+    /// The person's role; `None` for strangers and former members.
+    pub fn role(&self, user: UserId) -> Option<Role> {
+        self.members.get(&user)?.role
+    }
+
+    /// Solo or company. A tenant without a genesis is treated as the stricter of the two.
+    pub fn mode(&self) -> Mode {
+        self.tenant.as_ref().map_or(Mode::Company, |tenant| tenant.mode)
+    }
+
+    /// The person whose own agent it is.
+    pub fn agent_owner(&self, agent: AgentId) -> Option<UserId> {
+        self.agents.get(&agent)?.owner
+    }
+
+    /// Connections of one kind, oldest id first.
+    pub fn connections_of(&self, kind: ConnectionKind) -> impl Iterator<Item = &Connection> {
+        self.connections
+            .values()
+            .filter(move |connection| connection.kind == kind)
+    }
+
+    fn member(&mut self, at: UnixMillis, member: Member) {
+        let since = match self.members.get(&member.user) {
+            Some(person) if person.role.is_some() => person.since,
+            Some(_) | None => at,
+        };
+        let person = Person {
+            email: member.email,
+            name: member.name,
+            role: member.role,
+            since,
+        };
+        self.members.insert(member.user, person);
+        // A second person who decides makes it a company, one way (design §4).
+        let deciders = self
+            .members
+            .values()
+            .filter(|person| person.role.is_some_and(Role::decides))
+            .count();
+        if deciders > 1
+            && let Some(tenant) = &mut self.tenant
+        {
+            tenant.mode = Mode::Company;
+        }
+    }
+
+    fn enrol(&mut self, at: UnixMillis, digest: Digest, enrol: Enrol) {
+        // An id is used once: a second enrol record under it would swap the key behind an endorsement.
+        self.devices.entry(enrol.device).or_insert(Device {
+            user: enrol.user,
+            name: enrol.name,
+            key: enrol.public_key,
+            enrol: digest,
+            enrolled_at: at,
+            endorsed_by: None,
+            revoked_at: None,
+        });
+    }
+}
