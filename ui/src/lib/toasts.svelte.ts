@@ -1,0 +1,92 @@
+/* Short messages at the foot, in a queue, and the one live region that speaks them. */
+import type { Tone } from "./bindings";
+
+export type Toast = {
+  id: number;
+  words: string;
+  tone: Tone;
+  /** Undo, while it is possible. */
+  undo: (() => void) | null;
+  /** Whole seconds left until `undo` is gone; null when it is not counting. */
+  left: number | null;
+};
+
+const shownForMs = 5_000;
+const atMost = 4;
+
+class Toasts {
+  list = $state<Toast[]>([]);
+  /** What the live region says now. */
+  spoken = $state("");
+  #nextId = 1;
+  #odd = false;
+  #timers = new Map<number, ReturnType<typeof setInterval>>();
+
+  /** Says a sentence to a screen reader without showing it. */
+  say(words: string) {
+    // The same sentence twice has to change the text, or it is not spoken again.
+    this.#odd = !this.#odd;
+    this.spoken = this.#odd ? words : `${words}\u00a0`;
+  }
+
+  show(words: string, tone: Tone = "neutral"): number {
+    const id = this.#push({ words, tone, undo: null, left: null });
+    setTimeout(() => this.close(id), tone === "bad" ? 2 * shownForMs : shownForMs);
+    return id;
+  }
+
+  /** A toast with Undo, counting down. It only shows: whoever offers the undo keeps the time that counts. */
+  showUndo(words: string, seconds: number, undo: () => void): number {
+    const id = this.#push({
+      words,
+      tone: "neutral",
+      left: seconds,
+      undo: () => {
+        this.close(id);
+        undo();
+      },
+    });
+    const ends = Date.now() + seconds * 1000;
+    const timer = setInterval(() => {
+      const toast = this.list.find((one) => one.id === id);
+      const left = Math.ceil((ends - Date.now()) / 1000);
+      if (toast && left > 0) toast.left = left;
+      else this.close(id);
+    }, 250);
+    this.#timers.set(id, timer);
+    return id;
+  }
+
+  /** Undoes the newest thing that can be undone; false when there is none. */
+  undoLast(): boolean {
+    const toast = this.list.findLast((one) => one.undo);
+    toast?.undo?.();
+    return toast !== undefined;
+  }
+
+  close(id: number) {
+    clearInterval(this.#timers.get(id));
+    this.#timers.delete(id);
+    this.list = this.list.filter((one) => one.id !== id);
+  }
+
+  clear() {
+    for (const toast of this.list) this.close(toast.id);
+    this.spoken = "";
+  }
+
+  #push(toast: Omit<Toast, "id">): number {
+    const id = this.#nextId++;
+    // Toasts that only tell make room first: an undo is never pushed out.
+    const told = this.list.filter((one) => !one.undo);
+    const crowded = this.list.length >= atMost && told[0];
+    this.list = [
+      ...(crowded ? this.list.filter((one) => one !== told[0]) : this.list),
+      { id, ...toast },
+    ];
+    this.say(toast.undo ? `${toast.words}. Press z to undo.` : toast.words);
+    return id;
+  }
+}
+
+export const toasts = new Toasts();

@@ -1,0 +1,76 @@
+/* Labels for raw values. The core is locale-free; English words live here. */
+import type { PolicyDecision, Risk, Role, Span, TaskPriority } from "./bindings";
+
+/** The one order of risk, everywhere. */
+export const risks: readonly Risk[] = ["low", "medium", "high", "critical"];
+
+export const riskWord: Record<Risk, string> = {
+  low: "Low",
+  medium: "Medium",
+  high: "High",
+  critical: "Critical",
+};
+
+export const roleWord: Record<Role, string> = {
+  owner: "Owner",
+  admin: "Admin",
+  approver: "Approver",
+  auditor: "Auditor",
+  member: "Member",
+};
+
+export const roleHelp: Record<Role, string> = {
+  owner: "Everything, and hands over the tenant",
+  admin: "Manages people, keys and connections, and approves",
+  approver: "Sees everything and decides where policy allows",
+  auditor: "Sees and verifies everything, decides nothing",
+  member: "Proposes, and sees own proposals",
+};
+
+export const priorityWord: Record<TaskPriority, string> = {
+  low: "Low",
+  normal: "Normal",
+  high: "High",
+};
+
+export const decisionWord: Record<PolicyDecision, string> = {
+  allow: "Runs without asking",
+  deny: "Refused by policy",
+  requires_approval: "Needs approval",
+};
+
+const labels: Record<string, string> = {
+  to: "To",
+  cc: "Cc",
+  bcc: "Bcc",
+  from: "From",
+  subject: "Subject",
+  body: "Text",
+  text: "Text",
+  title: "Title",
+  description: "Description",
+  priority: "Priority",
+  due_date: "Due",
+  dueDate: "Due",
+  url: "Address",
+  method: "Method",
+  headers: "Headers",
+  connection: "Connection",
+  include_details: "Include details",
+  includeDetails: "Include details",
+  reply_to: "Reply to",
+  replyTo: "Reply to",
+};
+
+/** A label key in words: a known one, or the key itself with its words apart. */
+export function label(key: string): string {
+  const known = labels[key];
+  if (known) return known;
+  const apart = key.replace(/[_.]+/g, " ").replace(/([a-z\d])([A-Z])/g, "$1 $2");
+  return apart.charAt(0).toUpperCase() + apart.slice(1);
+}
+
+/** Spans as one string, for names that a screen reader speaks and for the clipboard. */
+export function plain(spans: readonly Span[]): string {
+  return spans.map((span) => span.text).join("");
+}

@@ -1,0 +1,351 @@
+/* A core in memory, for tests and the fake preview only. It answers every command of bindings.ts. */
+import type {
+  AppState,
+  Card,
+  CommandError,
+  ConnectCompany,
+  Connection,
+  ConnectionForm,
+  Decide,
+  Decided,
+  EngineEvent,
+  FirstAgent,
+  InboxPage,
+  InboxQuery,
+  InboxRow,
+  Risk,
+  StartHere,
+  StateKind,
+} from "../../lib/bindings";
+import { at, card, field } from "./cards";
+import { draft } from "./draft";
+import { house } from "./house";
+import { done, inProgress, toDecide } from "./samples";
+import { spans } from "./spans";
+
+export type Scenario = {
+  phase?: AppState["phase"];
+  empty?: boolean;
+  offline?: boolean;
+  company?: boolean;
+  alarm?: string;
+  /** This many more proposals to decide. */
+  many?: number;
+  /** Commands that fail, with their error. */
+  failing?: Partial<Record<string, CommandError>>;
+};
+
+const inProgressKinds: StateKind[] = ["saved", "sent", "effective", "held", "pending", "running"];
+
+export function error(
+  code: CommandError["code"],
+  message: string,
+  named: string | null = null,
+): CommandError {
+  return { code, message, field: named };
+}
+
+export class FakeCore {
+  cards: Card[];
+  readonly calls: { command: string; args: Record<string, unknown> }[] = [];
+  state: AppState;
+  everProposed: boolean;
+  connections: Connection[];
+  readonly people;
+  failing: Partial<Record<string, CommandError>>;
+  /** Set by whoever installs the fake. */
+  emit: (event: EngineEvent) => void = () => {};
+
+  constructor(scenario: Scenario = {}) {
+    const parts = house(scenario.company ?? false);
+    this.people = parts;
+    this.connections = parts.connections;
+    this.state = parts.state;
+    this.failing = scenario.failing ?? {};
+    this.everProposed = !scenario.empty;
+    this.cards = scenario.empty ? [] : [...toDecide(), ...inProgress(), ...done()];
+    for (let n = 0; n < (scenario.many ?? 0); n++) {
+      const risk: Risk = n % 9 === 0 ? "low" : "medium";
+      this.cards.push(
+        card({
+          tool: "assistant.create_task",
+          sentence: `Create the task “Number ${n + 1}”`,
+          risk,
+          body: [field("title", `Number ${n + 1}`)],
+        }),
+      );
+    }
+    if (scenario.phase) this.state.phase = scenario.phase;
+    if (scenario.alarm) this.state.journal.alarm = scenario.alarm;
+    if (scenario.offline) {
+      this.state.link = {
+        state: "offline",
+        asOf: at(-47 * 60),
+        ageSeconds: 47 * 60,
+        waitingToSend: 2,
+      };
+    }
+  }
+
+  /** One command, as the bridge would call it. Throws a CommandError. */
+  answer(command: string, args: Record<string, unknown>): unknown {
+    this.calls.push({ command, args });
+    const failure = this.failing[command];
+    // eslint-disable-next-line no-throw-literal -- the bridge rejects with plain data
+    if (failure) throw failure;
+    const handler = this.#handlers[command];
+    if (!handler) throw new Error(`the fake has no command ${command}`);
+    return structuredClone(handler(args) ?? null);
+  }
+
+  calledWith(command: string): Record<string, unknown>[] {
+    return this.calls.filter((call) => call.command === command).map((call) => call.args);
+  }
+
+  readonly #handlers: Record<string, (args: Record<string, unknown>) => unknown> = {
+    app_state: () => ({ ...this.state, counts: this.#counts() }),
+    start_here: ({ form }) => this.#startHere(form as StartHere),
+    load_samples: () => {
+      this.cards = toDecide();
+      this.everProposed = true;
+    },
+    connect_company: ({ form }) => {
+      if ((form as ConnectCompany).password === "wrong") {
+        throw error(
+          "refused",
+          "The e-mail or the password is not right. Nothing was changed.",
+          "password",
+        );
+      }
+      this.state.phase = { kind: "ready" };
+    },
+    retry_keychain: () => void (this.state.phase = { kind: "ready" }),
+    sign_out: () => void (this.state.phase = { kind: "first_run" }),
+    inbox: ({ query }) => this.#inbox(query as InboxQuery),
+    card: ({ id }) => this.find(id as string),
+    decide: ({ form }) => this.#decide(form as Decide),
+    undo: ({ id }) => {
+      const found = this.find(id as string);
+      this.#put({
+        ...found,
+        undo: false,
+        hold: null,
+        state: { kind: "proposed", words: "Waits for your decision", at: null, tone: "neutral" },
+        arm: {
+          approve: { ...found.arm.approve, armed: true, why: null },
+          reject: { ...found.arm.reject, armed: true, why: null },
+        },
+      });
+    },
+    draft_request: ({ text }) => draft(text as string),
+    submit_request: ({ text }) => {
+      const made = draft(text as string).draft;
+      if (!made) throw error("invalid", "This is not a form that is understood.", "text");
+      const added = card({
+        tool: made.tool,
+        sentence: made.sentence.map((span) => span.text).join(""),
+        risk: made.risk,
+        body: made.body,
+        agent: "Ada Byron",
+      });
+      this.cards.unshift(added);
+      return { id: added.id };
+    },
+    tasks: () => ({ rows: this.everProposed ? this.people.tasks : [], next: null }),
+    connections: () => ({ rows: this.connections, add: { allowed: true, why: null } }),
+    add_connection: ({ form }) => this.#addConnection(form as ConnectionForm),
+    test_connection: () => ({
+      ok: true,
+      words: "Signed in and signed out again in 84 ms. Nothing was sent.",
+    }),
+    remove_connection: ({ id }) =>
+      void (this.connections = this.connections.filter((one) => one.id !== id)),
+    people: () => this.people.people,
+    invite: ({ form }) => ({
+      email: (form as { email: string }).email,
+      code: "K7QD-M2XW-9RTF",
+      url: "https://countersign.byron-partners.com",
+    }),
+    change_role: () => null,
+    remove_member: ({ id }) =>
+      void (this.people.people.members = this.people.people.members.filter((one) => one.id !== id)),
+    devices: () => this.people.devices,
+    revoke_device: () => null,
+    agents: () => ({ rows: this.people.agents, create: { allowed: true, why: null } }),
+    create_agent: ({ name }) => this.#agent(name as string),
+    revoke_agent: () => null,
+    set_notifications_paused: ({ paused }) =>
+      void (this.state.notificationsPaused = paused as boolean),
+    verify_journal: () => ({
+      size: 1284,
+      ok: true,
+      words: "All 1,284 entries were recomputed and agree with the signed checkpoint.",
+    }),
+  };
+
+  find(id: string): Card {
+    const found = this.cards.find((one) => one.id === id);
+    if (!found) throw error("not_found", "There is no such proposal, or it is not yours to see.");
+    return found;
+  }
+
+  #put(next: Card) {
+    this.cards = this.cards.map((one) => (one.id === next.id ? next : one));
+    this.emit({ kind: "proposal_changed", id: next.id });
+    this.emit({ kind: "inbox_changed" });
+  }
+
+  #counts() {
+    const counts = { low: 0, medium: 0, high: 0, critical: 0 };
+    for (const one of this.cards) if (one.state.kind === "proposed") counts[one.risk] += 1;
+    return counts;
+  }
+
+  #inView(view: InboxQuery["view"]): Card[] {
+    const viewOf = (one: Card): InboxQuery["view"] => {
+      if (one.state.kind === "proposed") return "to_decide";
+      return inProgressKinds.includes(one.state.kind) ? "in_progress" : "done";
+    };
+    return this.cards.filter((one) => viewOf(one) === view);
+  }
+
+  #inbox(query: InboxQuery): InboxPage {
+    const wanted = query.search?.toLowerCase();
+    const fits = this.#inView(query.view).filter(
+      (one) =>
+        (!query.risk || one.risk === query.risk) &&
+        (!wanted ||
+          one.sentence
+            .map((span) => span.text)
+            .join("")
+            .toLowerCase()
+            .includes(wanted)),
+    );
+    const start = query.after ? fits.findIndex((one) => one.id === query.after) + 1 : 0;
+    const page = fits.slice(start, start + query.limit);
+    const filtered = Boolean(query.search || query.risk);
+    const nothing = this.everProposed ? "zero" : "first_run";
+    return {
+      rows: page.map(row),
+      next: start + page.length < fits.length ? (page.at(-1)?.id ?? null) : null,
+      total: fits.length,
+      capped: false,
+      empty: fits.length ? null : filtered ? "filter" : nothing,
+      today: { approved: 4, rejected: 1, automatic: 23 },
+    };
+  }
+
+  #decide(form: Decide): Decided {
+    const found = this.find(form.id);
+    if (form.viewDigest !== found.viewDigest)
+      throw error("refused", "This card has changed. Look again.");
+    if (
+      form.verdict === "approve" &&
+      found.confirm &&
+      form.confirmation !== found.confirm.placeholder
+    ) {
+      throw error(
+        "invalid",
+        "That is not the amount on the card. Nothing was signed.",
+        "confirmation",
+      );
+    }
+    const open = this.#inView("to_decide");
+    const index = open.indexOf(found);
+    const next = open[index + 1] ?? open[index - 1] ?? null;
+    const offline = this.state.link.state === "offline";
+    const approve = form.verdict === "approve";
+    const words = approve
+      ? offline
+        ? "Saved on this device, counts only if sent before 14:30"
+        : "Approved by you"
+      : "Rejected by you";
+    const state = {
+      kind: offline ? "saved" : approve ? "held" : "rejected",
+      words,
+      at: at(0),
+      tone: approve ? "busy" : "neutral",
+    } as const;
+    const closed = { armed: false, why: "You have decided this." };
+    this.#put({
+      ...found,
+      state,
+      undo: approve,
+      decisions: [
+        {
+          who: "Ada Byron",
+          verdict: form.verdict,
+          at: at(0),
+          words,
+          comment: form.comment ? spans(form.comment) : null,
+        },
+      ],
+      arm: {
+        approve: { ...found.arm.approve, ...closed },
+        reject: { ...found.arm.reject, ...closed },
+      },
+    });
+    return { state, next: next?.id ?? null, undoSeconds: approve ? 10 : null };
+  }
+
+  #startHere(form: StartHere): FirstAgent {
+    if (!form.name) throw error("invalid", "A name is needed for the signature line.", "name");
+    this.state.phase = { kind: "ready" };
+    this.everProposed = form.samples;
+    this.cards = form.samples ? toDecide() : [];
+    return this.#agent("First agent");
+  }
+
+  #agent(agentName: string): FirstAgent {
+    if (!agentName) throw error("invalid", "A name is needed: it stands on every card.", "name");
+    const proposeUrl = "http://127.0.0.1:41873/api/assistant/propose";
+    const apiKey = "csk_0198c2a47b1e_Zk3wq8vT1nYbR5uXfA9eLmPd";
+    return {
+      agentName,
+      apiKey,
+      proposeUrl,
+      curl: `curl -sS ${proposeUrl} -H 'Authorization: Bearer ${apiKey}' -H 'Content-Type: application/json' -d '{"text":"create task: Say hello"}'`,
+    };
+  }
+
+  #addConnection(form: ConnectionForm) {
+    if (form.kind === "smtp" && form.tls === "none") {
+      throw error(
+        "invalid",
+        "Without encryption only a server on this computer is allowed.",
+        "tls",
+      );
+    }
+    this.connections = [
+      ...this.connections,
+      {
+        id: `c${this.connections.length}`,
+        name: form.name,
+        kind: form.kind,
+        holder: "this_device",
+        holderName: null,
+        summary: form.kind === "smtp" ? `${form.host}:${form.port}` : form.baseUrl,
+        status: "Not tested yet",
+        tone: "neutral",
+        usedBy: 0,
+        mayTest: true,
+        mayRemove: true,
+      },
+    ];
+  }
+}
+
+export function row(one: Card): InboxRow {
+  return {
+    id: one.id,
+    sentence: one.sentence,
+    tool: one.tool,
+    risk: one.risk,
+    proposer: { kind: one.proposer.kind, name: one.proposer.name },
+    createdAt: one.createdAt,
+    expiresAt: one.expiresAt,
+    expiresInSeconds: one.expiresInSeconds,
+    state: one.state,
+    decidable: one.arm.approve.armed || one.arm.reject.armed,
+  };
+}
