@@ -1,4 +1,5 @@
 /* The one registry of actions: it answers keys, fills the palette and the sheet. */
+import { untrack } from "svelte";
 import { createKeybindingsHandler } from "tinykeys";
 import { settings } from "./settings.svelte";
 
@@ -27,11 +28,11 @@ class Keys {
     return this.#sets.flat();
   }
 
-  /** Adds actions until the returned function is called: for `$effect`. */
+  /** Adds actions until the returned function is called: for `onMount`. */
   add(actions: Action[]): () => void {
-    this.#sets = [...this.#sets, actions];
+    untrack(() => (this.#sets = [...this.#sets, actions]));
     return () => {
-      this.#sets = this.#sets.filter((set) => set !== actions);
+      untrack(() => (this.#sets = this.#sets.filter((set) => set !== actions)));
     };
   }
 

@@ -21,7 +21,7 @@ export class Loader<T> {
     });
   }
 
-  /** For `$effect`: reads now and after each hint of these kinds. */
+  /** For `onMount`: reads now and after each hint of these kinds. */
   watch(...kinds: EngineEvent["kind"][]): () => void {
     void this.refresh();
     return onHint((event) => {
