@@ -1,0 +1,55 @@
+//! What the end-to-end suites stand on: a private desktop without a screen, and real peers on it.
+//!
+//! Everything here starts real programs (Xvfb, a session bus, gnome-keyring, dunst, a mail server) and ends each by its
+//! process id. Nothing here links Tauri or knows Countersign: the suites bring both together.
+
+pub mod desktop;
+pub mod notifications;
+mod process;
+pub mod smtp;
+pub mod tray;
+pub mod webdriver;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// A binary of this workspace, from the folder that Cargo built this test into. `make` builds them before it tests.
+pub fn workspace_binary(name: &str) -> Result<PathBuf> {
+    let test = std::env::current_exe().context("a test knows its own path")?;
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .context("a test is in target/<profile>/deps")?;
+    let binary = folder.join(name);
+    if !binary.is_file() {
+        bail!(
+            "{} is not there: `cargo build --workspace --bins` builds it",
+            binary.display()
+        );
+    }
+    Ok(binary)
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Asks `probe` every 25 ms until it has an answer; fails with `what` after `limit`.
+pub async fn eventually<T, F>(what: &str, limit: Duration, mut probe: F) -> Result<T>
+where
+    F: AsyncFnMut() -> Result<Option<T>>,
+{
+    let from = Instant::now();
+    loop {
+        if let Some(answer) = probe().await? {
+            return Ok(answer);
+        }
+        if from.elapsed() > limit {
+            bail!("{what}: not within {} s", limit.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
