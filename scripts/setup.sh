@@ -22,7 +22,7 @@ SESSION_PACKAGES=(
     procps util-linux
 )
 # The tests drive the window and run real peers.
-TEST_PACKAGES=(webkit2gtk-driver xdotool python3 python3-venv openssl)
+TEST_PACKAGES=(webkit2gtk-driver xdotool openssl python3 python3-venv python3-gi gir1.2-ayatanaappindicator3-0.1)
 
 # The versions that build with Rust 1.95. A nextest or deny that is already there is left alone.
 NEXTEST_VERSION=0.9.143
@@ -110,9 +110,18 @@ install_packages() {
 install_node_modules() {
     [ -f ui/package-lock.json ] || return 0
     # npm writes this file last, so it tells when the modules were installed.
-    [ -f ui/node_modules/.package-lock.json ] && [ ! ui/package-lock.json -nt ui/node_modules/.package-lock.json ] && return 0
-    step "Installing the front end's packages" npm --prefix ui ci --no-audit --no-fund --loglevel=error
-    touch ui/node_modules/.package-lock.json
+    local installed=ui/node_modules/.package-lock.json
+    if [ -f "$installed" ] && [ ! ui/package-lock.json -nt "$installed" ] && [ ! ui/package.json -nt "$installed" ]; then
+        return 0
+    fi
+    step "Installing the front end's packages" locked_node_modules
+    touch "$installed"
+}
+
+# Not `npm ci`: it refuses a lockfile that lacks the optional binaries of other systems, and a registry's mirror need not
+# carry those. The second command says whether anything but the locked versions came in.
+locked_node_modules() {
+    npm --prefix ui install --no-save --no-audit --no-fund --loglevel=error && node scripts/locked-modules.mjs ui
 }
 
 # cargo_tool NAME VERSION: any version that is there will do.

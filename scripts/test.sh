@@ -3,6 +3,9 @@
 # said.
 . "$(dirname "$0")/lib.sh"
 
+# The trace of an error is where it was made, which its sentences already say; a panic keeps its own.
+export RUST_LIB_BACKTRACE=0
+
 scripts/setup.sh test
 
 if [ -f ui/package.json ]; then
