@@ -84,11 +84,12 @@ export class Desk {
           confirmation,
         }),
       );
-      const words = `${plain(card.sentence)}: ${decided.state.words}`;
+      const { words, tone } = decided.state;
+      const about = plain(card.sentence);
       if (decided.undoSeconds) {
-        toasts.showUndo(words, decided.undoSeconds, () => void this.#undo(card.id));
+        toasts.showUndo(words, about, decided.undoSeconds, () => void this.#undo(card.id));
       } else {
-        toasts.show(words, decided.state.tone);
+        toasts.show(words, tone, about);
       }
       this.#stampThen(card.id, decided.next);
     } catch (thrown) {

@@ -11,6 +11,8 @@ export type Action = {
   run: () => void;
   /** Whether a held key repeats it. */
   repeats?: boolean;
+  /** Keys that do the same where they are pressed, for the sheet only. */
+  also?: string[];
   /** Left out of the palette: it only makes sense as a key. */
   keyOnly?: boolean;
 };

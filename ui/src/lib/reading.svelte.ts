@@ -54,6 +54,13 @@ export class Reading {
     this.#watchStillness(this.card);
   }
 
+  /** Whether there is something to decide on this card, armed or not. */
+  get open(): boolean {
+    const { card } = this;
+    if (!card) return false;
+    return card.state.kind === "proposed" || card.arm.approve.armed || card.arm.reject.armed;
+  }
+
   get approve(): Ready {
     return this.#ready(this.card?.arm.approve);
   }

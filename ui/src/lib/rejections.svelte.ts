@@ -32,7 +32,7 @@ class Rejections {
         const decided = await ask(commands.decide(form));
         toasts.say(decided.state.words);
       } catch (thrown) {
-        toasts.show(`Not rejected: ${sentence}. ${asProblem(thrown).message}`, "bad");
+        toasts.show(`Not rejected. ${asProblem(thrown).message}`, "bad", sentence);
       }
       after.done();
     };
@@ -41,7 +41,7 @@ class Rejections {
       toasts.say("Not rejected. Nothing was signed.");
       after.undone();
     };
-    const toast = toasts.showUndo(`Rejecting: ${sentence}`, waitSeconds, undo);
+    const toast = toasts.showUndo("Rejecting", sentence, waitSeconds, undo);
     const timer = setTimeout(() => void send(), waitSeconds * 1000);
     this.#held = new Map(this.#held).set(id, { send, timer, toast });
   }

@@ -4,6 +4,8 @@ import type { Tone } from "./bindings";
 export type Toast = {
   id: number;
   words: string;
+  /** What it is about, on a second line. */
+  about: string | null;
   tone: Tone;
   /** Undo, while it is possible. */
   undo: (() => void) | null;
@@ -29,16 +31,17 @@ class Toasts {
     this.spoken = this.#odd ? words : `${words}\u00a0`;
   }
 
-  show(words: string, tone: Tone = "neutral"): number {
-    const id = this.#push({ words, tone, undo: null, left: null });
+  show(words: string, tone: Tone = "neutral", about: string | null = null): number {
+    const id = this.#push({ words, about, tone, undo: null, left: null });
     setTimeout(() => this.close(id), tone === "bad" ? 2 * shownForMs : shownForMs);
     return id;
   }
 
   /** A toast with Undo, counting down. It only shows: whoever offers the undo keeps the time that counts. */
-  showUndo(words: string, seconds: number, undo: () => void): number {
+  showUndo(words: string, about: string, seconds: number, undo: () => void): number {
     const id = this.#push({
       words,
+      about,
       tone: "neutral",
       left: seconds,
       undo: () => {
@@ -84,7 +87,8 @@ class Toasts {
       ...(crowded ? this.list.filter((one) => one !== told[0]) : this.list),
       { id, ...toast },
     ];
-    this.say(toast.undo ? `${toast.words}. Press z to undo.` : toast.words);
+    const whole = toast.about ? `${toast.words}: ${toast.about}` : toast.words;
+    this.say(toast.undo ? `${whole}. Press z to undo.` : whole);
     return id;
   }
 }

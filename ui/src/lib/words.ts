@@ -45,7 +45,7 @@ const labels: Record<string, string> = {
   bcc: "Bcc",
   from: "From",
   subject: "Subject",
-  body: "Text",
+  body: "Body",
   text: "Text",
   title: "Title",
   description: "Description",
