@@ -1,1 +1,5 @@
 //! The tenant server: HTTP API, store, automations.
+
+pub mod clock;
+pub mod random;
+pub mod tenant;

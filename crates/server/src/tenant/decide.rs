@@ -1,0 +1,347 @@
+//! Taking decisions: those that a device signed, in its order, and those of a signed-in session.
+
+use countersign_domain::{
+    Digest, Record,
+    decision::{Circumstances, Credential, DeviceStanding, verify_decision},
+    fold::Status,
+    id::{AgentId, DeviceId, ProposalId, UserId},
+    people::People,
+    record::{Actor, Body, Decision, Proposer, ProposerKind, Reason, Revoke, Void, Withdraw},
+    wire::RecordResult,
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    desk::{Desk, to_sql},
+    proposals::Stored,
+    writer::{Answer, StoreError},
+};
+use crate::random;
+
+/// The cards that count as a proposal's own: (renderer version, view digest).
+pub type Views = Vec<(u32, Digest)>;
+
+/// Why a session's decision changed nothing.
+#[derive(Debug, Clone)]
+pub enum DecideRefusal {
+    /// It does not count; the proposal is as it was. `None` stands for no such proposal.
+    Reason(Reason, Option<Status>),
+}
+
+/// Why a proposal was not taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WithdrawRefusal {
+    /// No such proposal, or not the caller's: the same answer.
+    NotFound,
+    /// It is in a state that takes no withdrawal.
+    State(Status),
+}
+
+/// A decision of a signed-in person without a device. One that does not count leaves no trace.
+pub(super) fn by_session(
+    desk: &mut Desk,
+    record: &Record,
+    user: UserId,
+    views: &Views,
+) -> Answer<Stored, DecideRefusal> {
+    let decision: Decision = record.body().map_err(StoreError::damaged)?;
+    let mut stored = desk.proposal(decision.proposal)?;
+    if let Some(stored) = &mut stored {
+        desk.settle(stored)?;
+    }
+    let verdict = verify(
+        desk,
+        record,
+        &decision,
+        stored.as_ref(),
+        Credential::Session(user),
+        views,
+    )?;
+    match (verdict, stored) {
+        (Ok(()), Some(mut stored)) => {
+            desk.extend(&mut stored, record)?;
+            desk.save(&stored)?;
+            Ok(Ok(stored))
+        }
+        (Err(reason), stored) => Ok(Err(DecideRefusal::Reason(
+            reason,
+            stored.map(|stored| stored.status(desk.now())),
+        ))),
+        (Ok(()), None) => Ok(Err(DecideRefusal::Reason(Reason::UnknownProposal, None))),
+    }
+}
+
+/// A decision that one of `user`'s devices signed. It is journalled whether it counts or not, and the answer is final.
+pub(super) fn by_device(
+    desk: &mut Desk,
+    record: &Record,
+    user: UserId,
+    views: &Views,
+) -> Answer<RecordResult, std::convert::Infallible> {
+    let decision: Decision = record.body().map_err(StoreError::damaged)?;
+    let (Some(device), Some(device_seq)) = (decision.device, decision.device_seq) else {
+        return Ok(Ok(refused(record, Reason::BadSignature, None)));
+    };
+    // Before anything is looked up in its name: is it this person's device, and did it sign these bytes?
+    let Some(standing) = standing(desk, device)?.filter(|standing| {
+        standing.user == user && decision.approver == user && record.is_signed_by(&standing.key)
+    }) else {
+        return Ok(Ok(refused(record, Reason::BadSignature, None)));
+    };
+    match answered(desk, device, device_seq)? {
+        Some((digest, answer)) if digest == record.digest => return Ok(Ok(answer)),
+        Some(_) => quarantine(desk, device)?,
+        None => {}
+    }
+    let mut stored = desk.proposal(decision.proposal)?;
+    if let Some(stored) = &mut stored {
+        desk.settle(stored)?;
+    }
+    let verdict = verify(
+        desk,
+        record,
+        &decision,
+        stored.as_ref(),
+        Credential::Device(Some(&standing)),
+        views,
+    )?;
+    let result = match (verdict, &mut stored) {
+        (Ok(()), Some(stored)) => {
+            desk.extend(stored, record)?;
+            let status = Some(stored.status(desk.now()));
+            RecordResult {
+                digest: record.digest,
+                effective: true,
+                reason: None,
+                status,
+            }
+        }
+        (Err(reason), Some(stored)) => {
+            // The void goes first, so that no prefix of the journal counts the decision.
+            let void = Void {
+                at: desk.now(),
+                decision: record.digest,
+                proposal: stored.state.id,
+                reason,
+            };
+            desk.extend_with(stored, &void)?;
+            desk.extend(stored, record)?;
+            refused(record, reason, Some(stored.status(desk.now())))
+        }
+        (_, None) => refused(record, Reason::UnknownProposal, None),
+    };
+    if let Some(stored) = &stored {
+        desk.save(stored)?;
+    }
+    remember(desk, device, device_seq, &result)?;
+    Ok(Ok(result))
+}
+
+/// The proposer takes its own proposal back.
+pub(super) fn withdraw(
+    desk: &mut Desk,
+    id: ProposalId,
+    by: Actor,
+    reason: Option<&str>,
+) -> Answer<Stored, WithdrawRefusal> {
+    let Some(mut stored) = desk.proposal(id)? else {
+        return Ok(Err(WithdrawRefusal::NotFound));
+    };
+    let own = match by {
+        Actor::User(user) => user.to_string() == stored.state.proposer.id,
+        Actor::Agent(agent) => agent.to_string() == stored.state.proposer.id,
+        Actor::Server => true,
+    };
+    if !own {
+        return Ok(Err(WithdrawRefusal::NotFound));
+    }
+    desk.settle(&mut stored)?;
+    let status = stored.status(desk.now());
+    if !matches!(status, Status::Proposed | Status::Pending) {
+        return Ok(Err(WithdrawRefusal::State(status)));
+    }
+    let nonce = random::nonce();
+    let body = Withdraw {
+        at: desk.now(),
+        by,
+        nonce,
+        proposal: id,
+        reason: reason.map(str::to_owned),
+    };
+    desk.extend_with(&mut stored, &body)?;
+    desk.save(&stored)?;
+    Ok(Ok(stored))
+}
+
+fn verify(
+    desk: &Desk,
+    record: &Record,
+    decision: &Decision,
+    stored: Option<&Stored>,
+    credential: Credential<'_>,
+    views: &Views,
+) -> Result<Result<(), Reason>, StoreError> {
+    let people = desk.people();
+    let world = Circumstances {
+        tenant: desk.tenant(),
+        mode: people.mode(),
+        proposal: stored.map(|stored| &stored.state),
+        role: people.role(decision.approver),
+        agent_owner: stored.and_then(|stored| agent_owner(people, &stored.state.proposer)),
+        credential,
+        views,
+    };
+    match verify_decision(record, &world, desk.now()) {
+        Ok(_) => Ok(Ok(())),
+        Err(Ok(reason)) => Ok(Err(reason)),
+        Err(Err(invalid)) => Err(StoreError::damaged(invalid)),
+    }
+}
+
+/// The person whose own agent proposed it.
+pub(crate) fn agent_owner(people: &People, proposer: &Proposer) -> Option<UserId> {
+    if proposer.kind != ProposerKind::Agent {
+        return None;
+    }
+    people.agent_owner(proposer.id.parse::<AgentId>().ok()?)
+}
+
+/// The device as the journal has it.
+pub(super) fn standing(desk: &Desk, device: DeviceId) -> Result<Option<DeviceStanding>, StoreError> {
+    let Some(known) = desk.people().devices.get(&device) else {
+        return Ok(None);
+    };
+    if known.endorsed_by.is_none() {
+        return Ok(None);
+    }
+    let last_seq: Option<i64> = desk
+        .connection()
+        .prepare_cached("SELECT max(device_seq) FROM device_record WHERE device = ?1")?
+        .query_row([&device.as_bytes()[..]], |row| row.get(0))?;
+    Ok(Some(DeviceStanding {
+        user: known.user,
+        key: known.key.clone(),
+        revoked: known.revoked_at.is_some(),
+        forked: false,
+        last_seq: last_seq.unwrap_or(0).unsigned_abs(),
+    }))
+}
+
+/// What was answered to the record that used this number.
+pub(super) fn answered(
+    desk: &Desk,
+    device: DeviceId,
+    device_seq: u64,
+) -> Result<Option<(Digest, RecordResult)>, StoreError> {
+    let row: Option<(Vec<u8>, String)> = desk
+        .connection()
+        .prepare_cached("SELECT digest, answer FROM device_record WHERE device = ?1 AND device_seq = ?2")?
+        .query_row(params![&device.as_bytes()[..], to_sql(device_seq)?], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((digest, answer)) = row else {
+        return Ok(None);
+    };
+    let digest = Digest::from_slice(&digest).map_err(StoreError::damaged)?;
+    Ok(Some((
+        digest,
+        serde_json::from_str(&answer).map_err(StoreError::damaged)?,
+    )))
+}
+
+/// Keeps the answer for ever.
+pub(super) fn remember(
+    desk: &Desk,
+    device: DeviceId,
+    device_seq: u64,
+    answer: &RecordResult,
+) -> Result<(), StoreError> {
+    let text = serde_json::to_string(answer).map_err(StoreError::damaged)?;
+    // A fork's second record does not displace the first one's answer.
+    desk.connection()
+        .prepare_cached("INSERT OR IGNORE INTO device_record (device, device_seq, digest, answer) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![&device.as_bytes()[..], to_sql(device_seq)?, answer.digest.as_bytes(), text])?;
+    Ok(())
+}
+
+/// One number, two records: the key is in two hands, so it leaves service.
+pub(super) fn quarantine(desk: &mut Desk, device: DeviceId) -> Result<(), StoreError> {
+    if desk
+        .people()
+        .devices
+        .get(&device)
+        .is_some_and(|known| known.revoked_at.is_some())
+    {
+        return Ok(());
+    }
+    let revoke = Revoke {
+        at: desk.now(),
+        by: Actor::Server,
+        device,
+        nonce: random::nonce(),
+        reason: "It signed two different records with one number: its key may have been copied.".to_owned(),
+    };
+    revoke_device(desk, &revoke)
+}
+
+/// Takes a device out of service and voids what it decided and has not begun, in one go.
+pub(super) fn revoke_device(desk: &mut Desk, revoke: &Revoke) -> Result<(), StoreError> {
+    let record = Record::unsigned(revoke).map_err(StoreError::damaged)?;
+    desk.append_about(&record, revoke.subject())?;
+    void_where(desk, Reason::DeviceRevoked, |cast| {
+        cast.device == Some(revoke.device)
+    })
+}
+
+/// Voids every standing decision that `touched` picks, in proposals that have not begun.
+pub(super) fn void_where(
+    desk: &mut Desk,
+    reason: Reason,
+    touched: impl Fn(&countersign_domain::fold::Cast) -> bool,
+) -> Result<(), StoreError> {
+    for mut stored in open_proposals(desk)? {
+        let decisions: Vec<_> = stored
+            .state
+            .standing()
+            .filter(|cast| touched(cast))
+            .map(|cast| cast.digest)
+            .collect();
+        if decisions.is_empty() {
+            continue;
+        }
+        for decision in decisions {
+            let void = Void {
+                at: desk.now(),
+                decision,
+                proposal: stored.state.id,
+                reason,
+            };
+            desk.extend_with(&mut stored, &void)?;
+        }
+        desk.save(&stored)?;
+    }
+    Ok(())
+}
+
+/// Proposals that are neither over nor begun, as recorded.
+pub(super) fn open_proposals(desk: &Desk) -> Result<Vec<Stored>, StoreError> {
+    let mut statement = desk.connection().prepare_cached(
+        "SELECT state, tool_call_id, sentence, preview_seq, receipt_seq, fence FROM proposal WHERE status IN (0, 1)",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut open = Vec::new();
+    while let Some(row) = rows.next()? {
+        open.push(super::proposals::read(row)?);
+    }
+    Ok(open)
+}
+
+fn refused(record: &Record, reason: Reason, status: Option<Status>) -> RecordResult {
+    RecordResult {
+        digest: record.digest,
+        effective: false,
+        reason: Some(reason.code().to_owned()),
+        status,
+    }
+}

@@ -1,0 +1,306 @@
+//! What the writer's thread has on its desk: the open file, the journal's head, the people, and what to undo.
+
+use std::sync::Arc;
+
+use countersign_domain::{
+    Record, UnixMillis,
+    dsse::SigningKey,
+    id::{ProposalId, TenantId},
+    journal::{self, Frontier, Header},
+    people::{self, People},
+    record::Body,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Published, writer::StoreError};
+use crate::clock::Clock;
+
+/// A tenant's file as its one writer sees it. Commands get it exclusively, inside a transaction.
+pub struct Desk {
+    connection: Connection,
+    clock: Arc<dyn Clock>,
+    tenant: TenantId,
+    log_key: SigningKey,
+    memory: Memory,
+    /// As it was when the running command began.
+    before_command: Memory,
+    /// As it was at the last commit.
+    committed: Memory,
+    hints: Hints,
+    hints_before_command: Hints,
+    now: UnixMillis,
+}
+
+/// What the file says, kept ready. Cheap to copy: it is copied for every command.
+#[derive(Clone)]
+struct Memory {
+    frontier: Frontier,
+    last_at: UnixMillis,
+    people: Arc<People>,
+}
+
+/// What has changed since the last commit: for waking, never for truth.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    /// Proposals with new entries.
+    pub proposals: Vec<ProposalId>,
+    /// Something may now be due to run on the server.
+    pub due: bool,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk")
+            .field("tenant", &self.tenant)
+            .field("size", &self.size())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Reads the head and the people of an open, migrated file; `None` when it holds no journal yet.
+    pub(super) fn load(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        tenant: TenantId,
+    ) -> Result<Option<Self>, StoreError> {
+        let head: Option<(Vec<u8>, i64, Vec<u8>)> = connection
+            .query_row("SELECT frontier, last_ms, log_key FROM head", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let Some((frontier, last_ms, seed)) = head else {
+            return Ok(None);
+        };
+        let seed: [u8; 32] = seed
+            .try_into()
+            .map_err(|_| StoreError::damaged("the log key is not 32 bytes"))?;
+        let frontier = Frontier::from_bytes(&frontier).map_err(StoreError::damaged)?;
+        let people = read_people(&connection)?;
+        Ok(Some(Self::assemble(
+            connection,
+            clock,
+            tenant,
+            SigningKey::from_seed(&seed),
+            Memory {
+                frontier,
+                last_at: UnixMillis(last_ms),
+                people: Arc::new(people),
+            },
+        )))
+    }
+
+    /// Starts an empty journal in an open, migrated file. Nothing is written before the first commit.
+    pub(super) fn found(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        tenant: TenantId,
+        seed: &[u8; 32],
+    ) -> Result<Self, StoreError> {
+        let frontier = Frontier::new();
+        connection.execute(
+            "INSERT INTO head (only, frontier, last_ms, log_key) VALUES (1, ?1, 0, ?2)",
+            params![frontier.to_bytes(), &seed[..]],
+        )?;
+        let memory = Memory {
+            frontier,
+            last_at: UnixMillis(0),
+            people: Arc::new(People::default()),
+        };
+        Ok(Self::assemble(
+            connection,
+            clock,
+            tenant,
+            SigningKey::from_seed(seed),
+            memory,
+        ))
+    }
+
+    fn assemble(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        tenant: TenantId,
+        log_key: SigningKey,
+        memory: Memory,
+    ) -> Self {
+        let now = clock.now();
+        Self {
+            connection,
+            clock,
+            tenant,
+            log_key,
+            before_command: memory.clone(),
+            committed: memory.clone(),
+            memory,
+            hints: Hints::default(),
+            hints_before_command: Hints::default(),
+            now,
+        }
+    }
+
+    /// The open file.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whose journal it is.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The time of the running command and of every entry it appends; never before an earlier entry.
+    pub const fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    /// How many entries the journal has.
+    pub const fn size(&self) -> u64 {
+        self.memory.frontier.size()
+    }
+
+    /// Everyone and everything that belongs to the tenant, the running command's changes included.
+    pub const fn people(&self) -> &Arc<People> {
+        &self.memory.people
+    }
+
+    /// The key that signs checkpoints.
+    pub(super) fn log_key(&self) -> SigningKey {
+        self.log_key.clone()
+    }
+
+    /// What the world may know: the last commit, never what a running command has added.
+    pub(super) fn published(&self) -> Published {
+        let Memory { frontier, people, .. } = &self.committed;
+        Published {
+            size: frontier.size(),
+            root: frontier.root(),
+            people: Arc::clone(people),
+        }
+    }
+
+    /// Appends one entry whose body is not about a proposal, and returns its sequence number.
+    ///
+    /// # Errors
+    /// When the store fails or the body is not of its kind.
+    pub fn append<B: Body>(&mut self, record: &Record, body: &B) -> Result<u64, StoreError> {
+        self.append_about(record, body.subject())
+    }
+
+    /// Appends one entry.
+    pub(super) fn append_about(&mut self, record: &Record, subject: String) -> Result<u64, StoreError> {
+        let header = Header {
+            at: self.now,
+            digest: record.digest,
+            kind: journal::Kind::known(record.kind.name()),
+            seq: self.size() + 1,
+            subject,
+        };
+        let nodes = self.memory.frontier.append(header.leaf_hash());
+        let nodes: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+        let seq = to_sql(header.seq)?;
+        self.connection
+            .prepare_cached("INSERT INTO entry (seq, at_ms, kind, subject, digest, nodes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![seq, header.at.0, record.kind.name(), header.subject, record.digest.as_bytes(), nodes])?;
+        let (keyid, sig) = match &record.signature {
+            Some(signature) => (Some(&signature.keyid.as_bytes()[..]), Some(&signature.sig[..])),
+            None => (None, None),
+        };
+        self.connection
+            .prepare_cached("INSERT INTO body (seq, bytes, keyid, sig) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![seq, record.body, keyid, sig])?;
+        self.memory.last_at = header.at;
+        if people::KINDS.contains(&record.kind) {
+            Arc::make_mut(&mut self.memory.people)
+                .apply(header.at, record)
+                .map_err(StoreError::damaged)?;
+        }
+        Ok(header.seq)
+    }
+
+    /// Notes that a proposal has changed.
+    pub(super) fn touch(&mut self, proposal: ProposalId) {
+        self.hints.proposals.push(proposal);
+    }
+
+    /// Notes that something may be due to run on the server.
+    pub(super) fn wake_executor(&mut self) {
+        self.hints.due = true;
+    }
+
+    pub(super) fn take_hints(&mut self) -> Hints {
+        std::mem::take(&mut self.hints)
+    }
+
+    pub(super) fn begin_batch(&mut self) -> Result<(), StoreError> {
+        self.statement("BEGIN IMMEDIATE")
+    }
+
+    pub(super) fn begin_command(&mut self) -> Result<(), StoreError> {
+        // An entry's time never goes back, whatever the machine's clock does.
+        self.now = self.clock.now().max(self.memory.last_at);
+        self.before_command = self.memory.clone();
+        self.hints_before_command = self.hints.clone();
+        self.statement("SAVEPOINT command")
+    }
+
+    pub(super) fn keep_command(&mut self) -> Result<(), StoreError> {
+        self.statement("RELEASE command")
+    }
+
+    pub(super) fn undo_command(&mut self) -> Result<(), StoreError> {
+        self.memory = self.before_command.clone();
+        self.hints = self.hints_before_command.clone();
+        self.statement("ROLLBACK TO command")?;
+        self.statement("RELEASE command")
+    }
+
+    pub(super) fn commit_batch(&mut self) -> Result<(), StoreError> {
+        // The frontier is in the same transaction as the entries: no crash can part them.
+        if self.memory.frontier.size() != self.committed.frontier.size() {
+            self.connection
+                .prepare_cached("UPDATE head SET frontier = ?1, last_ms = ?2")?
+                .execute(params![self.memory.frontier.to_bytes(), self.memory.last_at.0])?;
+        }
+        self.statement("COMMIT")?;
+        self.committed = self.memory.clone();
+        Ok(())
+    }
+
+    pub(super) fn abandon_batch(&mut self) -> Result<(), StoreError> {
+        self.memory = self.committed.clone();
+        self.hints = Hints::default();
+        if self.connection.is_autocommit() {
+            Ok(())
+        } else {
+            self.statement("ROLLBACK")
+        }
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
+
+/// A sequence number as SQLite has it.
+pub(super) fn to_sql(seq: u64) -> Result<i64, StoreError> {
+    i64::try_from(seq).map_err(StoreError::damaged)
+}
+
+fn read_people(connection: &Connection) -> Result<People, StoreError> {
+    let mut people = People::default();
+    let mut statement = connection.prepare(
+        "SELECT entry.at_ms, entry.kind, body.bytes FROM entry JOIN body USING (seq) WHERE entry.kind IN
+             ('genesis', 'member', 'invite', 'agent', 'connection', 'manifest', 'enrol', 'endorse', 'revoke')
+         ORDER BY entry.seq",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(1)?;
+        let record = super::entries::record(&kind, row.get(2)?, None)?;
+        people
+            .apply(UnixMillis(row.get(0)?), &record)
+            .map_err(StoreError::damaged)?;
+    }
+    Ok(people)
+}

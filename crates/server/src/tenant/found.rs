@@ -1,0 +1,137 @@
+//! Making a tenant's file, opening one, and the entries with which a journal begins.
+
+use std::{path::Path, sync::Arc};
+
+use countersign_domain::{
+    Record,
+    id::{TenantId, UserId},
+    manifest::Manifest,
+    record::{Actor, Body, Genesis, Member, Mode, Role},
+};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::{
+    desk::Desk,
+    writer::{self, StoreError},
+};
+use crate::random;
+
+mod migrations {
+    refinery::embed_migrations!("src/tenant/schema");
+}
+
+/// What a new tenant begins with.
+#[derive(Clone)]
+pub struct Founding {
+    pub tenant: TenantId,
+    pub name: String,
+    pub mode: Mode,
+    /// The first member.
+    pub owner: UserId,
+    pub owner_email: String,
+    pub owner_name: String,
+    /// Every registered tool.
+    pub manifests: Arc<[Manifest]>,
+    /// Seed of the key that will sign the checkpoints.
+    pub log_seed: [u8; 32],
+}
+
+impl std::fmt::Debug for Founding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Founding")
+            .field("tenant", &self.tenant)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Founding {
+    pub(super) fn append(&self, desk: &mut Desk) -> Result<(), StoreError> {
+        append(
+            desk,
+            &Genesis {
+                created_at: desk.now(),
+                log_key: desk.log_key().public_key(),
+                mode: self.mode,
+                name: self.name.clone(),
+                nonce: random::nonce(),
+                tenant: self.tenant,
+            },
+        )?;
+        append(
+            desk,
+            &Member {
+                at: desk.now(),
+                by: Actor::Server,
+                email: self.owner_email.clone(),
+                name: self.owner_name.clone(),
+                nonce: random::nonce(),
+                role: Some(Role::Owner),
+                tenant: self.tenant,
+                user: self.owner,
+            },
+        )?;
+        register_tools(desk, &self.manifests)
+    }
+}
+
+/// Appends one record that the server makes and that is not about a proposal.
+pub(crate) fn append<B: Body>(desk: &mut Desk, body: &B) -> Result<u64, StoreError> {
+    let record = Record::unsigned(body).map_err(StoreError::damaged)?;
+    desk.append(&record, body)
+}
+
+/// Journals every manifest that is not the one in force.
+pub(crate) fn register_tools(desk: &mut Desk, manifests: &[Manifest]) -> Result<(), StoreError> {
+    for manifest in manifests {
+        let record = Record::unsigned(manifest).map_err(StoreError::damaged)?;
+        if desk
+            .people()
+            .tools
+            .get(&manifest.id)
+            .is_none_or(|(digest, _)| *digest != record.digest)
+        {
+            desk.append(&record, manifest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a tenant's file for its writer and brings its schema up to date.
+pub(super) fn open_file(path: &Path, create: bool) -> Result<Connection, StoreError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    writer::set_up(&connection)?;
+    let runner = migrations::migrations::runner();
+    let ours = runner
+        .get_migrations()
+        .iter()
+        .map(|migration| i64::from(migration.version()))
+        .max();
+    if newest_applied(&connection)? > ours {
+        return Err(StoreError::Newer);
+    }
+    runner.run(&mut connection).map_err(StoreError::damaged)?;
+    Ok(connection)
+}
+
+fn newest_applied(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let known: Option<i64> = connection
+        .query_row(
+            "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if known.is_none() {
+        return Ok(None);
+    }
+    Ok(
+        connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| {
+            row.get(0)
+        })?,
+    )
+}

@@ -1,0 +1,413 @@
+//! One tenant: its journal, what is projected from it, and the commands that change it.
+//!
+//! [`Tenant`] is a cheap handle. Changes go through [`Tenant::write`] to the one writer; reads run on connections of
+//! their own and see only what is committed.
+
+mod decide;
+mod desk;
+mod entries;
+mod found;
+mod proposals;
+mod propose;
+mod reads;
+mod run;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use countersign_domain::{
+    Digest, Record, UnixMillis,
+    dsse::SigningKey,
+    id::{ProposalId, TenantId, UserId},
+    journal::Checkpoint,
+    people::People,
+    record::{Actor, Begin, Executor, Receipt, Role},
+    wire::{self, Head, JournalPage},
+};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Notify, watch};
+
+pub(crate) use decide::agent_owner;
+pub use decide::{DecideRefusal, Views, WithdrawRefusal};
+pub use desk::Desk;
+pub use entries::Sight;
+pub use found::Founding;
+pub use proposals::Stored;
+pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
+pub use reads::{Filter, ProposalBodies};
+pub use run::{LEASE, RunRefusal};
+pub use writer::{Answer, StoreError};
+
+use crate::clock::Clock;
+
+/// A command that never refuses.
+pub type Never = std::convert::Infallible;
+
+/// One tenant's store.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: TenantId,
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    writer: writer::Writer,
+    log_key: SigningKey,
+    published: watch::Receiver<Published>,
+    readers: Mutex<Vec<Connection>>,
+    waiters: Waiters,
+    due: Arc<Notify>,
+}
+
+/// What is committed: the journal's size and root, and the people.
+#[derive(Clone, Debug)]
+pub struct Published {
+    pub size: u64,
+    pub root: Digest,
+    pub people: Arc<People>,
+}
+
+type Waiters = Arc<Mutex<BTreeMap<ProposalId, Weak<Notify>>>>;
+
+/// Read connections that are kept for the next reader.
+const KEPT_READERS: usize = 4;
+
+impl Tenant {
+    /// Makes the file of a new tenant in `folder`, with its genesis, its owner and the tools.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be made.
+    pub async fn create(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        founding: Founding,
+    ) -> Result<Self, StoreError> {
+        let path = folder.join("tenant.db");
+        if path.exists() {
+            return Err(StoreError::damaged("there is a tenant in this folder already"));
+        }
+        let tenant = Self::start(path, clock, founding.tenant, Some(founding.log_seed))?;
+        tenant.never(move |desk| founding.append(desk)).await?;
+        Ok(tenant)
+    }
+
+    /// Opens the tenant in `folder`.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or a newer version has written it.
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>, id: TenantId) -> Result<Self, StoreError> {
+        Self::start(folder.join("tenant.db"), clock, id, None)
+    }
+
+    fn start(
+        path: PathBuf,
+        clock: Arc<dyn Clock>,
+        id: TenantId,
+        seed: Option<[u8; 32]>,
+    ) -> Result<Self, StoreError> {
+        let connection = found::open_file(&path, seed.is_some())?;
+        let desk = match seed {
+            Some(seed) => desk::Desk::found(connection, Arc::clone(&clock), id, &seed)?,
+            None => desk::Desk::load(connection, Arc::clone(&clock), id)?
+                .ok_or_else(|| StoreError::damaged("the file holds no journal"))?,
+        };
+        let (publish, published) = watch::channel(desk.published());
+        let log_key = desk.log_key();
+        let waiters = Waiters::default();
+        let due = Arc::new(Notify::new());
+        let (wake, run) = (Arc::clone(&waiters), Arc::clone(&due));
+        let writer = writer::Writer::start(desk, move |desk, hints| {
+            publish.send_replace(desk.published());
+            notify(&wake, &hints.proposals);
+            if hints.due {
+                run.notify_one();
+            }
+        })
+        .map_err(StoreError::damaged)?;
+        let readers = Mutex::new(Vec::new());
+        let inner = Inner {
+            id,
+            path,
+            clock,
+            writer,
+            log_key,
+            published,
+            readers,
+            waiters,
+            due,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The tenant's id.
+    pub fn id(&self) -> TenantId {
+        self.inner.id
+    }
+
+    /// The server's time.
+    pub fn now(&self) -> UnixMillis {
+        self.inner.clock.now()
+    }
+
+    /// Everyone and everything that belongs to it, as committed.
+    pub fn people(&self) -> Arc<People> {
+        Arc::clone(&self.inner.published.borrow().people)
+    }
+
+    /// The person's role; `None` for strangers and former members.
+    pub fn role(&self, user: UserId) -> Option<Role> {
+        self.inner.published.borrow().people.role(user)
+    }
+
+    /// The committed head, signed.
+    pub fn head(&self) -> Head {
+        let (size, root) = {
+            let published = self.inner.published.borrow();
+            (published.size, published.root)
+        };
+        let checkpoint = Checkpoint {
+            tenant: self.inner.id,
+            size,
+            root,
+        }
+        .sign(&self.inner.log_key);
+        Head {
+            size,
+            root,
+            checkpoint,
+        }
+    }
+
+    /// Follows the head: changes whenever a commit has added entries.
+    pub fn follow(&self) -> watch::Receiver<Published> {
+        self.inner.published.clone()
+    }
+
+    /// Resolves when something may be due to run on the server.
+    pub async fn due(&self) {
+        self.inner.due.notified().await;
+    }
+
+    /// A wake-up for one proposal. Take it before reading the proposal, so that no change is missed.
+    pub fn watch(&self, proposal: ProposalId) -> Arc<Notify> {
+        let mut waiters = self.inner.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.retain(|_, waiter| waiter.strong_count() > 0);
+        if let Some(waiter) = waiters.get(&proposal).and_then(Weak::upgrade) {
+            return waiter;
+        }
+        let waiter = Arc::new(Notify::new());
+        waiters.insert(proposal, Arc::downgrade(&waiter));
+        waiter
+    }
+
+    /// Runs a command in the writer's next transaction and waits until it is durable. A refusal writes nothing. The
+    /// command may run twice, when a batch has to be tried again.
+    ///
+    /// # Errors
+    /// When the store fails; nothing of the command is kept then.
+    pub async fn write<T, R, F>(&self, command: F) -> Answer<T, R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: FnMut(&mut Desk) -> Answer<T, R> + Send + 'static,
+    {
+        self.inner.writer.run(command).await
+    }
+
+    /// [`Self::write`] for commands that never refuse.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn never<T, F>(&self, mut command: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Desk) -> Result<T, StoreError> + Send + 'static,
+    {
+        match self.write(move |desk| command(desk).map(Ok::<T, Never>)).await? {
+            Ok(value) => Ok(value),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Runs a read on a connection of its own, off the async threads.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            let kept = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => open_reader(&inner.path)?,
+            };
+            let answer = read(&connection)?;
+            let mut readers = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            if readers.len() < KEPT_READERS {
+                readers.push(connection);
+            }
+            Ok(answer)
+        })
+        .await
+        .map_err(StoreError::damaged)?
+    }
+
+    /// Stores a proposal, or finds the one that its key holds.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn propose(&self, new: NewProposal) -> Answer<Proposed, ProposeRefusal> {
+        self.write(move |desk| propose::propose(desk, &new)).await
+    }
+
+    /// Takes the decision of a signed-in person without a device.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn decide_by_session(
+        &self,
+        record: Arc<Record>,
+        user: UserId,
+        views: Views,
+    ) -> Answer<Stored, DecideRefusal> {
+        self.write(move |desk| decide::by_session(desk, &record, user, &views))
+            .await
+    }
+
+    /// Takes a decision that one of `user`'s devices signed. The answer is final, also when it does not count.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn decide_by_device(
+        &self,
+        record: Arc<Record>,
+        user: UserId,
+        views: Views,
+    ) -> Result<wire::RecordResult, StoreError> {
+        match self
+            .write(move |desk| decide::by_device(desk, &record, user, &views))
+            .await?
+        {
+            Ok(result) => Ok(result),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Takes a proposal back in its proposer's name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn withdraw(
+        &self,
+        id: ProposalId,
+        by: Actor,
+        reason: Option<String>,
+    ) -> Answer<Stored, WithdrawRefusal> {
+        self.write(move |desk| decide::withdraw(desk, id, by, reason.as_deref()))
+            .await
+    }
+
+    /// Leases what `by` may begin now, with one of these manifests.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn claim(
+        &self,
+        by: Executor,
+        manifests: Arc<[Digest]>,
+        limit: u32,
+    ) -> Result<wire::Claimed, StoreError> {
+        match self
+            .write(move |desk| run::claim(desk, by, &manifests, limit))
+            .await?
+        {
+            Ok(claimed) => Ok(claimed),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Accepts a begin: the point of no return.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn begin(&self, record: Arc<Record>, begin: Arc<Begin>) -> Answer<Stored, RunRefusal> {
+        self.write(move |desk| run::begin(desk, &record, &begin)).await
+    }
+
+    /// Accepts a receipt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn complete(&self, record: Arc<Record>, receipt: Arc<Receipt>) -> Answer<Stored, RunRefusal> {
+        self.write(move |desk| run::complete(desk, &record, &receipt))
+            .await
+    }
+
+    /// Accepts begin and receipt of a call whose whole effect is in this store, in one transaction.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run_local(
+        &self,
+        begun: (Arc<Record>, Arc<Begin>),
+        ended: (Arc<Record>, Arc<Receipt>),
+    ) -> Answer<Stored, RunRefusal> {
+        self.write(move |desk| run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1)))
+            .await
+    }
+
+    /// Marks begun calls whose executor has gone silent as unknown, and returns how many there were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn lapse(&self) -> Result<usize, StoreError> {
+        match self.write(run::lapse).await? {
+            Ok(count) => Ok(count),
+            Err(never) => match never {},
+        }
+    }
+
+    /// The entries after `after` as of the committed head.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn page(&self, after: u64, limit: u32, sight: Sight) -> Result<JournalPage, StoreError> {
+        let head = self.head();
+        self.read(move |connection| entries::page(connection, after, limit, &head, &sight))
+            .await
+    }
+}
+
+fn notify(waiters: &Waiters, proposals: &[ProposalId]) {
+    if proposals.is_empty() {
+        return;
+    }
+    let waiters = waiters.lock().unwrap_or_else(PoisonError::into_inner);
+    if waiters.is_empty() {
+        return;
+    }
+    for waiter in proposals.iter().filter_map(|id| waiters.get(id)?.upgrade()) {
+        waiter.notify_waiters();
+    }
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}

@@ -1,0 +1,174 @@
+//! A proposal's row: its folded state and what is projected from it for look-ups.
+
+use countersign_domain::{
+    Record, UnixMillis,
+    fold::{ProposalState, Status},
+    id::{DeviceId, ProposalId},
+    record::{Body, Expire, Holder, Kind, Risk},
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    desk::{Desk, to_sql},
+    writer::StoreError,
+};
+
+/// A stored proposal.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub state: ProposalState,
+    /// The idempotency key under which it was proposed.
+    pub tool_call_id: String,
+    /// What it will do, in a line.
+    pub sentence: String,
+    pub preview_seq: Option<u64>,
+    pub receipt_seq: Option<u64>,
+    /// Number of the newest lease; 0 before the first.
+    pub fence: u64,
+}
+
+impl Stored {
+    /// Where it stands at `now`.
+    pub fn status(&self, now: UnixMillis) -> Status {
+        self.state.status(now)
+    }
+
+    /// When it may begin; `None` unless it is pending.
+    pub fn due(&self) -> Option<UnixMillis> {
+        self.state.held_until()
+    }
+}
+
+/// The columns that [`read`] takes, in its order.
+pub(super) const COLUMNS: &str = "state, tool_call_id, sentence, preview_seq, receipt_seq, fence";
+
+/// Reads a row of [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> Result<Stored, StoreError> {
+    let state: String = row.get(0)?;
+    let seq = |index| -> Result<Option<u64>, rusqlite::Error> {
+        Ok(row.get::<_, Option<i64>>(index)?.map(i64::unsigned_abs))
+    };
+    Ok(Stored {
+        state: serde_json::from_str(&state).map_err(StoreError::damaged)?,
+        tool_call_id: row.get(1)?,
+        sentence: row.get(2)?,
+        preview_seq: seq(3)?,
+        receipt_seq: seq(4)?,
+        fence: row.get::<_, i64>(5)?.unsigned_abs(),
+    })
+}
+
+/// Finds a proposal by its id.
+pub(super) fn find(connection: &Connection, id: ProposalId) -> Result<Option<Stored>, StoreError> {
+    connection
+        .prepare_cached("SELECT state, tool_call_id, sentence, preview_seq, receipt_seq, fence FROM proposal WHERE id = ?1")?
+        .query_row([&id.as_bytes()[..]], |row| Ok(read(row)))
+        .optional()?
+        .transpose()
+}
+
+/// The executing device as the table has it; `None` is the server.
+pub(super) fn executor(holder: Holder) -> Option<DeviceId> {
+    match holder {
+        Holder::Tenant => None,
+        Holder::Device(device) => Some(device),
+    }
+}
+
+const fn risk_rank(risk: Risk) -> i64 {
+    risk as i64
+}
+
+impl Desk {
+    /// Finds a proposal by its id.
+    pub(super) fn proposal(&self, id: ProposalId) -> Result<Option<Stored>, StoreError> {
+        find(self.connection(), id)
+    }
+
+    /// Stores a new proposal's row. Its entry has been appended.
+    pub(super) fn insert(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let state = &stored.state;
+        self.connection()
+            .prepare_cached(
+                "INSERT INTO proposal (created_seq, id, status, risk, tool, proposer, executor, expires_ms, due_ms,
+                     sentence, tool_call_id, preview_seq, receipt_seq, fence, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, 0, ?12)",
+            )?
+            .execute(params![
+                to_sql(state.created_seq)?,
+                &state.id.as_bytes()[..],
+                state.recorded_status() as i64,
+                risk_rank(state.risk),
+                state.tool,
+                state.proposer.id,
+                executor(state.executor).map(|device| *device.as_bytes()),
+                state.expires_at.0,
+                stored.due().map(|due| due.0),
+                stored.sentence,
+                stored.tool_call_id,
+                serde_json::to_string(state).map_err(StoreError::damaged)?,
+            ])?;
+        self.touch(state.id);
+        Ok(())
+    }
+
+    /// Appends an entry about a proposal and folds it in. [`Self::save`] follows once all of them are.
+    pub(super) fn extend(&mut self, stored: &mut Stored, record: &Record) -> Result<u64, StoreError> {
+        let seq = self.append_about(record, format!("proposal/{}", stored.state.id))?;
+        stored
+            .state
+            .apply(seq, self.now(), record)
+            .map_err(StoreError::damaged)?;
+        if record.kind == Kind::Preview {
+            stored.preview_seq = Some(seq);
+        } else if record.kind == Kind::Receipt {
+            stored.receipt_seq = Some(seq);
+        }
+        Ok(seq)
+    }
+
+    /// The same for a body that the server itself makes.
+    pub(super) fn extend_with<B: Body>(&mut self, stored: &mut Stored, body: &B) -> Result<u64, StoreError> {
+        let record = Record::unsigned(body).map_err(StoreError::damaged)?;
+        self.extend(stored, &record)
+    }
+
+    /// Writes a changed row, and notes who has to hear of it.
+    pub(super) fn save(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let state = &stored.state;
+        let seq = |value: Option<u64>| value.map(to_sql).transpose();
+        self.connection()
+            .prepare_cached(
+                "UPDATE proposal SET status = ?2, due_ms = ?3, preview_seq = ?4, receipt_seq = ?5, fence = ?6, state = ?7
+                 WHERE created_seq = ?1",
+            )?
+            .execute(params![
+                to_sql(state.created_seq)?,
+                state.recorded_status() as i64,
+                stored.due().map(|due| due.0),
+                seq(stored.preview_seq)?,
+                seq(stored.receipt_seq)?,
+                to_sql(stored.fence)?,
+                serde_json::to_string(state).map_err(StoreError::damaged)?,
+            ])?;
+        self.touch(state.id);
+        if state.executor == Holder::Tenant && state.recorded_status() == Status::Pending {
+            self.wake_executor();
+        }
+        Ok(())
+    }
+
+    /// Writes the `expire` entry that a proposal whose time is up is still owed.
+    pub(super) fn settle(&mut self, stored: &mut Stored) -> Result<(), StoreError> {
+        let recorded = stored.state.recorded_status();
+        if stored.status(self.now()) == Status::Expired && recorded != Status::Expired {
+            let expire = Expire {
+                at: stored.state.expires_at,
+                proposal: stored.state.id,
+            };
+            self.extend_with(stored, &expire)?;
+            self.save(stored)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Storing a proposal: one for each key, with what policy says of it.
+
+use std::sync::Arc;
+
+use countersign_domain::{
+    Digest, Millis, Record, UnixMillis,
+    fold::{ProposalState, Status},
+    id::ProposalId,
+    record::{Proposal, Supersede},
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    desk::Desk,
+    proposals::Stored,
+    writer::{Answer, StoreError},
+};
+
+/// How long a key still answers with its proposal after that completed (design §10).
+const KEY_HOLDS_AFTER_COMPLETION: Millis = Millis::hours(24);
+
+/// A proposal made ready outside the writer.
+#[derive(Clone, Debug)]
+pub struct NewProposal {
+    pub proposal: Arc<Proposal>,
+    pub record: Arc<Record>,
+    /// Policy's evaluation of exactly this record.
+    pub evaluation: Arc<Record>,
+    pub sentence: String,
+    /// The key's text, as answered to the proposer.
+    pub tool_call_id: String,
+    pub key: Key,
+}
+
+/// Under what a proposal is found again.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// SHA-256 of the key's text.
+    pub key: Digest,
+    /// SHA-256 of what is proposed under it.
+    pub payload: Digest,
+}
+
+/// Why a proposal was not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProposeRefusal {
+    /// The key names another proposal's payload.
+    KeyReused,
+    /// The connection is gone, or is not what it was a moment ago.
+    ConnectionChanged,
+    /// The tool's manifest is not the one that is in force.
+    ToolChanged,
+    /// `supersedes` names nothing that this proposer can replace.
+    NothingToSupersede,
+}
+
+/// A stored proposal, and whether this call made it.
+pub type Proposed = (Stored, bool);
+
+/// Stores a proposal, or finds the one that its key holds.
+pub(super) fn propose(desk: &mut Desk, new: &NewProposal) -> Answer<Proposed, ProposeRefusal> {
+    if let Some((existing, payload)) = by_key(desk, new.key.key)?
+        && holds(&existing.state, desk.now())
+    {
+        return Ok(if payload == new.key.payload {
+            Ok((existing, false))
+        } else {
+            Err(ProposeRefusal::KeyReused)
+        });
+    }
+    let proposal = &*new.proposal;
+    if let Some(refusal) = stale(desk, proposal)? {
+        return Ok(Err(refusal));
+    }
+    if let Some(replaced) = proposal.supersedes
+        && !supersede(desk, replaced, proposal)?
+    {
+        return Ok(Err(ProposeRefusal::NothingToSupersede));
+    }
+    let seq = desk.append(&new.record, proposal)?;
+    let mut stored = Stored {
+        state: ProposalState::new(proposal, new.record.digest, seq),
+        tool_call_id: new.tool_call_id.clone(),
+        sentence: new.sentence.clone(),
+        preview_seq: None,
+        receipt_seq: None,
+        fence: 0,
+    };
+    desk.extend(&mut stored, &new.evaluation)?;
+    desk.insert(&stored)?;
+    if stored.state.recorded_status() == Status::Pending {
+        desk.wake_executor();
+    }
+    desk.connection()
+        .prepare_cached(
+            "INSERT INTO proposal_key (key, payload, proposal) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, proposal = excluded.proposal",
+        )?
+        .execute(params![
+            new.key.key.as_bytes(),
+            new.key.payload.as_bytes(),
+            proposal.id.as_bytes()
+        ])?;
+    Ok(Ok((stored, true)))
+}
+
+fn by_key(desk: &Desk, key: Digest) -> Result<Option<(Stored, Digest)>, StoreError> {
+    let row: Option<(Vec<u8>, Vec<u8>)> = desk
+        .connection()
+        .prepare_cached("SELECT proposal, payload FROM proposal_key WHERE key = ?1")?
+        .query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, payload)) = row else { return Ok(None) };
+    let id = ProposalId::from_slice(&id).map_err(StoreError::damaged)?;
+    let payload = Digest::from_slice(&payload).map_err(StoreError::damaged)?;
+    Ok(desk.proposal(id)?.map(|stored| (stored, payload)))
+}
+
+/// Whether a key still stands for this proposal: until it is over, and 24 hours after it completed.
+fn holds(state: &ProposalState, now: UnixMillis) -> bool {
+    let status = state.status(now);
+    let fresh = state
+        .ended
+        .as_ref()
+        .is_some_and(|ended| now.since(ended.at) < KEY_HOLDS_AFTER_COMPLETION);
+    !status.is_final() || (status == Status::Completed && fresh)
+}
+
+/// What the proposal was made from may have changed while it was made.
+fn stale(desk: &Desk, proposal: &Proposal) -> Result<Option<ProposeRefusal>, StoreError> {
+    let people = desk.people();
+    // A tool that is not registered is stored as denied; there is no manifest to compare.
+    if people
+        .tools
+        .get(&proposal.tool.id)
+        .is_some_and(|(digest, _)| *digest != proposal.tool.manifest)
+    {
+        return Ok(Some(ProposeRefusal::ToolChanged));
+    }
+    if let Some(named) = &proposal.connection {
+        let known = people.connections.get(&named.id);
+        let config = known
+            .map(|known| known.config_digest())
+            .transpose()
+            .map_err(StoreError::damaged)?;
+        if config != Some(named.config) || known.map(|known| known.holder) != Some(named.holder) {
+            return Ok(Some(ProposeRefusal::ConnectionChanged));
+        }
+    }
+    Ok(None)
+}
+
+/// Closes the open proposal that a new one of the same proposer replaces.
+fn supersede(desk: &mut Desk, replaced: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
+    let Some(mut stored) = desk.proposal(replaced)? else {
+        return Ok(false);
+    };
+    desk.settle(&mut stored)?;
+    let same = stored.state.proposer.id == by.proposer.id;
+    if !same || !matches!(stored.status(desk.now()), Status::Proposed | Status::Pending) {
+        return Ok(false);
+    }
+    let entry = Supersede {
+        at: desk.now(),
+        proposal: replaced,
+        reason: "Replaced by its proposer".to_owned(),
+        successor: Some(by.id),
+    };
+    desk.extend_with(&mut stored, &entry)?;
+    desk.save(&stored)?;
+    Ok(true)
+}

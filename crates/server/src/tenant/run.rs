@@ -1,0 +1,341 @@
+//! Leases, begin and receipts: who may run a call, the point of no return, and how it ended (design §6).
+
+use countersign_domain::{
+    Digest, Millis, Record, UnixMillis,
+    execution::{Authority, Blocked},
+    fold::Status,
+    id::ProposalId,
+    record::{Begin, Effect, Executor, Lapse, Outcome, Receipt, TaskPriority, Void},
+    wire,
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    desk::{Desk, to_sql},
+    proposals::{Stored, executor},
+    writer::{Answer, StoreError},
+};
+
+/// How long a lease may wait for its begin, and a begun call for its receipt, before it counts as silent.
+pub const LEASE: Millis = Millis::seconds(60);
+
+/// Why an executor's step was not taken. Every one is final for its fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunRefusal {
+    /// No such proposal, or another executor's: the same answer.
+    NotFound,
+    /// The fence is not the newest, or no lease stands.
+    Fenced,
+    /// The proposal's state does not take the step.
+    State(Status),
+    /// It is held until then.
+    Held(UnixMillis),
+    /// The record is about other bytes than the proposal's.
+    DigestMismatch,
+}
+
+/// Leases what `by` may begin now.
+pub(super) fn claim(
+    desk: &mut Desk,
+    by: Executor,
+    manifests: &[Digest],
+    limit: u32,
+) -> Answer<wire::Claimed, std::convert::Infallible> {
+    let mut leases = Vec::new();
+    for id in due(desk, by, limit)? {
+        let Some(mut stored) = desk.proposal(id)? else {
+            continue;
+        };
+        if manifests.contains(&stored.state.manifest)
+            && let Some(lease) = lease(desk, &mut stored)?
+        {
+            leases.push(lease);
+        }
+    }
+    let next_due = desk
+        .connection()
+        .prepare_cached(
+            "SELECT min(due_ms) FROM proposal WHERE status = 1 AND executor IS ?1 AND due_ms > ?2",
+        )?
+        .query_row(
+            params![executor(by).map(|device| *device.as_bytes()), desk.now().0],
+            |row| row.get::<_, Option<i64>>(0),
+        )?
+        .map(UnixMillis);
+    Ok(Ok(wire::Claimed { leases, next_due }))
+}
+
+/// What is pending for `by`, due, and under no lease that still stands.
+fn due(desk: &Desk, by: Executor, limit: u32) -> Result<Vec<ProposalId>, StoreError> {
+    let mut statement = desk.connection().prepare_cached(
+        "SELECT id FROM proposal WHERE status = 1 AND executor IS ?1 AND due_ms <= ?2 AND NOT EXISTS
+             (SELECT 1 FROM lease WHERE lease.proposal = proposal.id AND (begun = 1 OR lease.expires_ms > ?2))
+         ORDER BY due_ms LIMIT ?3",
+    )?;
+    let device = executor(by).map(|device| *device.as_bytes());
+    let mut rows = statement.query(params![device, desk.now().0, limit])?;
+    let mut ids = Vec::new();
+    while let Some(row) = rows.next()? {
+        ids.push(ProposalId::from_slice(&row.get::<_, Vec<u8>>(0)?).map_err(StoreError::damaged)?);
+    }
+    Ok(ids)
+}
+
+fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, StoreError> {
+    desk.settle(stored)?;
+    let Ok(authority) = authority(desk, stored)? else {
+        return Ok(None);
+    };
+    stored.fence += 1;
+    let expires_at = desk.now() + LEASE;
+    put_lease(desk, stored, expires_at, false)?;
+    desk.save(stored)?;
+    Ok(Some(wire::Lease {
+        proposal_id: stored.state.id,
+        fence: stored.fence,
+        expires_at,
+        authority: authority.approvals().to_vec(),
+        size: desk.size(),
+    }))
+}
+
+/// The authority to run it now; approvals past their own time are voided on the way.
+fn authority(desk: &mut Desk, stored: &mut Stored) -> Result<Result<Authority, Blocked>, StoreError> {
+    loop {
+        match Authority::of(&stored.state, desk.now()) {
+            Err(Blocked::Stale(decision, reason)) => {
+                let void = Void {
+                    at: desk.now(),
+                    decision,
+                    proposal: stored.state.id,
+                    reason,
+                };
+                desk.extend_with(stored, &void)?;
+                desk.save(stored)?;
+            }
+            other => return Ok(other),
+        }
+    }
+}
+
+/// The one linearisation point: from here on a reject, withdraw or stop is too late.
+pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<Stored, RunRefusal> {
+    let mut stored = match leased(desk, begin.proposal, begin.executor, begin.fence)? {
+        Ok((stored, false)) => stored,
+        Ok((stored, true)) => {
+            return Ok(again(
+                &stored,
+                stored.state.begun.as_ref().map(|b| b.digest),
+                record,
+            ));
+        }
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if begin.proposal_digest != stored.state.digest {
+        return Ok(Err(RunRefusal::DigestMismatch));
+    }
+    desk.settle(&mut stored)?;
+    let authority = match authority(desk, &mut stored)? {
+        Ok(authority) => authority,
+        Err(Blocked::Held(until)) => return Ok(Err(RunRefusal::Held(until))),
+        Err(Blocked::Status(_) | Blocked::Stale(..)) => {
+            return Ok(Err(RunRefusal::State(stored.status(desk.now()))));
+        }
+    };
+    if authority.approvals() != begin.authority {
+        // What the executor checked is not what stands now: it claims again and looks again.
+        return Ok(Err(RunRefusal::Fenced));
+    }
+    desk.extend(&mut stored, record)?;
+    put_lease(desk, &stored, desk.now() + LEASE, true)?;
+    desk.save(&stored)?;
+    Ok(Ok(stored))
+}
+
+/// How the run ended. A late receipt settles an `unknown`; a second one changes nothing.
+pub(super) fn complete(desk: &mut Desk, record: &Record, receipt: &Receipt) -> Answer<Stored, RunRefusal> {
+    let Some(mut stored) = desk.proposal(receipt.proposal)? else {
+        return Ok(Err(RunRefusal::NotFound));
+    };
+    let Some(begun) = stored.state.begun.clone() else {
+        return Ok(Err(if stored.state.executor == receipt.executor {
+            RunRefusal::State(stored.status(desk.now()))
+        } else {
+            RunRefusal::NotFound
+        }));
+    };
+    if begun.executor != receipt.executor {
+        return Ok(Err(RunRefusal::NotFound));
+    }
+    if begun.fence != receipt.fence {
+        return Ok(Err(RunRefusal::Fenced));
+    }
+    if receipt.proposal_digest != stored.state.digest {
+        return Ok(Err(RunRefusal::DigestMismatch));
+    }
+    if let Some(ended) = &stored.state.ended {
+        return Ok(again(&stored, Some(ended.digest), record));
+    }
+    let seq = desk.extend(&mut stored, record)?;
+    if let Some(effect) = &receipt.effect {
+        apply(desk, seq, &stored, effect)?;
+    }
+    desk.connection()
+        .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
+        .execute([stored.state.id.as_bytes()])?;
+    if receipt.outcome == Outcome::Completed {
+        remember_recipients(desk, &stored)?;
+    }
+    desk.save(&stored)?;
+    Ok(Ok(stored))
+}
+
+/// A call whose whole effect is in the tenant's own store: begin, effect and receipt in one transaction.
+pub(super) fn run_local(
+    desk: &mut Desk,
+    begun: (&Record, &Begin),
+    ended: (&Record, &Receipt),
+) -> Answer<Stored, RunRefusal> {
+    match begin(desk, begun.0, begun.1)? {
+        Ok(_) => complete(desk, ended.0, ended.1),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// Marks begun calls whose executor has gone silent as unknown, and returns how many there were.
+pub(super) fn lapse(desk: &mut Desk) -> Answer<usize, std::convert::Infallible> {
+    let mut silent = Vec::new();
+    {
+        let mut statement = desk
+            .connection()
+            .prepare_cached("SELECT proposal, fence FROM lease WHERE begun = 1 AND expires_ms <= ?1")?;
+        let mut rows = statement.query([desk.now().0])?;
+        while let Some(row) = rows.next()? {
+            let id = ProposalId::from_slice(&row.get::<_, Vec<u8>>(0)?).map_err(StoreError::damaged)?;
+            silent.push((id, row.get::<_, i64>(1)?.unsigned_abs()));
+        }
+    }
+    for (proposal, fence) in &silent {
+        if let Some(mut stored) = desk.proposal(*proposal)? {
+            desk.extend_with(
+                &mut stored,
+                &Lapse {
+                    at: desk.now(),
+                    fence: *fence,
+                    proposal: *proposal,
+                },
+            )?;
+            desk.save(&stored)?;
+        }
+        desk.connection()
+            .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
+            .execute([proposal.as_bytes()])?;
+    }
+    Ok(Ok(silent.len()))
+}
+
+/// The same record once more gets the same answer; another one is refused.
+fn again(stored: &Stored, taken: Option<Digest>, record: &Record) -> Result<Stored, RunRefusal> {
+    if taken == Some(record.digest) {
+        Ok(stored.clone())
+    } else {
+        Err(RunRefusal::State(stored.state.recorded_status()))
+    }
+}
+
+/// The proposal under the newest lease with this fence, and whether it has begun.
+fn leased(
+    desk: &Desk,
+    id: ProposalId,
+    by: Executor,
+    fence: u64,
+) -> Result<Result<(Stored, bool), RunRefusal>, StoreError> {
+    let Some(stored) = desk.proposal(id)? else {
+        return Ok(Err(RunRefusal::NotFound));
+    };
+    if stored.state.executor != by {
+        return Ok(Err(RunRefusal::NotFound));
+    }
+    if let Some(begun) = &stored.state.begun {
+        return Ok(if begun.fence == fence {
+            Ok((stored, true))
+        } else {
+            Err(RunRefusal::Fenced)
+        });
+    }
+    let lease: Option<(i64, i64)> = desk
+        .connection()
+        .prepare_cached("SELECT fence, expires_ms FROM lease WHERE proposal = ?1")?
+        .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match lease {
+        Some((newest, expires)) if newest.unsigned_abs() == fence && UnixMillis(expires) > desk.now() => {
+            Ok((stored, false))
+        }
+        Some(_) | None => Err(RunRefusal::Fenced),
+    })
+}
+
+fn put_lease(desk: &Desk, stored: &Stored, expires: UnixMillis, begun: bool) -> Result<(), StoreError> {
+    desk.connection()
+        .prepare_cached(
+            "INSERT INTO lease (proposal, fence, expires_ms, begun) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (proposal)
+             DO UPDATE SET fence = excluded.fence, expires_ms = excluded.expires_ms, begun = excluded.begun",
+        )?
+        .execute(params![stored.state.id.as_bytes(), to_sql(stored.fence)?, expires.0, begun])?;
+    Ok(())
+}
+
+fn apply(desk: &Desk, seq: u64, stored: &Stored, effect: &Effect) -> Result<(), StoreError> {
+    match effect {
+        Effect::TaskCreated {
+            description,
+            due_date,
+            id,
+            priority,
+            title,
+        } => {
+            let priority = match priority {
+                TaskPriority::Low => "low",
+                TaskPriority::Normal => "normal",
+                TaskPriority::High => "high",
+            };
+            desk.connection()
+                .prepare_cached(
+                    "INSERT INTO task (seq, id, title, description, due_date, priority, created_ms, proposal)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![
+                    to_sql(seq)?,
+                    id.as_bytes(),
+                    title,
+                    description,
+                    due_date,
+                    priority,
+                    desk.now().0,
+                    stored.state.id.as_bytes(),
+                ])?;
+        }
+    }
+    Ok(())
+}
+
+/// Everyone who was mailed is known from now on, so that the next mail to them is a smaller risk.
+fn remember_recipients(desk: &Desk, stored: &Stored) -> Result<(), StoreError> {
+    if stored.state.tool != "email.send" {
+        return Ok(());
+    }
+    let (_, record) = super::entries::record_at(desk.connection(), stored.state.created_seq)?;
+    let proposal: countersign_domain::record::Proposal = record.body().map_err(StoreError::damaged)?;
+    let args = proposal.args.as_object();
+    let lists = ["to", "cc", "bcc"]
+        .into_iter()
+        .filter_map(|name| args?.get(name)?.as_array());
+    let mut insert = desk
+        .connection()
+        .prepare_cached("INSERT OR IGNORE INTO known_recipient (address) VALUES (?1)")?;
+    for address in lists.flatten().filter_map(|value| value.as_str()) {
+        insert.execute([address.to_lowercase()])?;
+    }
+    Ok(())
+}
