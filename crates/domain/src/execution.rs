@@ -3,12 +3,15 @@
 use crate::{
     Digest, UnixMillis,
     fold::{ProposalState, Status},
+    id::ProposalId,
     record::{PolicyDecision, Reason},
 };
 
 /// What a run stands on. There is no way to make one but [`Authority::of`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Authority {
+    proposal: ProposalId,
+    digest: Digest,
     approvals: Vec<Digest>,
 }
 
@@ -48,7 +51,21 @@ impl Authority {
             .as_ref()
             .is_some_and(|policy| policy.decision == PolicyDecision::Allow);
         let approvals = if allowed { Vec::new() } else { proposal.authority() };
-        Ok(Self { approvals })
+        Ok(Self {
+            proposal: proposal.id,
+            digest: proposal.digest,
+            approvals,
+        })
+    }
+
+    /// The proposal that may run.
+    pub const fn proposal(&self) -> ProposalId {
+        self.proposal
+    }
+
+    /// Digest of that proposal's record: what was approved, and nothing else.
+    pub const fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Digests of the approvals; empty when policy allowed the call.
