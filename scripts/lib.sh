@@ -41,7 +41,7 @@ build_ui() {
         -not -path 'ui/node_modules/*' -not -path 'ui/dist/*' -print -quit)" ]; then
         return 0
     fi
-    step "Building the front end" npm --prefix ui run --silent build
+    step "Building the front end" npm --prefix ui run --silent build -- --logLevel warn
     # Vite may leave an unchanged index.html with its old time.
     touch ui/dist/index.html
 }
