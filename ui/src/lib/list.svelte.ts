@@ -44,11 +44,11 @@ export class ProposalList {
     try {
       const wanted = Math.max(pageSize, this.rows.length);
       const first = await this.#ask(null, Math.min(wanted, pageLimit));
-      let rows = first.rows;
+      const rows = [...first.rows];
       let next = first.next;
       while (next && rows.length < wanted) {
         const page = await this.#ask(next, Math.min(wanted - rows.length, pageLimit));
-        rows = [...rows, ...page.rows];
+        rows.push(...page.rows);
         next = page.next;
       }
       this.#take(first, rows, next);

@@ -51,6 +51,11 @@ class Rejections {
     for (const held of this.#held.values()) void held.send();
   }
 
+  /** Drops all that waits, unsigned: for another tenant or another person. */
+  forget() {
+    for (const id of this.#held.keys()) this.#drop(id);
+  }
+
   #drop(id: string) {
     const held = this.#held.get(id);
     if (!held) return;

@@ -35,7 +35,14 @@ export type Scenario = {
   failing?: Partial<Record<string, CommandError>>;
 };
 
-const inProgressKinds: StateKind[] = ["saved", "sent", "effective", "held", "pending", "running"];
+const inProgressKinds = new Set<StateKind>([
+  "saved",
+  "sent",
+  "effective",
+  "held",
+  "pending",
+  "running",
+]);
 
 export function error(
   code: CommandError["code"],
@@ -204,7 +211,7 @@ export class FakeCore {
   #inView(view: InboxQuery["view"]): Card[] {
     const viewOf = (one: Card): InboxQuery["view"] => {
       if (one.state.kind === "proposed") return "to_decide";
-      return inProgressKinds.includes(one.state.kind) ? "in_progress" : "done";
+      return inProgressKinds.has(one.state.kind) ? "in_progress" : "done";
     };
     return this.cards.filter((one) => viewOf(one) === view);
   }
@@ -319,7 +326,7 @@ export class FakeCore {
     this.connections = [
       ...this.connections,
       {
-        id: `c${this.connections.length}`,
+        id: `added-${this.calls.length}`,
         name: form.name,
         kind: form.kind,
         holder: "this_device",

@@ -2,6 +2,7 @@
 import type { Span } from "../../lib/bindings";
 
 // Bidi controls, zero-width characters, and C0 controls other than tab and line feed.
+// oxlint-disable-next-line no-control-regex
 const hiding = /[\u0000-\u0008\u000b-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
 
 export function spans(text: string): Span[] {

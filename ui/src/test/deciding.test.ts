@@ -1,0 +1,262 @@
+import { screen } from "@testing-library/svelte";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { toDecide } from "./fake/samples";
+import { approveButton, heading, open, pass, selected, settle } from "./window";
+import { error } from "./fake/core";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+/** jsdom has no layout: the end of what will run is put where the test wants it. */
+function endAt(pixels: number) {
+  vi.spyOn(Element.prototype, "getBoundingClientRect").mockImplementation(function (this: Element) {
+    const isEnd =
+      this.tagName === "DIV" &&
+      this.childElementCount === 0 &&
+      this.previousElementSibling?.tagName === "DL";
+    return { top: isEnd ? pixels : 0, bottom: 500 } as DOMRect;
+  });
+}
+
+describe("approving", () => {
+  it("arms only after the card has been still for as long as the view model says", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await settle();
+    await pass(500);
+    await user.keyboard("a");
+    expect(core.calledWith("decide"), "500 ms is less than the 600 ms asked for").toHaveLength(0);
+    await pass(150);
+    await user.keyboard("a");
+    await settle();
+    expect(core.calledWith("decide")).toHaveLength(1);
+  });
+
+  it("sends the digest of the view and no content", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("a");
+    await settle();
+    const card = core.cards[1];
+    expect(core.calledWith("decide")[0]).toEqual({
+      form: {
+        id: card?.id,
+        viewDigest: card?.viewDigest,
+        verdict: "approve",
+        comment: null,
+        confirmation: null,
+      },
+    });
+  });
+
+  it("goes on to the next item that the core names, and offers undo", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("a");
+    await pass(1);
+    expect(selected(), "the next row is selected at once").toContain("api.payments.example");
+    expect(heading()).toContain("api.payments.example");
+    await user.keyboard("z");
+    await settle();
+    expect(core.calledWith("undo")).toHaveLength(1);
+    expect(heading(), "what was taken back is on screen again").toContain("quarterly report");
+  });
+
+  it("never approves a high-risk item straight from the list: the key opens the card", async () => {
+    const { core, user } = await open();
+    endAt(100);
+    await pass(2_500);
+    await user.keyboard("a");
+    await settle();
+    expect(core.calledWith("decide")).toHaveLength(0);
+    expect(document.activeElement?.id).toBe("card-heading");
+    await pass(10);
+    await user.keyboard("a");
+    await settle();
+    expect(core.calledWith("decide"), "from the open card the same key approves").toHaveLength(1);
+  });
+
+  it("stays off until everything that will run was scrolled into view", async () => {
+    endAt(900);
+    const { core, user } = await open();
+    await user.keyboard("o");
+    await pass(2_500);
+    expect(approveButton()).toHaveAttribute("aria-disabled", "true");
+    expect(screen.getByText("Read to the end first.")).toBeVisible();
+    await user.keyboard("a");
+    expect(core.calledWith("decide")).toHaveLength(0);
+    endAt(400);
+    document.querySelector("[data-card]")?.dispatchEvent(new Event("scroll"));
+    await settle();
+    expect(approveButton()).not.toHaveAttribute("aria-disabled");
+  });
+
+  it("shows why not when the view model does not arm the button", async () => {
+    const { core, user } = await open();
+    for (let n = 0; n < 6; n++) await user.keyboard("j");
+    await pass(3_000);
+    expect(screen.getByText(/has not shown its preview yet/)).toBeVisible();
+    await user.click(approveButton());
+    expect(core.calledWith("decide")).toHaveLength(0);
+  });
+
+  it("sends what was typed where the card asks for it, and shows the refusal at the field", async () => {
+    const { core, user } = await open();
+    endAt(100);
+    await user.keyboard("jj");
+    await settle();
+    await user.keyboard("o");
+    await pass(2_500);
+    await user.type(screen.getByLabelText("Type the amount to approve"), "12{Enter}");
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("That is not the amount on the card");
+    await user.clear(screen.getByLabelText("Type the amount to approve"));
+    await user.type(screen.getByLabelText("Type the amount to approve"), "12400.00{Enter}");
+    await settle();
+    expect(core.calledWith("decide")).toHaveLength(2);
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  it("starts the wait again when the bytes of the open card change, and says so", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    const shown = core.cards[1];
+    core.cards = core.cards.map((one) => (one === shown ? { ...one, viewDigest: "another" } : one));
+    core.emit({ kind: "proposal_changed", id: shown?.id ?? "" });
+    await settle();
+    expect(screen.getByText(/This card changed while it was open/)).toBeVisible();
+    await user.keyboard("a");
+    expect(core.calledWith("decide"), "the new bytes have just appeared").toHaveLength(0);
+  });
+
+  it("keeps the card and says what happened when the core refuses", async () => {
+    const { core, user } = await open();
+    core.failing.decide = error(
+      "refused",
+      "It was already decided by Ben at 09:12. Nothing was signed.",
+    );
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("a");
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("already decided by Ben");
+    expect(heading()).toContain("quarterly report");
+  });
+
+  it("says in words that an approval made offline is only saved here", async () => {
+    const { user } = await open({ offline: true });
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("a");
+    await settle();
+    expect(
+      screen.getByText("Saved on this device, counts only if sent before 14:30"),
+    ).toBeVisible();
+  });
+});
+
+describe("rejecting", () => {
+  it("asks for the reason, waits five seconds, then signs", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("r");
+    await settle();
+    const box = screen.getByLabelText(/Why do you reject it/);
+    expect(box).toHaveFocus();
+    await user.keyboard("Not needed{Enter}");
+    await pass(4_900);
+    expect(core.calledWith("decide"), "it can still be undone").toHaveLength(0);
+    expect(selected(), "the next item is there meanwhile").toContain("api.payments.example");
+    await pass(200);
+    expect(core.calledWith("decide")[0]).toMatchObject({
+      form: { verdict: "reject", comment: "Not needed" },
+    });
+  });
+
+  it("signs nothing when it is undone in time", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("r");
+    await user.keyboard("Not needed{Enter}");
+    await pass(3_000);
+    await user.keyboard("z");
+    await pass(10_000);
+    expect(core.calledWith("decide")).toHaveLength(0);
+    expect(heading()).toContain("quarterly report");
+  });
+
+  it("insists on a reason when the view model does", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("r");
+    await user.keyboard("{Enter}");
+    await pass(6_000);
+    expect(screen.getByText("A reason is needed.")).toBeVisible();
+    expect(core.calledWith("decide")).toHaveLength(0);
+  });
+
+  it("takes a preset as the reason, and Escape closes the box", async () => {
+    const { user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("r");
+    await user.click(screen.getByRole("button", { name: "Wrong content" }));
+    expect(screen.getByLabelText(/Why do you reject it/)).toHaveValue("Wrong content");
+    await user.keyboard("{Escape}");
+    expect(screen.queryByLabelText(/Why do you reject it/)).toBeNull();
+    expect(screen.getByRole("listbox"), "the keys go on working").toHaveFocus();
+  });
+
+  it("signs at once when the window goes away, rather than losing the decision", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("r");
+    await user.keyboard("Not needed{Enter}");
+    window.dispatchEvent(new Event("pagehide"));
+    await settle();
+    expect(core.calledWith("decide")).toHaveLength(1);
+  });
+});
+
+describe("untrusted text", () => {
+  it("is shown as text, with what hides or reorders made visible", async () => {
+    const { user } = await open();
+    await user.keyboard("jjj");
+    await settle();
+    expect(heading()).toContain("U+202E");
+    expect(heading()).not.toContain("\u202e");
+    expect(document.querySelector("[data-card] script")).toBeNull();
+    expect(document.querySelector("[data-card]")?.textContent).toContain(
+      "<script>alert('hello')</script>",
+    );
+    expect(screen.getByText("Said by the proposer. Not verified.")).toBeVisible();
+  });
+
+  it("shows every argument that will run", async () => {
+    const { user } = await open();
+    const critical = toDecide()[2];
+    await user.keyboard("jj");
+    await settle();
+    const text = document.querySelector("[data-card]")?.textContent ?? "";
+    expect(critical?.body).toHaveLength(5);
+    for (const part of [
+      "POST",
+      "api.payments.example",
+      "/v1/transfers?urgent=true",
+      "12,400.00 EUR",
+      "Idempotency-Key: 0198c2a4-7b1e",
+      "DE02 1203 0000 0000 2020 51",
+      "Yes",
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+});

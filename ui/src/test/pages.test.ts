@@ -1,0 +1,267 @@
+import { screen, within } from "@testing-library/svelte";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { error } from "./fake/core";
+import { a11y, heading, open, settle } from "./window";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+describe("before the main window", () => {
+  it("starting says so", async () => {
+    await open({ phase: { kind: "starting" } });
+    expect(screen.getByRole("status")).toHaveTextContent("Opening");
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("a first run on this computer ends with a command line that connects an agent", async () => {
+    const { core, user } = await open({ phase: { kind: "first_run" }, empty: true });
+    expect(await a11y()).toEqual([]);
+    await user.click(screen.getByRole("button", { name: /On this computer/ }));
+    await user.type(screen.getByLabelText("Your name"), "Ada Byron");
+    await user.click(screen.getByRole("button", { name: "Start" }));
+    await settle();
+    expect(core.calledWith("start_here")[0]).toEqual({
+      form: { name: "Ada Byron", email: null, samples: true },
+    });
+    expect(screen.getByText(/^curl -sS http/)).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.click(screen.getByRole("button", { name: "Open the inbox" }));
+    await settle();
+    expect(heading()).toContain("d.okafor@northwind");
+  });
+
+  it("joining a company with an invite sends code and name, and shows the refusal at its field", async () => {
+    const { core, user } = await open({ phase: { kind: "first_run" }, empty: true });
+    await user.click(screen.getByRole("button", { name: /Connect to a company/ }));
+    await user.click(screen.getByLabelText("I was invited"));
+    await user.type(screen.getByLabelText("Company address"), "https://countersign.example.com");
+    await user.type(screen.getByLabelText("Invite code"), "K7QD");
+    await user.type(screen.getByLabelText("Your name"), "Ben");
+    await user.type(screen.getByLabelText("E-mail"), "ben@example.com");
+    await user.type(screen.getByLabelText("Choose a password"), "wrong");
+    await user.click(screen.getByRole("button", { name: "Join" }));
+    await settle();
+    expect(core.calledWith("connect_company")[0]).toMatchObject({
+      form: { invite: { code: "K7QD", name: "Ben" } },
+    });
+    expect(screen.getByLabelText("Choose a password")).toHaveAccessibleDescription(
+      /Nothing was changed/,
+    );
+    expect(
+      screen.getByLabelText("Choose a password"),
+      "a refused password is not kept",
+    ).toHaveValue("");
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("a keychain that stays locked keeps its screen, says so again, and opens nothing", async () => {
+    const { core, user } = await open({
+      phase: { kind: "keychain", message: "The keychain is locked." },
+      failing: { retry_keychain: error("keychain", "The keychain is still locked.") },
+    });
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("The keychain is still locked.");
+    expect(core.calledWith("inbox")).toHaveLength(0);
+    core.failing = {};
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    await settle();
+    expect(screen.getByRole("listbox")).toBeVisible();
+  });
+
+  it("signing in again keeps address and e-mail as they were", async () => {
+    const { core, user } = await open({
+      phase: { kind: "sign_in", tenantUrl: "https://a.example", email: "ada@example.com" },
+    });
+    await user.type(screen.getByLabelText("Password"), "right{Enter}");
+    await settle();
+    expect(core.calledWith("connect_company")[0]).toEqual({
+      form: { url: "https://a.example", email: "ada@example.com", password: "right", invite: null },
+    });
+  });
+
+  it("a fatal trouble is one sentence and no button", async () => {
+    await open({ phase: { kind: "fatal", message: "The database is from a newer version." } });
+    expect(screen.getByRole("alert")).toHaveTextContent("The database is from a newer version.");
+    expect(screen.queryByRole("button")).toBeNull();
+  });
+});
+
+describe("a new request", () => {
+  it("shows while it is typed what it would propose, then proposes exactly that text", async () => {
+    const { core, user } = await open();
+    await user.keyboard("n");
+    await settle();
+    expect(screen.getByRole("textbox", { name: "Request" })).toHaveFocus();
+    await user.keyboard("create task: Buy stamps");
+    await settle();
+    const dialog = within(screen.getByRole("dialog"));
+    expect(dialog.getByRole("heading", { name: "Create the task “Buy stamps”" })).toBeVisible();
+    expect(dialog.getByText("Needs approval.")).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.keyboard("{Enter}");
+    await settle();
+    expect(core.calledWith("submit_request")).toEqual([{ text: "create task: Buy stamps" }]);
+    expect(screen.queryByRole("dialog")).toBeNull();
+  });
+
+  it("helps when nothing matches, and proposes nothing", async () => {
+    const { core, user } = await open();
+    await user.keyboard("n");
+    await settle();
+    await user.keyboard("please do something{Enter}");
+    await settle();
+    expect(screen.getByText(/not a form that is understood/)).toBeVisible();
+    expect(core.calledWith("submit_request")).toHaveLength(0);
+  });
+});
+
+describe("connections", () => {
+  it("are added with what was typed, and a bad field is told at the field", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gc");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Add a connection" }));
+    await settle();
+    await user.type(screen.getByLabelText("Name"), "Mail");
+    await user.type(screen.getByLabelText("Server"), "127.0.0.1");
+    await user.selectOptions(screen.getByLabelText("Encryption"), "none");
+    expect(screen.getByLabelText("Port"), "the usual port follows").toHaveValue(25);
+    await user.type(screen.getByLabelText("Sender address"), "a@example.com");
+    await user.click(screen.getByRole("button", { name: "Add" }));
+    await settle();
+    expect(screen.getByLabelText("Encryption")).toHaveAccessibleDescription(
+      /only a server on this computer/,
+    );
+    expect(await a11y()).toEqual([]);
+    await user.selectOptions(screen.getByLabelText("Encryption"), "starttls");
+    await user.click(screen.getByRole("button", { name: "Add" }));
+    await settle();
+    expect(core.calledWith("add_connection")[1]).toEqual({
+      form: {
+        kind: "smtp",
+        name: "Mail",
+        host: "127.0.0.1",
+        port: 587,
+        tls: "starttls",
+        username: "",
+        password: "",
+        from: "a@example.com",
+      },
+    });
+    expect(screen.getByText("127.0.0.1:587")).toBeVisible();
+  });
+
+  it("can be tested by their holder only, and are removed after one question", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gc");
+    await settle();
+    expect(screen.queryByRole("button", { name: "Test Order system" })).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Test Company mail" }));
+    await settle();
+    expect(screen.getByText(/Nothing was sent/, { selector: "p" })).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Remove Company mail" }));
+    await settle();
+    expect(screen.getByText(/2 proposals that would run over it/)).toBeVisible();
+    await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Remove" }));
+    await settle();
+    expect(core.calledWith("remove_connection")).toEqual([{ id: "c1" }]);
+  });
+});
+
+describe("people and devices", () => {
+  it("warns before a solo tenant becomes a company, and shows the code once", async () => {
+    const { user } = await open();
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Invite" }));
+    await settle();
+    expect(screen.getByText(/It cannot be turned back/)).toBeVisible();
+    await user.type(screen.getByLabelText("E-mail"), "ben@example.com{Enter}");
+    await settle();
+    expect(screen.getByText("K7QD-M2XW-9RTF")).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("revokes a device with the reason that was typed", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Revoke Front desk" }));
+    await settle();
+    await user.type(screen.getByLabelText("Reason"), "lost");
+    await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Revoke" }));
+    await settle();
+    expect(core.calledWith("revoke_device")).toEqual([{ id: "d2", reason: "lost" }]);
+  });
+
+  it("puts a role back when the core refuses to change it", async () => {
+    const { core, user } = await open({ company: true });
+    core.failing.change_role = error("refused", "The last admin stays admin.");
+    await user.keyboard("gd");
+    await settle();
+    await user.selectOptions(screen.getByLabelText("Role of Ben Achterberg"), "member");
+    await settle();
+    expect(screen.getByLabelText("Role of Ben Achterberg")).toHaveValue("approver");
+  });
+
+  it("shows a new agent's key with its command line", async () => {
+    const { user } = await open();
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Connect an agent" }));
+    await settle();
+    await user.type(screen.getByLabelText("Name"), "Invoices{Enter}");
+    await settle();
+    expect(screen.getByRole("dialog", { name: "Invoices can propose now" })).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+});
+
+describe("settings", () => {
+  it("keep the look, pause notifications and verify the journal", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    await user.click(screen.getByLabelText("Dark"));
+    expect(document.documentElement.dataset.theme).toBe("dark");
+    await user.click(screen.getByRole("switch", { name: "Pause notifications" }));
+    await settle();
+    expect(core.calledWith("set_notifications_paused")).toEqual([{ paused: true }]);
+    expect(screen.getByRole("switch", { name: "Pause notifications" })).toBeChecked();
+    await user.click(screen.getByRole("button", { name: "Verify from the first entry" }));
+    await settle();
+    expect(screen.getByText(/All 1,284 entries/, { selector: "p" })).toBeVisible();
+  });
+});
+
+describe("overlays", () => {
+  it("the palette finds an action by name and runs it", async () => {
+    const { user } = await open();
+    await user.keyboard("{Control>}k{/Control}");
+    await settle();
+    expect(await a11y()).toEqual([]);
+    await user.keyboard("conn{Enter}");
+    await settle();
+    expect(screen.getByRole("heading", { name: "Connections", level: 1 })).toBeVisible();
+  });
+
+  it("the sheet lists the keys", async () => {
+    const { user } = await open();
+    await user.keyboard("{Shift>}?{/Shift}");
+    await settle();
+    expect(within(screen.getByRole("dialog", { name: "Keys" })).getByText("Approve")).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+});
+
+describe("every page passes axe", () => {
+  it.each([["gt"], ["gc"], ["gd"], ["gs"]])("after %s", async (path) => {
+    const { user } = await open({ company: true });
+    await user.keyboard(path);
+    await settle();
+    expect(screen.getByRole("heading", { level: 1 })).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+});
