@@ -101,10 +101,20 @@ install_packages() {
         command -v sudo >/dev/null || stop "system packages are missing and sudo is not there: as root, run 'apt-get install ${missing[*]}', then run this again."
         as_root=(sudo)
     fi
-    say "Installing ${#missing[@]} system packages: ${missing[*]}"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" </dev/null >/dev/null
+    step "Installing ${#missing[@]} system packages: ${missing[*]}" apt_install "${as_root[@]}"
+}
+
+# apt_install [sudo]: quiet, unless it fails.
+apt_install() {
+    local log
+    log=$(mktemp)
+    if ! { "$@" apt-get update && "$@" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
 }
 
 install_node_modules() {

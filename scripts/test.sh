@@ -19,7 +19,7 @@ step "Building the workspace and its tests" cargo build --workspace --bins --tes
 
 # Nextest runs no examples, and without any the tool for them only prints noise.
 has_examples() {
-    git ls-files -z '*.rs' | xargs -0 awk '
+    find crates src-tauri tests -name '*.rs' -print0 | xargs -0 awk '
         FNR == 1 { fenced = 0 }
         /^[ \t]*\/\/[\/!] *```/ {
             if (!fenced && /```(rust|no_run|should_panic|compile_fail)?[ \t]*$/) found = 1
