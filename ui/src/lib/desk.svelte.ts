@@ -71,6 +71,11 @@ export class Desk {
       toasts.say("Opened. Read it here, then approve.");
       return;
     }
+    if (card.confirm && this.confirmation.trim() === "") {
+      toasts.say(card.confirm.prompt);
+      document.getElementById("confirmation")?.focus();
+      return;
+    }
     this.busy = true;
     this.problem = null;
     const confirmation = card.confirm ? this.confirmation : null;
@@ -91,7 +96,7 @@ export class Desk {
       } else {
         toasts.show(words, tone, about);
       }
-      this.#stampThen(card.id, decided.next);
+      this.#stampThen(card.id, this.#nextOf(card.id, decided.next));
     } catch (thrown) {
       this.#refused(asProblem(thrown));
     } finally {
@@ -112,8 +117,7 @@ export class Desk {
       done: () => void this.refresh(),
       undone: () => void this.select(card.id),
     });
-    const next = this.list.following(card.id, (id) => rejections.holds(id));
-    void this.select(next?.id ?? null);
+    void this.select(this.#nextOf(card.id, null));
   }
 
   /** Takes back this person's own approval of the open card. */
@@ -134,6 +138,12 @@ export class Desk {
     if (ready) return card;
     if (why) toasts.say(why);
     return null;
+  }
+
+  /** The core's next item; under a filter, or past one that is being rejected, the list's own. */
+  #nextOf(id: string, next: string | null): string | null {
+    if (next && !this.list.filtered && !rejections.holds(next)) return next;
+    return this.list.following(id, (other) => rejections.holds(other))?.id ?? null;
   }
 
   #stampThen(id: string, next: string | null) {

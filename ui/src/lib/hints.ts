@@ -1,6 +1,8 @@
 /* Events from the core are hints with ids: whoever listens re-asks, nobody builds state out of them. */
 import { events, type EngineEvent } from "./bindings";
 
+const breathMs = 40;
+
 type Listener = (event: EngineEvent) => void;
 
 const listeners = new Set<Listener>();
@@ -22,10 +24,13 @@ export function coalesced(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   let again = false;
   const loop = async () => {
-    do {
+    await work();
+    while (again) {
+      // A flood of hints costs a few reads a second, not one each.
+      await new Promise((done) => setTimeout(done, breathMs));
       again = false;
       await work();
-    } while (again);
+    }
   };
   return () => {
     if (running) {

@@ -9,6 +9,8 @@ export type Action = {
   /** As tinykeys writes them; the first is the one that is shown. */
   keys: string[];
   run: () => void;
+  /** Keys for which this answers true keep their usual meaning. */
+  unless?: (keys: string) => boolean;
   /** Whether a held key repeats it. */
   repeats?: boolean;
   /** Keys that do the same where they are pressed, for the sheet only. */
@@ -44,7 +46,7 @@ class Keys {
     for (const action of this.actions) {
       for (const keys of action.keys) {
         bindings[keys] = (event) => {
-          if (event.repeat && !action.repeats) return;
+          if ((event.repeat && !action.repeats) || action.unless?.(keys)) return;
           event.preventDefault();
           action.run();
         };

@@ -30,6 +30,8 @@ export class ProposalList {
   selectedId = $state<string | null>(null);
   #next: string | null = null;
   #loadingMore = false;
+  /** Where the selected row was when it was last in the list. */
+  #lastIndex = 0;
 
   constructor(view: InboxView) {
     this.view = view;
@@ -87,10 +89,10 @@ export class ProposalList {
     return id === null ? -1 : this.rows.findIndex((row) => row.id === id);
   }
 
-  /** The row `by` places from the selected one, kept inside the list; the first when none is selected. */
+  /** The row `by` places from the selected one, kept inside the list; if that one is gone, the row in its place. */
   neighbour(by: number): InboxRow | undefined {
     const at = this.index();
-    if (at < 0) return this.rows[0];
+    if (at < 0) return this.rows[Math.min(this.#lastIndex, this.rows.length - 1)];
     return this.rows[Math.min(this.rows.length - 1, Math.max(0, at + by))];
   }
 
@@ -107,6 +109,7 @@ export class ProposalList {
   }
 
   #take(first: InboxPage, rows: InboxRow[], next: string | null) {
+    this.#lastIndex = Math.max(0, this.index());
     this.rows = rows;
     this.#next = next;
     this.total = first.total;

@@ -47,8 +47,8 @@ class Rejections {
   }
 
   /** The window is going away: what was decided is signed now rather than lost. */
-  flush() {
-    for (const held of this.#held.values()) void held.send();
+  async flush(): Promise<void> {
+    await Promise.all([...this.#held.values()].map((held) => held.send()));
   }
 
   /** Drops all that waits, unsigned: for another tenant or another person. */

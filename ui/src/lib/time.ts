@@ -22,8 +22,8 @@ export function moment(at: string, now = new Date()): string {
   const then = new Date(at);
   if (Number.isNaN(then.getTime())) return at;
   if (then.toDateString() === now.toDateString()) return clock.format(then);
-  const date = then.getFullYear() === now.getFullYear() ? day : dayYear;
-  return `${date.format(then)}, ${clock.format(then)}`;
+  const dated = then.getFullYear() === now.getFullYear() ? day : dayYear;
+  return `${dated.format(then)}, ${clock.format(then)}`;
 }
 
 /** "12 May", for due dates. A bare date belongs to the reader's calendar, not to UTC. */

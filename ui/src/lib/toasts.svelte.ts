@@ -81,12 +81,9 @@ class Toasts {
   #push(toast: Omit<Toast, "id">): number {
     const id = this.#nextId++;
     // Toasts that only tell make room first: an undo is never pushed out.
-    const told = this.list.filter((one) => !one.undo);
-    const crowded = this.list.length >= atMost && told[0];
-    this.list = [
-      ...(crowded ? this.list.filter((one) => one !== told[0]) : this.list),
-      { id, ...toast },
-    ];
+    const told = this.list.length >= atMost && this.list.find((one) => !one.undo);
+    if (told) this.close(told.id);
+    this.list = [...this.list, { id, ...toast }];
     const whole = toast.about ? `${toast.words}: ${toast.about}` : toast.words;
     this.say(toast.undo ? `${whole}. Press z to undo.` : whole);
     return id;

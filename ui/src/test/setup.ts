@@ -42,7 +42,8 @@ Element.prototype.scrollIntoView = () => {};
 Element.prototype.scrollTo = () => {};
 
 afterEach(async () => {
-  // The window is closed while the bridge is still there.
+  // What is being read again comes to rest; then the window is closed while the bridge is still there.
+  if (vi.isFakeTimers()) await vi.advanceTimersByTimeAsync(200);
   cleanup();
   await Promise.resolve();
   clearMocks();

@@ -98,7 +98,7 @@ export class FakeCore {
   answer(command: string, args: Record<string, unknown>): unknown {
     this.calls.push({ command, args });
     const failure = this.failing[command];
-    // eslint-disable-next-line no-throw-literal -- the bridge rejects with plain data
+    // Plain data, as the bridge rejects with.
     if (failure) throw failure;
     const handler = this.#handlers[command];
     if (!handler) throw new Error(`the fake has no command ${command}`);
