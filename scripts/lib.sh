@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts share. Sourced, never run; it moves to the repository's root.
 
 set -euo pipefail

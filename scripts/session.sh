@@ -35,7 +35,8 @@ runtime=$(mktemp -d /tmp/cs-run.XXXXXX)
 chmod 700 "$folder" "$runtime"
 
 # Every process of this session inherits this, and the last thing done is to end those that still carry it.
-export COUNTERSIGN_SESSION="$$-$(date +%s%N)"
+COUNTERSIGN_SESSION="$$-$(date +%s%N)"
+export COUNTERSIGN_SESSION
 export HOME="$folder/home" XDG_RUNTIME_DIR="$runtime"
 export XDG_CONFIG_HOME="$folder/config" XDG_DATA_HOME="$folder/data" XDG_CACHE_HOME="$folder/cache" XDG_STATE_HOME="$folder/state"
 mkdir -p "$HOME" "$XDG_CONFIG_HOME" "$XDG_DATA_HOME" "$XDG_CACHE_HOME" "$XDG_STATE_HOME" "$folder/log"

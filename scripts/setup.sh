@@ -141,7 +141,7 @@ cargo_tool() {
 
 # exact_cargo_tool NAME VERSION: only that one will do, in Cargo's own list of what it installed.
 exact_cargo_tool() {
-    command -v "$1" >/dev/null && cargo install --list | grep -qxF "$1 v$2:" || build_tool "$1" "$2"
+    if ! command -v "$1" >/dev/null || ! grep -qxF "$1 v$2:" <<<"$(cargo install --list)"; then build_tool "$1" "$2"; fi
 }
 
 build_tool() {
