@@ -89,6 +89,8 @@ pub struct Cast {
     pub retracts: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Sequence number of its entry: where its signed bytes are.
+    pub seq: u64,
 }
 
 /// An end without a run.
@@ -254,7 +256,7 @@ impl ProposalState {
                 self.ours(Kind::Preview, record.body::<Preview>()?.proposal)?;
                 self.preview = Some(record.digest);
             }
-            Kind::Decision => self.cast(at, record.digest, record.body::<Decision>()?)?,
+            Kind::Decision => self.cast(seq, at, record.digest, record.body::<Decision>()?)?,
             Kind::Void => {
                 let void: Void = record.body()?;
                 self.ours(Kind::Void, void.proposal)?;
@@ -417,7 +419,7 @@ impl ProposalState {
         Ok(())
     }
 
-    fn cast(&mut self, at: UnixMillis, digest: Digest, decision: Decision) -> Result<(), FoldError> {
+    fn cast(&mut self, seq: u64, at: UnixMillis, digest: Digest, decision: Decision) -> Result<(), FoldError> {
         self.ours(Kind::Decision, decision.proposal)?;
         // Kept sorted, so that the state is the same whatever order the set arrived in.
         let cast = Cast {
@@ -432,6 +434,7 @@ impl ProposalState {
             offline: decision.offline,
             retracts: decision.retracts,
             comment: decision.comment,
+            seq,
         };
         if let Err(place) = self.decisions.binary_search(&cast) {
             self.decisions.insert(place, cast);

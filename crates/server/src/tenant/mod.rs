@@ -11,6 +11,8 @@ mod proposals;
 mod propose;
 mod reads;
 mod run;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{
@@ -38,7 +40,7 @@ pub use entries::Sight;
 pub use found::Founding;
 pub use proposals::Stored;
 pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
-pub use reads::{Filter, ProposalBodies};
+pub use reads::{Evidence, Filter, ProposalBodies};
 pub use run::{LEASE, RunRefusal};
 pub use writer::{Answer, StoreError};
 
@@ -367,6 +369,41 @@ impl Tenant {
     ) -> Answer<Stored, RunRefusal> {
         self.write(move |desk| run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1)))
             .await
+    }
+
+    /// Stores that the server is about to make a call.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn intend(&self, proposal: ProposalId, fence: u64, intent: String) -> Answer<(), RunRefusal> {
+        self.write(move |desk| run::intend(desk, proposal, fence, &intent)).await
+    }
+
+    /// Calls that the server itself had begun and not ended when it stopped, each with its intent.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn interrupted(&self) -> Result<Vec<(Stored, Option<String>)>, StoreError> {
+        self.read(run::interrupted).await
+    }
+
+    /// Closes a pending proposal whose stored bytes are not what was approved.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn refuse(&self, proposal: ProposalId, reason: String) -> Result<(), StoreError> {
+        match self.write(move |desk| run::refuse(desk, proposal, &reason)).await? {
+            Ok(()) => Ok(()),
+            Err(never) => match never {},
+        }
+    }
+
+    /// What the executor checks a call against: its proposal's record, its approvals' records.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such proposal.
+    pub async fn evidence(&self, proposal: ProposalId) -> Result<Evidence, StoreError> {
+        self.read(move |connection| reads::evidence(connection, proposal)).await
     }
 
     /// Marks begun calls whose executor has gone silent as unknown, and returns how many there were.

@@ -22,6 +22,15 @@ pub struct ProposalBodies {
     pub receipt: Option<Receipt>,
 }
 
+/// The stored records on which a run stands.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    pub stored: Stored,
+    pub proposal: Record,
+    /// Every standing decision.
+    pub decisions: Vec<Record>,
+}
+
 /// Which proposals a list wants.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -123,6 +132,18 @@ fn bodies(connection: &Connection, id: ProposalId) -> Result<Option<ProposalBodi
         receipt: receipt.map_err(StoreError::damaged)?,
         stored,
     }))
+}
+
+pub(super) fn evidence(connection: &Connection, id: ProposalId) -> Result<Evidence, StoreError> {
+    let stored =
+        proposals::find(connection, id)?.ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?;
+    let (_, proposal) = entries::record_at(connection, stored.state.created_seq)?;
+    let decisions = stored
+        .state
+        .standing()
+        .map(|cast| entries::record_at(connection, cast.seq).map(|(_, record)| record))
+        .collect::<Result<_, _>>()?;
+    Ok(Evidence { stored, proposal, decisions })
 }
 
 fn list(

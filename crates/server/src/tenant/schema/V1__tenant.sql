@@ -49,7 +49,8 @@ CREATE TABLE lease (
     proposal   BLOB    NOT NULL PRIMARY KEY,
     fence      INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL,
-    begun      INTEGER NOT NULL CHECK (begun IN (0, 1))
+    begun      INTEGER NOT NULL CHECK (begun IN (0, 1)),
+    intent     TEXT                        -- executor::Intent as JSON: the call is about to be made, or was
 ) STRICT, WITHOUT ROWID;
 
 -- Idempotency keys. A key of a proposal that is over is replaced, never looked at (design §10).

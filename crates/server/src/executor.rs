@@ -1,0 +1,196 @@
+//! The server's side of execution: it runs what has no connection, with the one executor of `countersign-tools`.
+//!
+//! A reconciler: no input, idempotent, woken by a hint or a timer. Devices run what their own connections carry.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use countersign_domain::{
+    Digest, Record, UnixMillis,
+    execution::Authority,
+    id::{ConnectionId, ProposalId},
+    record::{Decision, Holder},
+    wire::Lease,
+};
+use countersign_tools::{
+    Registry,
+    executor::{
+        Approval, BeginAnswer, Beginning, Completion, Drift, ExecuteError, Intent, Interrupted, Leased, Ledger,
+        LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
+    },
+};
+use secrecy::SecretString;
+
+use crate::{
+    random,
+    tenant::{RunRefusal, Tenant},
+};
+
+/// How often the executor looks without being woken: it bounds how late a held call or a lapse is noticed.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// How many leases it takes at once.
+const AT_ONCE: u32 = 16;
+
+/// Runs a tenant's own calls until the task is dropped.
+pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
+    if let Err(error) = settle_interrupted(&tenant).await {
+        tracing::warn!("Settling interrupted calls failed: {error:#}");
+    }
+    loop {
+        let pause = match reconcile(&tenant, &registry).await {
+            Ok(Some(due)) => PERIOD.min(until(due, tenant.now())),
+            Ok(None) => PERIOD,
+            Err(error) => {
+                tracing::warn!("Executing pending calls failed: {error:#}");
+                PERIOD
+            }
+        };
+        tokio::select! {
+            () = tenant.due() => (),
+            () = tokio::time::sleep(pause) => (),
+        }
+    }
+}
+
+fn until(due: UnixMillis, now: UnixMillis) -> Duration {
+    Duration::from_millis(due.since(now).0.max(1).unsigned_abs())
+}
+
+/// Runs everything that is due, and says when the next call will be.
+pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::Result<Option<UnixMillis>> {
+    tenant.lapse().await?;
+    let manifests: Arc<[Digest]> = registry.manifests().map(|(digest, _)| digest).collect();
+    loop {
+        let claimed = tenant.claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE).await?;
+        if claimed.leases.is_empty() {
+            return Ok(claimed.next_due);
+        }
+        for lease in claimed.leases {
+            let proposal = lease.proposal_id;
+            // One call that goes wrong must not keep the others from running.
+            if let Err(error) = run_one(tenant, registry, lease).await {
+                tracing::warn!(%proposal, "A call was not run to its end: {error:#}");
+            }
+        }
+    }
+}
+
+async fn run_one(tenant: &Tenant, registry: &Registry, lease: Lease) -> anyhow::Result<()> {
+    let Some(stored) = tenant.proposal(lease.proposal_id).await? else { return Ok(()) };
+    let Ok(authority) = Authority::of(&stored.state, tenant.now()) else { return Ok(()) };
+    let ledger = Books { tenant: tenant.clone() };
+    let outcome = execute(Leased::new(authority, lease.fence, Holder::Tenant), &ledger, registry, &NoSecrets).await;
+    if let Err(ExecuteError::Complete(completion, _)) = &outcome {
+        // The call is over: the receipt is given again, never the call.
+        ledger.complete(completion).await?;
+        return Ok(());
+    }
+    outcome?;
+    Ok(())
+}
+
+/// After a restart: what had begun here and has no receipt gets one that says what is known.
+async fn settle_interrupted(tenant: &Tenant) -> anyhow::Result<()> {
+    let ledger = Books { tenant: tenant.clone() };
+    for (stored, intent) in tenant.interrupted().await? {
+        let Some(begun) = stored.state.begun.clone() else { continue };
+        let intent: Option<Intent> = intent.map(|text| serde_json::from_str(&text)).transpose()?;
+        let interrupted = Interrupted {
+            proposal: stored.state.id,
+            proposal_digest: stored.state.digest,
+            executor: begun.executor,
+            fence: begun.fence,
+            effect: stored.state.effect,
+            begun_at: begun.at,
+            intent,
+        };
+        ledger.complete(&recover(interrupted, tenant.now())).await?;
+    }
+    Ok(())
+}
+
+/// The tenant's store as the executor sees it.
+struct Books {
+    tenant: Tenant,
+}
+
+#[async_trait]
+impl Ledger for Books {
+    fn now(&self) -> UnixMillis {
+        self.tenant.now()
+    }
+
+    async fn stored(&self, proposal: ProposalId) -> Result<StoredBytes, LedgerError> {
+        let evidence = self.tenant.evidence(proposal).await.map_err(LedgerError::new)?;
+        let people = self.tenant.people();
+        let connection = evidence.stored.state.connection.as_ref();
+        let connection = connection.and_then(|named| people.connections.get(&named.id)).cloned();
+        let key = |record: &Record| {
+            let device = record.body::<Decision>().ok()?.device?;
+            Some(people.devices.get(&device)?.key.clone())
+        };
+        let approvals = evidence.decisions.into_iter().map(|record| Approval { key: key(&record), record }).collect();
+        Ok(StoredBytes { proposal: evidence.proposal, connection, approvals })
+    }
+
+    async fn refuse(&self, proposal: ProposalId, _fence: u64, drift: &Drift) -> Result<(), LedgerError> {
+        self.tenant.refuse(proposal, drift.to_string()).await.map_err(LedgerError::new)
+    }
+
+    async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {
+        let begin = beginning.record(random::nonce(), None);
+        let record = Record::unsigned(&begin).map_err(LedgerError::new)?;
+        let answer = self.tenant.begin(Arc::new(record), Arc::new(begin)).await.map_err(LedgerError::new)?;
+        Ok(answer.map_or_else(refused, |_| BeginAnswer::Begun))
+    }
+
+    async fn intend(&self, intent: &Intent) -> Result<(), LedgerError> {
+        let text = serde_json::to_string(intent).map_err(LedgerError::new)?;
+        let answer = self.tenant.intend(intent.proposal, intent.fence, text).await.map_err(LedgerError::new)?;
+        answer.map_err(|refusal| LedgerError::new(format!("{refusal:?}")))
+    }
+
+    async fn complete(&self, completion: &Completion) -> Result<(), LedgerError> {
+        let receipt = completion.record(random::nonce(), None);
+        let record = Record::unsigned(&receipt).map_err(LedgerError::new)?;
+        let answer = self.tenant.complete(Arc::new(record), Arc::new(receipt)).await.map_err(LedgerError::new)?;
+        answer.map(|_| ()).map_err(|refusal| LedgerError::new(format!("{refusal:?}")))
+    }
+
+    async fn apply_local(
+        &self,
+        beginning: &Beginning,
+        completion: &Completion,
+    ) -> Result<BeginAnswer, LedgerError> {
+        let begin = beginning.record(random::nonce(), None);
+        let receipt = completion.record(random::nonce(), None);
+        let begun = Record::unsigned(&begin).map_err(LedgerError::new)?;
+        let ended = Record::unsigned(&receipt).map_err(LedgerError::new)?;
+        let (begun, ended) = ((Arc::new(begun), Arc::new(begin)), (Arc::new(ended), Arc::new(receipt)));
+        let answer = self.tenant.run_local(begun, ended).await.map_err(LedgerError::new)?;
+        Ok(answer.map_or_else(refused, |_| BeginAnswer::Begun))
+    }
+}
+
+fn refused(refusal: RunRefusal) -> BeginAnswer {
+    let reason = match refusal {
+        RunRefusal::NotFound => "not_found",
+        RunRefusal::Fenced => "fence",
+        RunRefusal::State(status) => status.name(),
+        RunRefusal::Held(_) => "held",
+        RunRefusal::DigestMismatch => "digest_mismatch",
+    };
+    BeginAnswer::Refused { reason: reason.to_owned() }
+}
+
+
+/// The server holds no connection yet, so there is no secret that a call of its own could need.
+struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    async fn secret(&self, _connection: ConnectionId) -> Result<Option<SecretString>, SecretError> {
+        Ok(None)
+    }
+}

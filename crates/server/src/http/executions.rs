@@ -1,0 +1,123 @@
+//! The executor's side for devices: claim, begin, complete, all fenced (design §6).
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use countersign_domain::{
+    Record,
+    dsse::Envelope,
+    id::{DeviceId, UserId},
+    record::{Begin, Body, Holder, Receipt},
+    wire::{Claim, Claimed, ExecutionAnswer, ExecutionRecord},
+};
+
+use super::{assistant::parse_id, auth::Caller, body::Json, error::ApiError};
+use crate::tenant::{RunRefusal, Stored, Tenant};
+
+/// Most leases that one claim gets.
+const MAX_LEASES: u32 = 32;
+
+/// `POST /api/executions/claim`
+pub(crate) async fn claim(
+    caller: Caller,
+    Json(request): Json<Claim>,
+) -> Result<axum::Json<Claimed>, ApiError> {
+    let user = caller.person()?;
+    own_device(&caller.tenant, user, request.device)?;
+    let holder = Holder::Device(request.device);
+    let limit = request.limit.clamp(1, MAX_LEASES);
+    Ok(axum::Json(caller.tenant.claim(holder, request.manifests.into(), limit).await?))
+}
+
+/// `POST /api/executions/{id}/begin`
+pub(crate) async fn begin(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(request): Json<ExecutionRecord>,
+) -> Result<axum::Json<ExecutionAnswer>, ApiError> {
+    let (record, begin) = signed::<Begin>(&caller, request.record, |begin| begin.executor)?;
+    if parse_id(&id)? != begin.proposal {
+        return Err(ApiError::not_found());
+    }
+    let digest = record.digest;
+    let answer = caller.tenant.begin(Arc::new(record), Arc::new(begin)).await?;
+    answered(&caller.tenant, answer, digest)
+}
+
+/// `POST /api/executions/{id}/complete`
+pub(crate) async fn complete(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(request): Json<ExecutionRecord>,
+) -> Result<axum::Json<ExecutionAnswer>, ApiError> {
+    let (record, receipt) = signed::<Receipt>(&caller, request.record, |receipt| receipt.executor)?;
+    if parse_id(&id)? != receipt.proposal {
+        return Err(ApiError::not_found());
+    }
+    if receipt.effect.is_some() {
+        // Only the server's own tools change the tenant's store.
+        return Err(ApiError::bad_request("invalid_field", "A device's receipt has no effect on the tenant's store"));
+    }
+    let digest = record.digest;
+    let answer = caller.tenant.complete(Arc::new(record), Arc::new(receipt)).await?;
+    answered(&caller.tenant, answer, digest)
+}
+
+/// A record of the kind `B` that one of the caller's devices signed as the executor it names.
+fn signed<B: Body>(
+    caller: &Caller,
+    envelope: Envelope,
+    executor: impl Fn(&B) -> Holder,
+) -> Result<(Record, B), ApiError> {
+    let user = caller.person()?;
+    let malformed = |error| ApiError::bad_request("malformed", format!("Bad Request: {error}"));
+    let record = Record::from_envelope(envelope).map_err(malformed)?;
+    let body: B = record.body().map_err(malformed)?;
+    let Holder::Device(device) = executor(&body) else {
+        return Err(ApiError::forbidden("bad_signature", "Forbidden: The record names another executor"));
+    };
+    let key = own_device(&caller.tenant, user, device)?;
+    if record.is_signed_by(&key) {
+        Ok((record, body))
+    } else {
+        Err(ApiError::forbidden("bad_signature", "Forbidden: The signature is not that device's"))
+    }
+}
+
+/// The key of an active device of this person.
+fn own_device(
+    tenant: &Tenant,
+    user: UserId,
+    device: DeviceId,
+) -> Result<countersign_domain::dsse::PublicKey, ApiError> {
+    let people = tenant.people();
+    match people.devices.get(&device) {
+        Some(known) if known.user == user && known.is_active() => Ok(known.key.clone()),
+        Some(known) if known.user == user => {
+            Err(ApiError::forbidden("device_revoked", "Forbidden: The device is not in service"))
+        }
+        Some(_) | None => Err(ApiError::not_found()),
+    }
+}
+
+fn answered(
+    tenant: &Tenant,
+    answer: Result<Stored, RunRefusal>,
+    digest: countersign_domain::Digest,
+) -> Result<axum::Json<ExecutionAnswer>, ApiError> {
+    match answer {
+        Ok(stored) => Ok(axum::Json(ExecutionAnswer { status: stored.status(tenant.now()), digest })),
+        Err(RunRefusal::NotFound) => Err(ApiError::not_found()),
+        Err(RunRefusal::Fenced) => Err(ApiError::conflict_bare("fenced", "Conflict: The lease is no longer yours")),
+        Err(RunRefusal::State(status)) => {
+            let message = format!("Conflict: Tool call status is '{}'", status.name());
+            Err(ApiError::conflict("wrong_state", message, status))
+        }
+        Err(RunRefusal::Held(until)) => {
+            Err(ApiError::conflict_bare("held", format!("Conflict: It is held until {until}")))
+        }
+        Err(RunRefusal::DigestMismatch) => {
+            Err(ApiError::conflict_bare("digest_mismatch", "Conflict: The record is about other bytes"))
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! From a proposer's request to a stored proposal: understand, validate, assess, ask policy, store once.
+
+use std::sync::Arc;
+
+use countersign_domain::{
+    Digest, Millis, Record, UnixMillis,
+    canonical::{self, Value},
+    fold::DEFAULT_LIFETIME,
+    id::ProposalId,
+    intent::{self, Intent, StructuredCall},
+    record::{
+        Connection, ConnectionRef, Evaluation, Phase, Proposal, Proposer, ToolRef, Untrusted,
+    },
+    render, wire,
+};
+use countersign_policy::{Call, Policy};
+use countersign_tools::{Ingress, IngressError, Registry};
+
+use crate::{
+    random,
+    tenant::{Key, NewProposal, ProposeRefusal, StoreError, Stored, Tenant},
+};
+
+/// The tools and the policy that every tenant of this server has.
+#[derive(Clone)]
+pub struct Rules {
+    pub registry: Arc<Registry>,
+    pub policy: Arc<dyn Policy>,
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+/// What a request came to.
+#[derive(Debug)]
+pub enum Understood {
+    /// No command form matched.
+    NoIntent,
+    /// The tool is not registered.
+    NoTool,
+    /// It is stored, by this call or an earlier one.
+    Stored { call: wire::ProposedCall, policy: wire::PolicyAnswer, stored: Box<Stored>, created: bool },
+}
+
+/// Why a request was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposeError {
+    /// A field is missing or does not fit.
+    #[error("{message}")]
+    Field { field: String, message: String },
+    /// The tenant has no connection of the kind that the tool needs.
+    #[error("This tool needs a connection, and there is none yet: add one in the app under Connections.")]
+    NoConnection,
+    /// The store found that what the proposal relies on has changed, or the key is taken.
+    #[error("{0:?}")]
+    Refused(ProposeRefusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ProposeError {
+    fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Field { field: field.to_owned(), message: message.into() }
+    }
+
+    fn missing(field: &str) -> Self {
+        Self::field(field, format!("Bad Request: Missing or invalid '{field}' field"))
+    }
+}
+
+/// What is proposed, before validation: the parser's output, or the caller's own.
+struct Wanted {
+    tool: String,
+    input: Value,
+    key: String,
+}
+
+const MAX_NOTE: usize = 2_000;
+const MAX_RUN: usize = 128;
+const MAX_EVIDENCE: usize = 20;
+const MAX_EVIDENCE_TITLE: usize = 200;
+const SHORTEST_LIFE: Millis = Millis::seconds(60);
+const LONGEST_LIFE: Millis = Millis::hours(30 * 24);
+
+impl Rules {
+    /// Takes a request of `proposer`, whose identity is the credential's.
+    ///
+    /// # Errors
+    /// With the field at fault, or what stood in the way.
+    pub async fn propose(
+        &self,
+        tenant: &Tenant,
+        proposer: Proposer,
+        request: wire::Propose,
+        idempotency_key: Option<&str>,
+    ) -> Result<Understood, ProposeError> {
+        check_limits(&request, tenant.now())?;
+        let Some(wanted) = wanted(tenant, &proposer, &request)? else { return Ok(Understood::NoIntent) };
+        let Some(tool) = self.registry.get(&wanted.tool) else { return Ok(Understood::NoTool) };
+        let connection = choose_connection(tenant, tool.manifest(), request.connection)?;
+        let known = tenant.known_recipients(addresses(&wanted.input)).await?;
+        let ingress = self
+            .registry
+            .ingress(&wanted.tool, wanted.input.clone(), connection.as_ref(), &known)
+            .map_err(|error| refuse_input(&error))?;
+        let call = wire::ProposedCall {
+            tool_id: wanted.tool.clone(),
+            input: wanted.input.clone(),
+            risk_level: ingress.risk,
+        };
+        let new = self.make(tenant, proposer, request, ingress, connection.as_ref(), wanted, idempotency_key)?;
+        let (stored, created) = tenant.propose(new).await?.map_err(ProposeError::Refused)?;
+        // The answer says what is stored, also when an earlier call stored it.
+        let says = stored.state.policy.as_ref();
+        let policy = says.map(|says| wire::PolicyAnswer { decision: says.decision, reason: says.reason.clone() });
+        let policy = policy.ok_or_else(|| StoreError::Damaged("a proposal without an evaluation".to_owned()))?;
+        Ok(Understood::Stored { call, policy, stored: Box::new(stored), created })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one proposal, each made elsewhere")]
+    fn make(
+        &self,
+        tenant: &Tenant,
+        proposer: Proposer,
+        request: wire::Propose,
+        ingress: Ingress<'_>,
+        connection: Option<&Connection>,
+        wanted: Wanted,
+        idempotency_key: Option<&str>,
+    ) -> Result<NewProposal, ProposeError> {
+        let now = tenant.now();
+        let key = key(&proposer, &wanted, idempotency_key)?;
+        let answer = self.policy.evaluate(&Call {
+            tool: &wanted.tool,
+            registered: true,
+            risk: ingress.risk,
+            effect: ingress.effect,
+            proposer: proposer.kind,
+            hold: ingress.manifest.hold,
+        });
+        let named = connection.map(|connection| {
+            let config = connection.config_digest()?;
+            Ok::<_, canonical::Error>(ConnectionRef { config, holder: connection.holder, id: connection.id })
+        });
+        let proposal = Proposal {
+            args: ingress.args,
+            connection: named.transpose().map_err(too_large)?,
+            created_at: now,
+            effect: ingress.effect,
+            expires_at: request.expires_at.unwrap_or(now + DEFAULT_LIFETIME),
+            id: ProposalId::from_uuid(random::uuid()),
+            nonce: random::nonce(),
+            not_before: None,
+            proposer: Proposer { run: request.run, ..proposer },
+            retry_of: request.retry_of,
+            risk: ingress.risk,
+            risk_reasons: ingress.reasons,
+            supersedes: request.supersedes,
+            tenant: tenant.id(),
+            tool: ToolRef {
+                id: wanted.tool,
+                manifest: ingress.manifest_digest,
+                version: ingress.manifest.version.clone(),
+            },
+            untrusted: Untrusted { evidence: request.evidence, note: request.note },
+        };
+        let record = Record::unsigned(&proposal).map_err(too_large)?;
+        let evaluation = Record::unsigned(&Evaluation {
+            bundle: self.policy.bundle(),
+            decision: answer.decision,
+            evaluated_at: now,
+            nonce: random::nonce(),
+            phase: Phase::Propose,
+            policies: answer.policies,
+            proposal: proposal.id,
+            proposal_digest: record.digest,
+            reason: answer.reason,
+            requirement: answer.requirement,
+        });
+        let args = proposal.args.as_object().cloned().unwrap_or_default();
+        Ok(NewProposal {
+            sentence: render::flat(&render::sentence(&ingress.manifest.sentence, &args)),
+            proposal: Arc::new(proposal),
+            record: Arc::new(record),
+            evaluation: Arc::new(evaluation.map_err(too_large)?),
+            tool_call_id: wanted.key,
+            key,
+        })
+    }
+}
+
+fn wanted(tenant: &Tenant, proposer: &Proposer, request: &wire::Propose) -> Result<Option<Wanted>, ProposeError> {
+    let tenant = tenant.id().to_string();
+    match (&request.text, &request.tool_id) {
+        (Some(text), None) if !text.is_empty() && request.input.is_none() => {
+            let Some(intent) = intent::parse(text) else { return Ok(None) };
+            let key = intent::text_key(&tenant, &proposer.id, &intent, text);
+            Ok(Some(from_intent(&intent, key)))
+        }
+        (None, Some(tool)) => {
+            let input = request.input.clone().ok_or_else(|| ProposeError::missing("input"))?;
+            let key = intent::structured_key(&StructuredCall {
+                actor: &proposer.id,
+                input: &input,
+                retry_of: request.retry_of,
+                supersedes: request.supersedes,
+                tenant: &tenant,
+                tool,
+            });
+            Ok(Some(Wanted { tool: tool.clone(), key: key.map_err(too_large)?, input }))
+        }
+        (Some(_), Some(_)) => {
+            Err(ProposeError::field("text", "Bad Request: Give either 'text' or 'toolId' with 'input', not both"))
+        }
+        (Some(_) | None, None) => Err(ProposeError::missing("text")),
+    }
+}
+
+fn from_intent(intent: &Intent, key: String) -> Wanted {
+    Wanted { tool: intent.tool_id().to_owned(), input: intent.input(), key }
+}
+
+/// The proposer's own key where it gave one, else that of what it asks for.
+fn key(proposer: &Proposer, wanted: &Wanted, own: Option<&str>) -> Result<Key, ProposeError> {
+    let payload = canonical::to_vec(&wanted.input).map_err(too_large)?;
+    let payload = Digest::of_parts(&[wanted.tool.as_bytes(), b"\n", &payload]);
+    Ok(match own {
+        Some(own) => Key { key: Digest::of_parts(&[b"http:", proposer.id.as_bytes(), b":", own.as_bytes()]), payload },
+        // The same text always asks for the same thing, however its input came to be written.
+        None => Key { key: Digest::of(wanted.key.as_bytes()), payload },
+    })
+}
+
+fn check_limits(request: &wire::Propose, now: UnixMillis) -> Result<(), ProposeError> {
+    let long = |text: &Option<String>, most: usize| text.as_ref().is_some_and(|text| text.chars().count() > most);
+    if long(&request.note, MAX_NOTE) {
+        return Err(ProposeError::field("note", "A note has at most 2,000 characters"));
+    }
+    if long(&request.run, MAX_RUN) {
+        return Err(ProposeError::field("run", "A run's name has at most 128 characters"));
+    }
+    let wide = |evidence: &countersign_domain::record::Evidence| {
+        evidence.title.chars().count() > MAX_EVIDENCE_TITLE || evidence.value.chars().count() > MAX_NOTE
+    };
+    if request.evidence.len() > MAX_EVIDENCE || request.evidence.iter().any(wide) {
+        return Err(ProposeError::field(
+            "evidence",
+            "Evidence is at most 20 items with titles up to 200 and values up to 2,000 characters",
+        ));
+    }
+    if let Some(at) = request.expires_at
+        && (at < now + SHORTEST_LIFE || at > now + LONGEST_LIFE)
+    {
+        return Err(ProposeError::field("expiresAt", "A proposal lives from one minute to 30 days"));
+    }
+    Ok(())
+}
+
+fn choose_connection(
+    tenant: &Tenant,
+    manifest: &countersign_domain::manifest::Manifest,
+    named: Option<countersign_domain::id::ConnectionId>,
+) -> Result<Option<Connection>, ProposeError> {
+    let people = tenant.people();
+    let Some(kind) = manifest.connection else {
+        return match named {
+            None => Ok(None),
+            Some(_) => Err(ProposeError::field("connection", "This tool takes no connection")),
+        };
+    };
+    if let Some(id) = named {
+        let found = people.connections.get(&id).filter(|connection| connection.kind == kind);
+        return match found {
+            Some(connection) => Ok(Some(connection.clone())),
+            None => Err(ProposeError::field("connection", "There is no such connection for this tool")),
+        };
+    }
+    let mut fitting = people.connections_of(kind);
+    match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Ok(Some(only.clone())),
+        (None, _) => Err(ProposeError::NoConnection),
+        (Some(_), Some(_)) => {
+            Err(ProposeError::field("connection", "There are several connections for this tool: say which"))
+        }
+    }
+}
+
+/// Every string that could be an address, in lower case: what the tenant may know already.
+fn addresses(input: &Value) -> Vec<String> {
+    let Some(object) = input.as_object() else { return Vec::new() };
+    let mut found = Vec::new();
+    for name in ["to", "cc", "bcc"] {
+        match object.get(name) {
+            Some(Value::String(address)) => found.push(address.trim().to_lowercase()),
+            Some(Value::Array(items)) => {
+                found.extend(items.iter().filter_map(|item| Some(item.as_str()?.trim().to_lowercase())));
+            }
+            Some(Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Object(_)) | None => {}
+        }
+    }
+    found.truncate(200);
+    found
+}
+
+fn refuse_input(error: &IngressError) -> ProposeError {
+    match error {
+        IngressError::Input(input) => {
+            let field = input.field.as_deref().map_or_else(|| "input".to_owned(), |field| format!("input/{field}"));
+            ProposeError::Field { field, message: input.message.clone() }
+        }
+        IngressError::NeedsConnection(_) => ProposeError::NoConnection,
+        IngressError::UnknownTool(_) | IngressError::WrongConnection => {
+            ProposeError::field("connection", error.to_string())
+        }
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "fits map_err")]
+fn too_large(error: canonical::Error) -> ProposeError {
+    ProposeError::field("input", format!("The proposal cannot be stored: {error}"))
+}
