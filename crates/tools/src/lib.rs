@@ -8,6 +8,7 @@
 //!   from the proposal's id.
 
 pub mod create_task;
+pub mod email;
 pub mod executor;
 pub mod health;
 
@@ -15,6 +16,9 @@ mod call;
 mod registry;
 mod schema;
 mod text;
+
+#[cfg(test)]
+mod testing;
 
 use async_trait::async_trait;
 use countersign_domain::{

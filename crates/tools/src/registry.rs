@@ -13,6 +13,7 @@ use crate::{
     Call, Facts, InputError, Tool,
     call::Dispatch,
     create_task::CreateTask,
+    email::SendMail,
     executor,
     health::{HealthCheck, HealthProbe},
     schema::Schema,
@@ -85,6 +86,7 @@ impl Registry {
         Self::new([
             Arc::new(CreateTask::new()?) as Arc<dyn Tool>,
             Arc::new(HealthCheck::new(health)?),
+            Arc::new(SendMail::new()?),
         ])
     }
 

@@ -34,7 +34,7 @@ pub use recover::{Interrupted, recover};
 pub use verify::{Approval, Authorised, Drift, Stored};
 
 use crate::{
-    Ran, Registry,
+    Call, Ran, Registry, Tool,
     call::Dispatch,
     text::{line, shorten},
 };
@@ -236,25 +236,27 @@ async fn after_begin(
     }
 }
 
-/// The one place where a tool runs.
 async fn run_once(
     leased: &Leased,
     authorised: &Authorised<'_>,
     secret: Option<&SecretString>,
     now: UnixMillis,
 ) -> Ran {
-    let call = authorised.call(leased, secret, now);
+    attempt(authorised.tool(), &authorised.call(leased, secret, now)).await
+}
+
+/// The one place where a tool runs.
+pub(crate) async fn attempt(tool: &dyn Tool, call: &Call<'_>) -> Ran {
     // A panicking tool must leave a receipt, like one that hangs.
-    let attempt = AssertUnwindSafe(authorised.tool().run(&call)).catch_unwind();
-    let over = match tokio::time::timeout(leased.deadline, attempt).await {
+    let running = AssertUnwindSafe(tool.run(call)).catch_unwind();
+    let (code, message) = match tokio::time::timeout(call.deadline, running).await {
         Ok(Ok(ran)) => return consistent(ran, &call.dispatch),
         Ok(Err(_panic)) => ("crashed", "The tool stopped in the middle".to_owned()),
         Err(_elapsed) => (
             "timeout",
-            format!("No answer within {} seconds", leased.deadline.as_secs()),
+            format!("No answer within {} seconds", call.deadline.as_secs()),
         ),
     };
-    let (code, message) = over;
     if call.dispatch.has_left() {
         Ran::unknown(
             code,

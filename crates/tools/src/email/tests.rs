@@ -1,0 +1,457 @@
+use std::{sync::Arc, time::Duration};
+
+use countersign_domain::{Millis, record::Outcome};
+use secrecy::SecretString;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::Mutex,
+};
+
+use super::*;
+use crate::{
+    executor,
+    testing::{call, text, value},
+};
+
+const MAIL: &str = r#"{"to":["ada@example.com","bob@example.com"],"cc":["cy@example.com"],
+    "bcc":["dee@bücher.example"],"subject":"Grüße","body":".dot\nHello — how are you?\n.\n..\nBye"}"#;
+
+fn tool() -> SendMail {
+    SendMail::new().unwrap()
+}
+
+fn normal(json: &str) -> Result<Value, InputError> {
+    tool().normalise(value(json))
+}
+
+fn config(port: u16) -> Value {
+    value(&format!(
+        r#"{{"from":"office@firm.example","host":"127.0.0.1","port":{port},"tls":"none"}}"#
+    ))
+}
+
+// What goes in
+
+#[test]
+fn one_address_becomes_a_list_and_addresses_come_once() {
+    let args = normal(
+        r#"{"to":" Ada@Example.com ","cc":["x@y.example","X@Y.example"],"bcc":[],"subject":" Hi ","body":"a\r\nb"}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        text(&args),
+        r#"{"body":"a\nb","cc":["x@y.example"],"subject":"Hi","to":["Ada@example.com"]}"#
+    );
+}
+
+#[test]
+fn nothing_can_be_put_into_a_header_or_command() {
+    for (json, field) in [
+        (
+            r#"{"to":"a@b.example\r\nBcc: eve@c.example","subject":"s","body":"b"}"#,
+            "to/0",
+        ),
+        (
+            r#"{"to":["a@b.example","a@b.example>\r\nRCPT TO:<e@c.example"],"subject":"s","body":"b"}"#,
+            "to/1",
+        ),
+        (
+            r#"{"to":"a@b.example","cc":"a@b.example\nX: y","subject":"s","body":"b"}"#,
+            "cc/0",
+        ),
+        (
+            r#"{"to":"a@b.example","bcc":"a@b.example\u0000","subject":"s","body":"b"}"#,
+            "bcc/0",
+        ),
+        (
+            r#"{"to":"a@b.example","subject":"s\r\nBcc: eve@c.example","body":"b"}"#,
+            "subject",
+        ),
+        (
+            r#"{"to":"a@b.example","subject":"s\rX: y","body":"b"}"#,
+            "subject",
+        ),
+        (
+            r#"{"to":"a@b.example","subject":"s\u0085X","body":"b"}"#,
+            "subject",
+        ),
+        (r#"{"to":"a@b.example","subject":"s","body":"b\r.\r"}"#, "body"),
+        (r#"{"to":"a@b.example","subject":"s","body":"b\u0000"}"#, "body"),
+        (r#"{"to":"a@b.example","subject":"s","body":" \n "}"#, "body"),
+        (r#"{"to":"a@b.example","subject":"  ","body":"b"}"#, "subject"),
+        (r#"{"to":[],"subject":"s","body":"b"}"#, "to"),
+    ] {
+        assert_eq!(normal(json).unwrap_err().field.as_deref(), Some(field), "{json}");
+    }
+}
+
+#[test]
+fn a_mail_has_at_most_fifty_recipients_in_all() {
+    let list = |from: usize, to: usize| {
+        (from..to)
+            .map(|n| format!("\"a{n}@b.example\""))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let mail = |to: &str, cc: &str| {
+        normal(&format!(
+            r#"{{"to":[{to}],"cc":[{cc}],"subject":"s","body":"b"}}"#
+        ))
+    };
+    assert!(mail(&list(0, 25), &list(25, 50)).is_ok());
+    assert_eq!(
+        mail(&list(0, 25), &list(25, 51)).unwrap_err().field.as_deref(),
+        Some("to")
+    );
+}
+
+#[test]
+fn a_new_recipient_or_a_foreign_domain_makes_it_high() {
+    let args = normal(MAIL).unwrap();
+    let all: std::collections::BTreeSet<String> = recipients(&args).into_iter().collect();
+    let known = tool().assess(
+        &normal(r#"{"to":"ADA@example.com","subject":"s","body":"b"}"#).unwrap(),
+        &all,
+    );
+    assert_eq!(
+        known.risk,
+        Risk::Medium,
+        "letter case does not make a recipient new"
+    );
+    let new = tool().assess(&args, &());
+    assert_eq!(new.risk, Risk::High);
+    assert_eq!(
+        new.reasons.len(),
+        5,
+        "one reason for each new recipient, one for the domain: {new:?}"
+    );
+    let foreign = tool().assess(&args, &all);
+    assert_eq!(foreign.risk, Risk::High);
+    assert!(
+        foreign.reasons[0].contains("xn--bcher-kva.example"),
+        "{foreign:?}"
+    );
+}
+
+// What goes out
+
+#[test]
+fn the_same_call_gives_the_same_bytes() {
+    let (args, config) = (normal(MAIL).unwrap(), config(25));
+    let call = call(&args, Some(&config));
+    let (_, from) = sending(&call).unwrap();
+    let build = || message::build(&Mail::read(&args).unwrap(), &from, call.proposal, call.now).unwrap();
+    let built = build();
+    assert_eq!(built.bytes, build().bytes);
+    let mail = String::from_utf8(built.bytes).unwrap();
+    assert!(
+        !mail.replace("\r\n", "").contains(['\r', '\n']),
+        "every line ends with CRLF"
+    );
+    assert!(!mail.contains("dee@"), "Bcc is in no header");
+    let envelope: Vec<_> = built.envelope.to().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        envelope,
+        [
+            "ada@example.com",
+            "bob@example.com",
+            "cy@example.com",
+            "dee@xn--bcher-kva.example"
+        ],
+        "Bcc is in the envelope"
+    );
+    insta::assert_snapshot!(mail.replace("\r\n", "\n"));
+}
+
+#[tokio::test]
+async fn the_preview_shows_the_mail_and_sends_nothing() {
+    let (args, config) = (normal(MAIL).unwrap(), config(1));
+    let PreviewOutcome::Shown { content } = tool().preview(&call(&args, Some(&config))).await else {
+        panic!("no preview");
+    };
+    insta::assert_snapshot!(text(&content));
+    let long = "x\n".repeat(37_000);
+    let json = format!(
+        r#"{{"to":"a@b.example","subject":"s","body":{}}}"#,
+        text(&Value::from(long))
+    );
+    let args = normal(&json).unwrap();
+    let PreviewOutcome::Shown { content } = tool().preview(&call(&args, Some(&config))).await else {
+        panic!("no preview");
+    };
+    assert!(text(&content).len() < 1000, "a long text is not repeated");
+}
+
+// What comes of it
+
+/// Where the little server does something else than take the mail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    Nowhere,
+    SilentAtGreeting,
+    RefusedAtGreeting,
+    RefusedSender,
+    RefusedRecipient,
+    LostAtRecipient,
+    RefusedData,
+    DroppedInMail,
+    DroppedAfterDot,
+    SilentAfterDot,
+    RefusedAfterDot,
+    LaterAfterDot,
+    NonsenseAfterDot,
+    OddAfterDot,
+    BadPassword,
+}
+
+#[derive(Default)]
+struct Seen {
+    commands: Vec<String>,
+    mail: Option<String>,
+}
+
+async fn server(at: At) -> (u16, Arc<Mutex<Seen>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let shared = Arc::clone(&seen);
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that goes away in the middle is part of the test.
+        let _ = dialogue(stream, at, &shared).await;
+    });
+    (port, seen)
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "everywhere else the little server is polite"
+)]
+async fn dialogue(stream: TcpStream, at: At, seen: &Mutex<Seen>) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    match at {
+        At::SilentAtGreeting => return core::future::pending().await,
+        At::RefusedAtGreeting => return stream.write_all(b"554 go away\r\n").await,
+        _ => stream.write_all(b"220 little server\r\n").await?,
+    }
+    let mut line = String::new();
+    while stream.read_line(&mut line).await? > 0 {
+        let command = line.trim_end().to_owned();
+        line.clear();
+        seen.lock().await.commands.push(command.clone());
+        let answer: &[u8] = match command.split([' ', ':']).next().unwrap() {
+            "EHLO" => b"250-little server\r\n250 AUTH PLAIN\r\n",
+            "AUTH" if at == At::BadPassword => b"535 wrong password\r\n",
+            "AUTH" => b"235 welcome\r\n",
+            "MAIL" if at == At::RefusedSender => b"553 not yours\r\n",
+            "RCPT" if at == At::RefusedRecipient && command.contains("bob@") => {
+                b"550 no such\x1b[31m user\r\n"
+            }
+            "RCPT" if at == At::LostAtRecipient => return Ok(()),
+            "DATA" if at == At::RefusedData => b"554 not today\r\n",
+            "DATA" if at == At::DroppedInMail => {
+                stream.write_all(b"354 go on\r\n").await?;
+                return Ok(());
+            }
+            "DATA" => {
+                stream.write_all(b"354 go on\r\n").await?;
+                let mut mail = Vec::new();
+                while !mail.ends_with(b"\r\n.\r\n") {
+                    mail.push(stream.read_u8().await?);
+                }
+                seen.lock().await.mail = Some(String::from_utf8(mail).unwrap());
+                match at {
+                    At::DroppedAfterDot => return Ok(()),
+                    At::SilentAfterDot => return core::future::pending().await,
+                    At::RefusedAfterDot => b"550 spam\r\n",
+                    At::LaterAfterDot => b"451 later\r\n",
+                    At::NonsenseAfterDot => b"what?\r\n",
+                    At::OddAfterDot => b"354 go on again\r\n",
+                    _ => b"250 queued as 42\r\n",
+                }
+            }
+            "QUIT" => b"221 bye\r\n",
+            _ => b"250 fine\r\n",
+        };
+        stream.write_all(answer).await?;
+    }
+    Ok(())
+}
+
+async fn send(at: At, mail: &str) -> (Ran, Arc<Mutex<Seen>>) {
+    let (port, seen) = server(at).await;
+    let (args, mut config) = (normal(mail).unwrap(), config(port));
+    let secret = SecretString::from("hunter2");
+    if let (At::BadPassword, Value::Object(config)) = (at, &mut config) {
+        config.insert("username", "office");
+    }
+    let mut call = call(&args, Some(&config));
+    call.deadline = Duration::from_millis(500);
+    call.secret = Some(&secret);
+    (executor::attempt(&tool(), &call).await, seen)
+}
+
+#[tokio::test]
+async fn a_mail_that_is_taken_is_completed_and_arrives_as_written() {
+    let (ran, seen) = send(At::Nowhere, MAIL).await;
+    assert_eq!(
+        (ran.outcome, ran.dispatched),
+        (Outcome::Completed, true),
+        "{ran:?}"
+    );
+    let id = "<0192f3a4-0000-7000-8000-0123456789ab@firm.example>";
+    assert_eq!(ran.reference.as_deref(), Some(id));
+    assert!(
+        text(&ran.result.unwrap()).contains("queued as 42"),
+        "the server's words are kept"
+    );
+    let seen = seen.lock().await;
+    let rcpt = seen
+        .commands
+        .iter()
+        .filter(|command| command.starts_with("RCPT"))
+        .count();
+    assert_eq!(rcpt, 4, "{:?}", seen.commands);
+    let mail = seen.mail.clone().unwrap();
+    assert!(mail.contains(&format!("Message-ID: {id}\r\n")));
+    assert!(mail.contains("\r\n..dot\r\n"), "a leading dot is doubled: {mail}");
+    assert!(!mail.contains("dee@"), "nobody sees a Bcc");
+}
+
+#[tokio::test]
+async fn before_the_final_dot_a_mail_is_failed_and_not_sent() {
+    for (at, words) in [
+        (At::SilentAtGreeting, "nothing had been sent"),
+        (At::RefusedAtGreeting, "go away"),
+        (At::BadPassword, "wrong password"),
+        (At::RefusedSender, "not yours"),
+        (At::RefusedRecipient, "bob@example.com"),
+        (At::LostAtRecipient, "Nothing was sent"),
+        (At::RefusedData, "not today"),
+    ] {
+        let (ran, seen) = send(at, MAIL).await;
+        assert_eq!(
+            (ran.outcome, ran.dispatched),
+            (Outcome::Failed, false),
+            "{at:?}: {ran:?}"
+        );
+        assert!(ran.summary.contains(words), "{at:?}: {}", ran.summary);
+        assert!(
+            !ran.summary.contains(['\u{1b}', '\r', '\n']),
+            "{at:?}: the server's words are made harmless"
+        );
+        assert!(seen.lock().await.mail.is_none(), "{at:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_refused_recipient_is_enough_for_nobody_to_get_the_mail() {
+    let (_, seen) = send(At::RefusedRecipient, MAIL).await;
+    let seen = seen.lock().await;
+    assert!(
+        !seen.commands.iter().any(|command| command == "DATA"),
+        "{:?}",
+        seen.commands
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_failed_and_not_sent() {
+    let port = {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let (args, config) = (normal(MAIL).unwrap(), config(port));
+    let ran = executor::attempt(&tool(), &call(&args, Some(&config))).await;
+    assert_eq!((ran.outcome, ran.dispatched), (Outcome::Failed, false), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_connection_lost_inside_the_mail_is_failed_and_not_sent() {
+    // Long enough for more than one write: the first one after the loss is the one that nobody answers.
+    let body = "all work and no play\\n".repeat(4_000);
+    let mail = format!(r#"{{"to":"ada@example.com","subject":"s","body":"{body}"}}"#);
+    let (ran, seen) = send(At::DroppedInMail, &mail).await;
+    assert_eq!((ran.outcome, ran.dispatched), (Outcome::Failed, false), "{ran:?}");
+    assert!(seen.lock().await.mail.is_none());
+}
+
+#[tokio::test]
+async fn a_clear_no_after_the_final_dot_is_failed() {
+    for at in [At::RefusedAfterDot, At::LaterAfterDot] {
+        let (ran, _) = send(at, MAIL).await;
+        assert_eq!(
+            (ran.outcome, ran.dispatched),
+            (Outcome::Failed, true),
+            "{at:?}: {ran:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn anything_but_a_clear_answer_after_the_final_dot_is_unknown() {
+    for at in [
+        At::DroppedAfterDot,
+        At::SilentAfterDot,
+        At::NonsenseAfterDot,
+        At::OddAfterDot,
+    ] {
+        let (ran, seen) = send(at, MAIL).await;
+        assert_eq!(
+            (ran.outcome, ran.dispatched),
+            (Outcome::Unknown, true),
+            "{at:?}: {ran:?}"
+        );
+        let seen = seen.lock().await;
+        let mails = seen.commands.iter().filter(|command| *command == "DATA").count();
+        assert_eq!(mails, 1, "{at:?} is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_test_of_the_connection_sends_nothing() {
+    let (port, seen) = server(At::Nowhere).await;
+    let config = SmtpConfig::read(&config(port)).unwrap();
+    test_connection(&config, None).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(seen.lock().await.commands, ["EHLO [127.0.0.1]", "NOOP", "QUIT"]);
+    let (port, _) = server(At::BadPassword).await;
+    let config = SmtpConfig {
+        port,
+        username: Some("office".into()),
+        ..config
+    };
+    let refused = test_connection(&config, Some(&SecretString::from("x")))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "auth");
+    assert!(refused.message.contains("wrong password"));
+}
+
+#[tokio::test]
+async fn a_server_without_starttls_never_sees_a_password() {
+    let (port, seen) = server(At::Nowhere).await;
+    let config = SmtpConfig {
+        from: "office@firm.example".into(),
+        host: "localhost".into(),
+        port,
+        tls: Tls::Starttls,
+        username: Some("office".into()),
+    };
+    let refused = test_connection(&config, Some(&SecretString::from("x"))).await;
+    assert!(refused.is_err(), "STARTTLS is required, not tried");
+    assert!(
+        !seen
+            .lock()
+            .await
+            .commands
+            .iter()
+            .any(|command| command.starts_with("AUTH"))
+    );
+}
+
+#[test]
+fn a_mail_waits_ten_seconds_so_that_it_can_be_taken_back() {
+    assert_eq!(tool().manifest().hold, Millis::seconds(10));
+}
