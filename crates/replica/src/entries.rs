@@ -1,0 +1,166 @@
+//! The journal's rows: headers and bodies.
+
+use countersign_domain::{
+    Digest, Record, UnixMillis,
+    dsse::{self, Signature},
+    id::ProposalId,
+    journal::{Header, Kind},
+    record,
+    wire::WireEntry,
+};
+use rusqlite::{Connection, Row, params};
+
+use crate::{ReadError, StorageError};
+
+/// Columns of an entry with its body, for [`from_row`].
+pub(crate) const COLUMNS: &str = "entry.seq, at_ms, kind, subject, digest, bytes, keyid, sig";
+
+/// A number as SQLite has it.
+pub(crate) fn to_sql(number: u64) -> Result<i64, StorageError> {
+    i64::try_from(number).map_err(StorageError::damaged)
+}
+
+/// A sequence number or count that this crate stored.
+pub(crate) const fn from_sql(number: i64) -> u64 {
+    number.unsigned_abs()
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, StorageError> {
+    Digest::from_slice(bytes).map_err(StorageError::damaged)
+}
+
+pub(crate) fn from_row(row: &Row<'_>) -> Result<WireEntry, StorageError> {
+    let body: Option<Vec<u8>> = row.get(5)?;
+    let signature = match (
+        row.get_ref(6)?.as_blob_or_null(),
+        row.get_ref(7)?.as_blob_or_null(),
+    ) {
+        (Ok(Some(keyid)), Ok(Some(sig))) => Some(Signature {
+            keyid: digest(keyid)?,
+            sig: sig
+                .try_into()
+                .map_err(|_| StorageError::damaged("a signature is not 64 bytes"))?,
+        }),
+        _ => None,
+    };
+    Ok(WireEntry {
+        seq: from_sql(row.get(0)?),
+        at: UnixMillis(row.get(1)?),
+        kind: row.get(2)?,
+        subject: row.get(3)?,
+        digest: digest(row.get_ref(4)?.as_blob().map_err(StorageError::damaged)?)?,
+        body: body
+            .map(String::from_utf8)
+            .transpose()
+            .map_err(StorageError::damaged)?,
+        signature,
+    })
+}
+
+pub(crate) fn insert_header(connection: &Connection, entry: &WireEntry) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("INSERT INTO entry (seq, at_ms, kind, subject, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            to_sql(entry.seq)?,
+            entry.at.0,
+            entry.kind,
+            entry.subject,
+            &entry.digest.as_bytes()[..]
+        ])?;
+    Ok(())
+}
+
+pub(crate) fn insert_body(connection: &Connection, entry: &WireEntry) -> Result<(), StorageError> {
+    let Some(body) = &entry.body else {
+        return Ok(());
+    };
+    let signature = entry.signature.as_ref();
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO body (seq, bytes, keyid, sig) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            to_sql(entry.seq)?,
+            body.as_bytes(),
+            signature.map(|signature| &signature.keyid.as_bytes()[..]),
+            signature.map(|signature| &signature.sig[..])
+        ])?;
+    Ok(())
+}
+
+/// The header as the tree has it; `None` when the kind is no kind.
+pub(crate) fn header(entry: &WireEntry) -> Option<Header> {
+    Some(Header {
+        at: entry.at,
+        digest: entry.digest,
+        kind: entry.kind.parse::<Kind>().ok()?,
+        seq: entry.seq,
+        subject: entry.subject.clone(),
+    })
+}
+
+/// What is known of an entry's record.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// The body is here, of a kind that this version knows, and is the one that the header names.
+    Known(Record),
+    /// Withheld or erased.
+    Missing,
+    /// Of a kind that this version does not know.
+    Newer,
+}
+
+/// The body is not the one that the header names.
+#[derive(Debug)]
+pub(crate) struct OtherBody;
+
+/// Takes an entry's body, checked against its header.
+pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
+    let Ok(kind) = entry.kind.parse::<record::Kind>() else {
+        // How a later version makes the digest of its own kinds is for it to say: a body that can be checked is kept.
+        let payload_type = format!("application/vnd.countersign.{}.v1+json", entry.kind);
+        let checked = entry
+            .body
+            .as_ref()
+            .is_some_and(|body| dsse::record_digest(&payload_type, body.as_bytes()) == entry.digest);
+        if !checked {
+            entry.body = None;
+        }
+        return Ok(Content::Newer);
+    };
+    let Some(body) = &entry.body else {
+        return Ok(Content::Missing);
+    };
+    if dsse::record_digest(&kind.payload_type(), body.as_bytes()) != entry.digest {
+        return Err(OtherBody);
+    }
+    Ok(Content::Known(Record {
+        kind,
+        body: body.as_bytes().to_vec(),
+        signature: entry.signature.clone(),
+        digest: entry.digest,
+    }))
+}
+
+/// The same for an entry that was stored.
+pub(crate) fn stored_content(entry: &mut WireEntry) -> Result<Content, ReadError> {
+    content(entry).map_err(|OtherBody| ReadError::Tampered { seq: entry.seq })
+}
+
+/// The proposal that an entry is about, when it is about one.
+pub(crate) fn proposal_of(subject: &str) -> Option<ProposalId> {
+    subject.strip_prefix("proposal/")?.parse().ok()
+}
+
+/// The entries about one subject, in order.
+pub(crate) fn about(connection: &Connection, subject: &str) -> Result<Vec<WireEntry>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM entry INDEXED BY entry_subject LEFT JOIN body USING (seq)
+         WHERE subject = ?1 ORDER BY entry.seq"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([subject])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(from_row(row)?);
+    }
+    Ok(entries)
+}

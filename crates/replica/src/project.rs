@@ -1,0 +1,400 @@
+//! From entries to the tables that lists are read from.
+//!
+//! Each proposal that a page touches is loaded once, folded in memory, and written once at the page's end.
+
+use std::collections::BTreeMap;
+
+use countersign_domain::{
+    Digest, UnixMillis,
+    canonical::Object,
+    fold::{Closed, Merged, ProposalState, Status},
+    id::{DeviceId, ProposalId},
+    manifest::Manifest,
+    record::{Begin, Decision, Effect, Holder, Kind, Outcome, Proposal, ProposerKind, Receipt, TaskPriority},
+    render,
+    wire::WireEntry,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{
+    ReadError, StorageError,
+    entries::{self, Content, proposal_of, stored_content, to_sql},
+    fold::{Folded, Gap},
+    search,
+};
+
+/// What one run of entries does to the tables, until [`Projection::finish`].
+pub(crate) struct Projection<'a> {
+    connection: &'a Connection,
+    templates: &'a mut BTreeMap<Digest, String>,
+    /// `None`: there is no such proposal here.
+    touched: BTreeMap<ProposalId, Option<Touched>>,
+}
+
+struct Touched {
+    folded: Folded,
+    /// What is written once, when the proposal is new.
+    new: Option<Texts>,
+}
+
+struct Texts {
+    sentence: String,
+    search: String,
+}
+
+/// Which list a proposal is in.
+pub(crate) const fn list_of(status: Status) -> &'static str {
+    match status {
+        Status::Proposed => "to_decide",
+        Status::Pending | Status::Running | Status::Unknown => "in_progress",
+        Status::Completed
+        | Status::Failed
+        | Status::Rejected
+        | Status::Denied
+        | Status::Expired
+        | Status::Withdrawn
+        | Status::Superseded => "done",
+    }
+}
+
+/// When time alone moves it to `done`; `None` when it does not, or has by `clock`.
+pub(crate) fn lapses(state: &ProposalState, clock: UnixMillis) -> Option<UnixMillis> {
+    match state.status(clock) {
+        Status::Proposed | Status::Pending => Some(state.expires_at),
+        Status::Running
+        | Status::Completed
+        | Status::Failed
+        | Status::Unknown
+        | Status::Rejected
+        | Status::Denied
+        | Status::Expired
+        | Status::Withdrawn
+        | Status::Superseded => None,
+    }
+}
+
+/// When it was decided, one way or the other.
+pub(crate) fn decided_at(state: &ProposalState) -> Option<UnixMillis> {
+    match state.merged() {
+        Merged::Approved { at } | Merged::Rejected { at } => Some(at),
+        Merged::Open { .. } => None,
+    }
+}
+
+/// When its run ended, or it was closed without one.
+pub(crate) fn ended_at(state: &ProposalState) -> Option<UnixMillis> {
+    match (&state.ended, &state.closed) {
+        (Some(ended), _) => Some(ended.at),
+        (None, Some(Closed::Withdrawn { at } | Closed::Superseded { at, .. } | Closed::Expired { at })) => {
+            Some(*at)
+        }
+        (None, None) => None,
+    }
+}
+
+pub(crate) const fn proposer_kind(kind: ProposerKind) -> &'static str {
+    match kind {
+        ProposerKind::Agent => "agent",
+        ProposerKind::User => "user",
+        ProposerKind::System => "system",
+    }
+}
+
+const fn priority(priority: TaskPriority) -> &'static str {
+    match priority {
+        TaskPriority::Low => "low",
+        TaskPriority::Normal => "normal",
+        TaskPriority::High => "high",
+    }
+}
+
+impl<'a> Projection<'a> {
+    pub(crate) const fn new(connection: &'a Connection, templates: &'a mut BTreeMap<Digest, String>) -> Self {
+        Self {
+            connection,
+            templates,
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next entry, whose row is stored already.
+    pub(crate) fn take(&mut self, entry: &WireEntry, content: &Content) -> Result<(), StorageError> {
+        let Some(id) = proposal_of(&entry.subject) else {
+            return Ok(());
+        };
+        if !self.touched.contains_key(&id) {
+            let loaded = load(self.connection, id)?.map(|folded| Touched { folded, new: None });
+            self.touched.insert(id, loaded);
+        }
+        let known = self.touched.get_mut(&id).and_then(Option::as_mut);
+        match (known, content) {
+            (Some(touched), content) => touched.folded.take(entry.seq, entry.at, content),
+            (None, Content::Known(record)) => {
+                if let Some((folded, proposal)) = Folded::begin(entry.seq, id, record) {
+                    let new = Some(self.texts(&proposal)?);
+                    self.touched.insert(id, Some(Touched { folded, new }));
+                }
+            }
+            (None, Content::Missing | Content::Newer) => {}
+        }
+        if let Content::Known(record) = content {
+            match record.kind {
+                Kind::Receipt => self.receipt(entry, record.body().ok())?,
+                Kind::Decision if record.signature.is_some() => {
+                    if let Ok(decision) = record.body::<Decision>() {
+                        self.signed(decision.device, decision.device_seq, record.digest)?;
+                    }
+                }
+                Kind::Begin if record.signature.is_some() => {
+                    if let Ok(begin) = record.body::<Begin>() {
+                        self.signed(device(begin.executor), begin.device_seq, record.digest)?;
+                    }
+                }
+                Kind::Decision
+                | Kind::Begin
+                | Kind::Genesis
+                | Kind::Member
+                | Kind::Invite
+                | Kind::Agent
+                | Kind::Connection
+                | Kind::Manifest
+                | Kind::Enrol
+                | Kind::Endorse
+                | Kind::Revoke
+                | Kind::Proposal
+                | Kind::Preview
+                | Kind::Evaluation
+                | Kind::Void
+                | Kind::Withdraw
+                | Kind::Supersede
+                | Kind::Expire
+                | Kind::Lapse => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was touched, and moves to `done` what has lapsed by `clock`, the time of the newest entry. Returns
+    /// the proposals that have changed.
+    pub(crate) fn finish(self, clock: UnixMillis) -> Result<Vec<ProposalId>, StorageError> {
+        self.connection
+            .prepare_cached("UPDATE proposal SET list = 'done', lapses_ms = NULL WHERE lapses_ms <= ?1")?
+            .execute([clock.0])?;
+        let mut changed = Vec::new();
+        for (id, touched) in self.touched {
+            if let Some(Touched { folded, new }) = touched {
+                match new {
+                    Some(texts) => insert(self.connection, &folded, &texts, clock)?,
+                    None => update(self.connection, &folded, clock)?,
+                }
+                changed.push(id);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn texts(&mut self, proposal: &Proposal) -> Result<Texts, StorageError> {
+        let template = self.template(&proposal.tool.id, proposal.tool.manifest)?;
+        let sentence = sentence(template, proposal);
+        let search = search::text(&sentence, proposal);
+        Ok(Texts { sentence, search })
+    }
+
+    fn template(&mut self, tool: &str, manifest: Digest) -> Result<Option<&str>, StorageError> {
+        if !self.templates.contains_key(&manifest)
+            && let Some(found) = find_manifest(self.connection, tool, manifest).or_else(storage_only)?
+        {
+            self.templates.insert(manifest, found.sentence);
+        }
+        Ok(self.templates.get(&manifest).map(String::as_str))
+    }
+
+    fn receipt(&self, entry: &WireEntry, receipt: Option<Receipt>) -> Result<(), StorageError> {
+        let Some(receipt) = receipt else {
+            return Ok(());
+        };
+        if entry.signature.is_some() {
+            self.signed(device(receipt.executor), receipt.device_seq, entry.digest)?;
+        }
+        if let (Outcome::Completed, Some(effect)) = (receipt.outcome, receipt.effect) {
+            let Effect::TaskCreated {
+                description,
+                due_date,
+                id,
+                priority: urgency,
+                title,
+            } = effect;
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO task (seq, id, title, description, due_date, priority, created_ms, proposal)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![
+                    to_sql(entry.seq)?,
+                    &id.as_bytes()[..],
+                    title,
+                    description,
+                    due_date,
+                    priority(urgency),
+                    entry.at.0,
+                    &receipt.proposal.as_bytes()[..]
+                ])?;
+        }
+        Ok(())
+    }
+
+    /// Notes a number that a device has used, and whether it had used it for another record.
+    fn signed(
+        &self,
+        device: Option<DeviceId>,
+        device_seq: Option<u64>,
+        digest: Digest,
+    ) -> Result<(), StorageError> {
+        let (Some(device), Some(device_seq)) = (device, device_seq) else {
+            return Ok(());
+        };
+        let (device, device_seq) = (&device.as_bytes()[..], to_sql(device_seq)?);
+        let digest = &digest.as_bytes()[..];
+        let inserted = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO device_record (device, device_seq, digest) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![device, device_seq, digest])?;
+        if inserted == 0 {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO device_fork (device, device_seq)
+                     SELECT device, device_seq FROM device_record
+                     WHERE device = ?1 AND device_seq = ?2 AND digest <> ?3
+                     ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![device, device_seq, digest])?;
+        }
+        Ok(())
+    }
+}
+
+const fn device(executor: Holder) -> Option<DeviceId> {
+    match executor {
+        Holder::Tenant => None,
+        Holder::Device(device) => Some(device),
+    }
+}
+
+/// A manifest that cannot be read makes a plain sentence; only a failing database stops the fold.
+fn storage_only<T>(error: ReadError) -> Result<Option<T>, StorageError> {
+    match error {
+        ReadError::Storage(error) => Err(error),
+        ReadError::Tampered { .. } | ReadError::Root | ReadError::Projection(_) => Ok(None),
+    }
+}
+
+/// The line that lists show. Without the manifest it is the tool's id.
+pub(crate) fn sentence(template: Option<&str>, proposal: &Proposal) -> String {
+    let empty = Object::new();
+    let spans = match template {
+        Some(template) => render::sentence(template, proposal.args.as_object().unwrap_or(&empty)),
+        None => render::visible(&proposal.tool.id),
+    };
+    render::flat(&spans)
+}
+
+/// The manifest with this digest, from its body, checked.
+pub(crate) fn find_manifest(
+    connection: &Connection,
+    tool: &str,
+    manifest: Digest,
+) -> Result<Option<Manifest>, ReadError> {
+    for mut entry in entries::about(connection, &format!("tool/{tool}"))? {
+        if entry.digest == manifest
+            && let Content::Known(record) = stored_content(&mut entry)?
+        {
+            return Ok(record.body().ok());
+        }
+    }
+    Ok(None)
+}
+
+fn load(connection: &Connection, id: ProposalId) -> Result<Option<Folded>, StorageError> {
+    let row: Option<(String, Option<String>, i64)> = connection
+        .prepare_cached("SELECT state, gap, last_seq FROM proposal WHERE id = ?1")?
+        .query_row([&id.as_bytes()[..]], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    row.map(|(state, gap, last_seq)| {
+        Ok(Folded {
+            state: serde_json::from_str(&state).map_err(StorageError::damaged)?,
+            gap: gap.as_deref().and_then(Gap::from_name),
+            last_seq: entries::from_sql(last_seq),
+        })
+    })
+    .transpose()
+}
+
+fn insert(
+    connection: &Connection,
+    folded: &Folded,
+    texts: &Texts,
+    clock: UnixMillis,
+) -> Result<(), StorageError> {
+    let state = &folded.state;
+    let seq = to_sql(state.created_seq)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO proposal (created_seq, id, last_seq, status, list, lapses_ms, risk, tool, sentence, proposer,
+                 proposer_kind, created_ms, expires_ms, executor, connection, decided_ms, ended_ms, gap, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+        )?
+        .execute(params![
+            seq,
+            &state.id.as_bytes()[..],
+            to_sql(folded.last_seq)?,
+            state.recorded_status().name(),
+            list_of(state.status(clock)),
+            lapses(state, clock).map(|at| at.0),
+            state.risk as i64,
+            state.tool,
+            texts.sentence,
+            search::flat(&state.proposer.name),
+            proposer_kind(state.proposer.kind),
+            state.created_at.0,
+            state.expires_at.0,
+            device(state.executor).as_ref().map(|id| &id.as_bytes()[..]),
+            state.connection.as_ref().map(|named| &named.id.as_bytes()[..]),
+            decided_at(state).map(|at| at.0),
+            ended_at(state).map(|at| at.0),
+            folded.gap.map(Gap::name),
+            json(state)?,
+        ])?;
+    connection
+        .prepare_cached("INSERT INTO proposal_text (rowid, text) VALUES (?1, ?2)")?
+        .execute(params![seq, texts.search])?;
+    Ok(())
+}
+
+fn update(connection: &Connection, folded: &Folded, clock: UnixMillis) -> Result<(), StorageError> {
+    let state = &folded.state;
+    connection
+        .prepare_cached(
+            "UPDATE proposal SET last_seq = ?2, status = ?3, list = ?4, lapses_ms = ?5, decided_ms = ?6, ended_ms = ?7,
+                 gap = ?8, state = ?9 WHERE created_seq = ?1",
+        )?
+        .execute(params![
+            to_sql(state.created_seq)?,
+            to_sql(folded.last_seq)?,
+            state.recorded_status().name(),
+            list_of(state.status(clock)),
+            lapses(state, clock).map(|at| at.0),
+            decided_at(state).map(|at| at.0),
+            ended_at(state).map(|at| at.0),
+            folded.gap.map(Gap::name),
+            json(state)?,
+        ])?;
+    Ok(())
+}
+
+fn json(state: &ProposalState) -> Result<String, StorageError> {
+    serde_json::to_string(state).map_err(StorageError::damaged)
+}
