@@ -1,5 +1,12 @@
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::Result;
 use countersign_e2e::desktop::{Desktop, Keyring, Part};
+use countersign_e2e::eventually;
+
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_secret_comes_back_from_the_keyring_of_the_same_desktop() -> Result<()> {
@@ -65,6 +72,29 @@ async fn no_process_survives_its_desktop() -> Result<()> {
 
     let alive: Vec<&u32> = processes.iter().filter(|pid| is_running(**pid)).collect();
     assert!(alive.is_empty(), "still running: {alive:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_is_killed_by_its_path_and_only_on_its_own_desktop() -> Result<()> {
+    let (desktop, other) = (Desktop::start().await?, Desktop::start().await?);
+    let program = Path::new("/usr/bin/xclock");
+    let mut killed = desktop.command(program).spawn()?;
+    let mut spared = other.command(program).spawn()?;
+    // A program that was only just started is not yet seen as one of the desktop's.
+    eventually("the program", SOON, async || {
+        Ok(desktop.processes().contains(&killed.id()).then_some(()))
+    })
+    .await?;
+    assert_eq!(desktop.kill(program).await?, 1);
+    assert_eq!(killed.wait()?.signal(), Some(9), "it had no chance to clean up");
+    assert!(
+        spared.try_wait()?.is_none(),
+        "the other desktop's program still runs"
+    );
+    assert_eq!(desktop.kill(program).await?, 0, "there is nothing left to kill");
+    spared.kill()?;
+    spared.wait()?;
     Ok(())
 }
 

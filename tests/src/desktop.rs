@@ -242,6 +242,23 @@ impl Desktop {
         process::carriers_of(MARK, &self.mark)
     }
 
+    /// Kills (SIGKILL) every process of this desktop that runs `program`, waits until they are gone, and gives how many
+    /// there were.
+    pub async fn kill(&self, program: &Path) -> Result<usize> {
+        let program = fs::canonicalize(program)?;
+        let running = || -> Vec<u32> {
+            let runs = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
+            self.processes().into_iter().filter(runs).collect()
+        };
+        let found = running();
+        found.iter().copied().for_each(process::kill);
+        eventually(&format!("{} gone", program.display()), END, async || {
+            Ok(running().is_empty().then_some(()))
+        })
+        .await?;
+        Ok(found.len())
+    }
+
     fn put(&mut self, part: Part, command: Command, input: Stdio) -> Result<()> {
         self.stop(part);
         let name = format!("{part:?}").to_lowercase();
