@@ -30,7 +30,9 @@ export class Desk {
 
   /** After a hint, and when the page opens. */
   async refresh(): Promise<void> {
-    await Promise.all([this.list.refresh(), this.reading.refresh()]);
+    // While the stamp is on it, the card stays as it was signed.
+    const card = this.stamped ? null : this.reading.refresh();
+    await Promise.all([this.list.refresh(), card]);
     const first = this.list.rows[0];
     if (this.list.selectedId === null && first) await this.select(first.id);
   }
@@ -172,7 +174,6 @@ export class Desk {
     try {
       await ask(commands.undo(id));
       toasts.show("Taken back. It is yours to decide again.");
-      await this.list.refresh();
       await this.select(id);
     } catch (thrown) {
       toasts.show(asProblem(thrown).message, "bad");

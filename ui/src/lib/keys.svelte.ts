@@ -73,7 +73,7 @@ export function keyWords(keys: string): string {
   const mod = /Mac/.test(navigator.userAgent) ? "⌘" : "Ctrl";
   return keys
     .replace("$mod+", `${mod} `)
-    .replace("Shift+?", "?")
+    .replace(/^Shift\+(?=[?/])/, "")
     .replace("ArrowDown", "↓")
     .replace("ArrowUp", "↑")
     .replace("Escape", "Esc");
