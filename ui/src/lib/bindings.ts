@@ -52,6 +52,13 @@ export const events = {
 };
 
 /* Types */
+export type After = {
+	/**  What happens after an approval, a sentence. */
+	approve: string,
+	/**  What happens after a rejection, a sentence. */
+	reject: string,
+};
+
 /**  An agent's key as the list shows it; the key itself is shown once, when it is made. */
 export type Agent = {
 	id: string,
@@ -149,6 +156,13 @@ export type Card = {
 	undo: boolean,
 };
 
+/**  One argument, in its own form. */
+export type CardNode = { kind: "field"; label: string; value: Span[]; mono: boolean } | { kind: "recipient"; label: string; address: Span[]; known: boolean; note: string | null } | { kind: "text"; label: string; lines: Span[][]; 
+/**  The whole text's length in characters. */
+characters: number } | { kind: "url"; label: string; method: string; scheme: string; host: Span[]; path: Span[] } | { kind: "money"; label: string; 
+/**  A decimal string, such as "480.00". */
+amount: string; currency: string } | { kind: "list"; label: string; items: Span[][] } | { kind: "json"; label: string; text: Span[] } | { kind: "flag"; label: string; on: boolean };
+
 export type CardProposer = {
 	kind: ProposerKind,
 	name: Span[],
@@ -156,13 +170,6 @@ export type CardProposer = {
 	run: Span[] | null,
 	/**  The person it says it acts for, as the credential has it. */
 	onBehalfOf: string | null,
-};
-
-export type After = {
-	/**  What happens after an approval, a sentence. */
-	approve: string,
-	/**  What happens after a rejection, a sentence. */
-	reject: string,
 };
 
 /**  What a person is told: a code only where the page branches, and a sentence. */
@@ -207,15 +214,19 @@ export type Connection = {
 	mayRemove: boolean,
 };
 
+export type ConnectionForm = {
+	kind: "smtp",
+} & SmtpForm | {
+	kind: "http",
+} & HttpForm;
+
+export type ConnectionKind = "smtp" | "http";
+
 export type Connections = {
 	rows: Connection[],
 	/**  Whether this person may add one, and why not. */
 	add: Permission,
 };
-
-export type ConnectionForm = { kind: "smtp" } & SmtpForm | { kind: "http" } & HttpForm;
-
-export type ConnectionKind = "smtp" | "http";
 
 export type Decide = {
 	id: string,
@@ -264,6 +275,16 @@ export type Device = {
 	mayRevoke: boolean,
 };
 
+export type Draft = {
+	tool: string,
+	sentence: Span[],
+	body: CardNode[],
+	risk: Risk,
+	decision: PolicyDecision,
+	/**  Why policy decides so, a sentence. */
+	reason: string,
+};
+
 /**  What a text would propose, shown while it is typed. */
 export type DraftView = {
 	matched: boolean,
@@ -273,16 +294,6 @@ export type DraftView = {
 	examples: string[],
 	/**  Null when nothing matched. */
 	draft: Draft | null,
-};
-
-export type Draft = {
-	tool: string,
-	sentence: Span[],
-	body: CardNode[],
-	risk: Risk,
-	decision: PolicyDecision,
-	/**  Why policy decides so, a sentence. */
-	reason: string,
 };
 
 /**  Which empty list this is. The three are told apart by the core. */
@@ -442,13 +453,6 @@ export type Member = {
 	mayChangeRole: boolean,
 	mayRemove: boolean,
 };
-
-/**  One argument, in its own form. */
-export type CardNode = { kind: "field"; label: string; value: Span[]; mono: boolean } | { kind: "recipient"; label: string; address: Span[]; known: boolean; note: string | null } | { kind: "text"; label: string; lines: Span[][]; 
-/**  The whole text's length in characters. */
-characters: number } | { kind: "url"; label: string; method: string; scheme: string; host: Span[]; path: Span[] } | { kind: "money"; label: string; 
-/**  A decimal string, such as "480.00". */
-amount: string; currency: string } | { kind: "list"; label: string; items: Span[][] } | { kind: "json"; label: string; text: Span[] } | { kind: "flag"; label: string; on: boolean };
 
 export type People = {
 	members: Member[],
@@ -637,3 +641,4 @@ function makeEvent<T>(name: string, serialize?: (payload: T) => unknown, deseria
 
     return Object.assign(fn, base);
 }
+

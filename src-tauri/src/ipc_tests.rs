@@ -1,0 +1,77 @@
+//! Who may call what, asked of the real capabilities.
+
+use tauri::{
+    WebviewWindow, WebviewWindowBuilder,
+    ipc::{CallbackFn, InvokeBody},
+    test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder},
+    webview::InvokeRequest,
+};
+
+use crate::{bindings, bindings::tests::COMMANDS, context, shell::Shell};
+
+fn call(
+    window: &WebviewWindow<MockRuntime>,
+    command: &str,
+    body: InvokeBody,
+    url: &str,
+) -> Result<(), String> {
+    let request = InvokeRequest {
+        cmd: command.to_owned(),
+        callback: CallbackFn(0),
+        error: CallbackFn(1),
+        url: url.parse().unwrap(),
+        body,
+        headers: tauri::http::HeaderMap::new(),
+        invoke_key: INVOKE_KEY.to_owned(),
+    };
+    get_ipc_response(window, request)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn each_command_answers_the_window_main_and_nobody_else() {
+    let app = mock_builder()
+        .manage(Shell::default())
+        .invoke_handler(bindings::builder().invoke_handler())
+        .build(context())
+        .unwrap();
+    let main = WebviewWindowBuilder::new(&app, "main", Default::default())
+        .build()
+        .unwrap();
+    let other = WebviewWindowBuilder::new(&app, "other", Default::default())
+        .build()
+        .unwrap();
+    let empty = || InvokeBody::Json(serde_json::json!({}));
+
+    for command in COMMANDS {
+        let refused = call(&other, command, empty(), "tauri://localhost").unwrap_err();
+        assert!(
+            refused.contains("not allowed"),
+            "{command} from another window: {refused}"
+        );
+        let refused = call(&main, command, empty(), "https://tauri.evil.com").unwrap_err();
+        assert!(
+            refused.contains("not allowed"),
+            "{command} from another page: {refused}"
+        );
+        if let Err(answer) = call(&main, command, empty(), "tauri://localhost") {
+            assert!(
+                !answer.contains("not allowed"),
+                "{command} from the window: {answer}"
+            );
+        }
+    }
+    for command in [
+        "plugin:event|emit",
+        "plugin:window|close",
+        "plugin:webview|create_webview",
+        "plugin:app|version",
+    ] {
+        let refused = call(&main, command, empty(), "tauri://localhost").unwrap_err();
+        assert!(
+            refused.contains("not allowed"),
+            "{command} is not ours to give: {refused}"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The desktop app.
+
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+fn main() -> anyhow::Result<()> {
+    countersign_app::run()
+}

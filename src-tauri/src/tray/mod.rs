@@ -1,0 +1,132 @@
+//! The tray: how much there is to decide, and a way back to the window.
+//!
+//! Many desktops have no place for it. Without a host nothing is lost but the icon, and closing the window then ends
+//! the app: a hidden window that nothing brings back would leave it running out of reach.
+
+pub mod host;
+
+use tauri::{
+    AppHandle, Manager, Runtime,
+    image::Image,
+    menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem},
+    tray::{MouseButton, TrayIcon, TrayIconBuilder, TrayIconEvent},
+};
+
+use crate::{shell::Shell, view::app::RiskCounts, window};
+
+const OPEN: &str = "open";
+const PAUSE: &str = "pause";
+const QUIT: &str = "quit";
+
+/// What the tray shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    pub counts: RiskCounts,
+    pub paused: bool,
+}
+
+/// The icon with its menu.
+pub struct Tray<R: Runtime> {
+    icon: TrayIcon<R>,
+    summary: MenuItem<R>,
+    pause: MenuItem<R>,
+}
+
+impl<R: Runtime> std::fmt::Debug for Tray<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tray")
+    }
+}
+
+impl<R: Runtime> Tray<R> {
+    /// Puts the icon into the desktop's tray.
+    ///
+    /// # Errors
+    /// Where there is no host for it.
+    pub fn build(app: &AppHandle<R>, glance: Glance) -> tauri::Result<Self> {
+        let summary = MenuItem::new(app, summary(&glance.counts), true, None::<&str>)?;
+        let open = MenuItem::with_id(app, OPEN, "Open Countersign", true, None::<&str>)?;
+        let pause = MenuItem::with_id(app, PAUSE, pause_label(glance.paused), true, None::<&str>)?;
+        let quit = MenuItem::with_id(app, QUIT, "Quit", true, None::<&str>)?;
+        let line = PredefinedMenuItem::separator(app)?;
+        let menu = Menu::with_items(app, &[&summary, &open, &line, &pause, &quit])?;
+        let icon = TrayIconBuilder::with_id("countersign")
+            .icon(Image::from_bytes(include_bytes!("../../../icons/64x64.png"))?)
+            .title(title(&glance.counts))
+            .tooltip(self::summary(&glance.counts))
+            .menu(&menu)
+            .show_menu_on_left_click(false)
+            .on_menu_event(chosen)
+            .on_tray_icon_event(|icon, event| {
+                if let TrayIconEvent::Click {
+                    button: MouseButton::Left,
+                    ..
+                } = event
+                {
+                    window::show(icon.app_handle());
+                }
+            })
+            .build(app)?;
+        Ok(Self { icon, summary, pause })
+    }
+
+    /// Shows how things stand.
+    pub fn show(&self, glance: Glance) -> tauri::Result<()> {
+        let words = summary(&glance.counts);
+        self.summary.set_text(&words)?;
+        self.pause.set_text(pause_label(glance.paused))?;
+        self.icon.set_title(Some(title(&glance.counts)))?;
+        self.icon.set_tooltip(Some(words))
+    }
+}
+
+fn chosen<R: Runtime>(app: &AppHandle<R>, event: MenuEvent) {
+    match event.id().as_ref() {
+        PAUSE => app.state::<Shell>().toggle_notifications(),
+        QUIT => app.exit(0),
+        // The line of counts opens the window too.
+        _ => window::show(app),
+    }
+}
+
+/// `2 to decide: 1 high, 1 medium`, the gravest first.
+fn summary(counts: &RiskCounts) -> String {
+    let parts = [
+        (counts.critical, "critical"),
+        (counts.high, "high"),
+        (counts.medium, "medium"),
+        (counts.low, "low"),
+    ];
+    let named: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, risk)| format!("{count} {risk}"))
+        .collect();
+    if named.is_empty() {
+        return "Nothing to decide".to_owned();
+    }
+    format!("{} to decide: {}", total(counts), named.join(", "))
+}
+
+fn title(counts: &RiskCounts) -> String {
+    match total(counts) {
+        0 => "Countersign".to_owned(),
+        count => format!("Countersign: {count} to decide"),
+    }
+}
+
+fn total(counts: &RiskCounts) -> u32 {
+    counts
+        .low
+        .saturating_add(counts.medium)
+        .saturating_add(counts.high)
+        .saturating_add(counts.critical)
+}
+
+const fn pause_label(paused: bool) -> &'static str {
+    if paused {
+        "Resume notifications"
+    } else {
+        "Pause notifications"
+    }
+}

@@ -1,0 +1,251 @@
+//! The trusted card, and the decision about it.
+
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use super::{ProposerKind, Risk, Span, StateView};
+
+/// The trusted card. `body` holds every argument that will run.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Card {
+    pub id: String,
+    /// The tool's id, such as `email.send`.
+    pub tool: String,
+    pub risk: Risk,
+    /// Why the risk is what it is, sentences.
+    pub risk_reasons: Vec<String>,
+    /// One line: what will happen.
+    pub sentence: Vec<Span>,
+    pub body: Vec<CardNode>,
+    pub why: Why,
+    pub after: After,
+    pub proposer: CardProposer,
+    /// The proposer's own words. Untrusted, unverified.
+    pub note: Option<Vec<Span>>,
+    /// What the proposer says in support. Untrusted, unverified.
+    pub evidence: Vec<Evidence>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// Seconds until expiry when this was made; 0 once expired.
+    pub expires_in_seconds: u32,
+    pub state: StateView,
+    /// Oldest first.
+    pub history: Vec<HistoryItem>,
+    /// Oldest first.
+    pub decisions: Vec<DecisionItem>,
+    pub signature: Signature,
+    /// Goes back with `decide`, so that what is signed is what was shown.
+    pub view_digest: String,
+    pub arm: Arms,
+    /// What must be typed to approve; null when nothing.
+    pub confirm: Option<Confirm>,
+    pub reason: ReasonRule,
+    /// Set while an approved proposal waits before it runs.
+    pub hold: Option<Hold>,
+    /// Whether `undo` is possible now.
+    pub undo: bool,
+}
+
+/// One argument, in its own form.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum CardNode {
+    Field {
+        label: String,
+        value: Vec<Span>,
+        mono: bool,
+    },
+    Recipient {
+        label: String,
+        address: Vec<Span>,
+        known: bool,
+        note: Option<String>,
+    },
+    Text {
+        label: String,
+        lines: Vec<Vec<Span>>,
+        /// The whole text's length in characters.
+        characters: u32,
+    },
+    Url {
+        label: String,
+        method: String,
+        scheme: String,
+        host: Vec<Span>,
+        path: Vec<Span>,
+    },
+    Money {
+        label: String,
+        /// A decimal string, such as "480.00".
+        amount: String,
+        currency: String,
+    },
+    List {
+        label: String,
+        items: Vec<Vec<Span>>,
+    },
+    Json {
+        label: String,
+        text: Vec<Span>,
+    },
+    Flag {
+        label: String,
+        on: bool,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Why {
+    /// Why this person is asked.
+    pub sentence: String,
+    /// The policies that decided, by name.
+    pub policies: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct After {
+    /// What happens after an approval, a sentence.
+    pub approve: String,
+    /// What happens after a rejection, a sentence.
+    pub reject: String,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct CardProposer {
+    pub kind: ProposerKind,
+    pub name: Vec<Span>,
+    /// The proposer's own run id. Untrusted.
+    pub run: Option<Vec<Span>>,
+    /// The person it says it acts for, as the credential has it.
+    pub on_behalf_of: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    pub label: Vec<Span>,
+    pub text: Vec<Span>,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryItem {
+    /// RFC 3339.
+    pub at: String,
+    pub words: String,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionItem {
+    /// A person, or "Policy".
+    pub who: String,
+    pub verdict: DecisionVerdict,
+    /// RFC 3339.
+    pub at: String,
+    /// Such as "Approved on Studio, counted" or "Rejected, too late".
+    pub words: String,
+    pub comment: Option<Vec<Span>>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionVerdict {
+    Approve,
+    Reject,
+    Retract,
+}
+
+/// Who would sign, or who signed.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Signature {
+    pub signer: String,
+    pub device: String,
+    /// Short fingerprint of the exact bytes of the proposal.
+    pub fingerprint: String,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Arms {
+    pub approve: ArmState,
+    pub reject: ArmState,
+}
+
+/// Whether a decision can be taken now. The page obeys it and knows no rule behind it.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct ArmState {
+    /// False: the button is off whatever the page does; `why` says why.
+    pub armed: bool,
+    /// Milliseconds that the card must have been on screen unchanged before the button arms.
+    pub after_ms: u32,
+    /// A sentence, when `armed` is false.
+    pub why: Option<String>,
+    /// The button arms only once everything that will run was scrolled into view.
+    pub must_read_to_end: bool,
+    /// Never straight from the list: the card must have been opened on purpose.
+    pub open_first: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Confirm {
+    /// What to type, such as "Type the amount, 1,240.00 EUR, to approve".
+    pub prompt: String,
+    pub placeholder: String,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct ReasonRule {
+    /// Whether a rejection needs a reason.
+    pub required: bool,
+    /// Characters.
+    pub max_length: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// RFC 3339.
+    pub until: String,
+    /// Seconds left when this was made.
+    pub in_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize, Type)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Decide {
+    pub id: String,
+    pub view_digest: String,
+    pub verdict: Verdict,
+    /// An approver's comment, or the reason of a rejection.
+    pub comment: Option<String>,
+    /// What was typed where the card asked for a confirmation.
+    pub confirmation: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Approve,
+    Reject,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    pub state: StateView,
+    /// The proposal to look at next in "to decide", in the list's order; null when none is left.
+    pub next: Option<String>,
+    /// Seconds during which `undo` is offered; null when it cannot be undone.
+    pub undo_seconds: Option<u32>,
+}
