@@ -43,7 +43,11 @@ pub enum OpenError {
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Storage(error.into())
+        // A wrong key shows at whatever looks into the file first.
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => Self::WrongKey,
+            _ => Self::Storage(error.into()),
+        }
     }
 }
 

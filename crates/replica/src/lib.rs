@@ -26,6 +26,8 @@ mod read;
 mod search;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Applied, Log};
 pub use error::{ApplyError, Malformed, OpenError, ReadError, StorageError};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
 
 use countersign_domain::Digest;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use zeroize::Zeroizing;
 
 use crate::{Key, OpenError, Reader, StorageError};
@@ -76,6 +76,8 @@ impl Reader {
 /// Opens a connection with the settings that every connection has.
 pub(crate) fn connect(path: &Path, key: Option<&Key>, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags)?;
+    // SQLCipher would write to standard error; what goes wrong is in the errors.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     if let Some(key) = key {
         let literal = key.literal();
         let mut pragma = Zeroizing::new(String::with_capacity(100));
@@ -97,16 +99,10 @@ pub(crate) fn connect(path: &Path, key: Option<&Key>, flags: OpenFlags) -> Resul
     Ok(connection)
 }
 
-/// Reads whose file it is and of which version; 0 for an empty one. This is the first read of the file, where a wrong
-/// key shows.
+/// Reads whose file it is and of which version; 0 for an empty one.
 fn version(connection: &Connection) -> Result<i64, OpenError> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let found = match pragma("user_version") {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            return Err(OpenError::WrongKey);
-        }
-        other => other?,
-    };
+    let found = pragma("user_version")?;
     let owner = pragma("application_id")?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (owner, found) {

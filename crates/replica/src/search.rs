@@ -30,7 +30,7 @@ fn push_values(text: &mut String, value: &Value) {
         Value::Null | Value::Bool(_) => {}
         Value::Integer(number) => {
             // Writing to a string does not fail.
-            let _ = write!(text, "{number}\n");
+            let _ = writeln!(text, "{number}");
         }
         Value::String(part) => push(text, part),
         Value::Array(items) => items.iter().for_each(|item| push_values(text, item)),

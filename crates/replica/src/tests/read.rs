@@ -1,0 +1,146 @@
+use countersign_domain::{record::Holder, render::RenderError};
+
+use super::*;
+use crate::ReadError;
+
+#[test]
+fn a_card_has_everything_that_the_proposal_names() {
+    let mut journal = JournalBuilder::new();
+    let connection = journal.connection(Holder::Tenant);
+    let id = journal.propose(Draft {
+        connection: Some(connection.clone()),
+        ..Draft::default()
+    });
+    journal.preview(id);
+    let here = Here::with(&journal);
+    let card = here.reader().proposal(id).unwrap().unwrap();
+    assert_eq!(card.connection.as_ref().unwrap().id, connection.id);
+    assert!(card.preview.is_some());
+    assert_eq!(card.state.digest, journal.digest_of(id));
+    assert!(card.view().is_ok());
+    assert_eq!(here.reader().open_over(connection.id).unwrap(), 1);
+}
+
+#[test]
+fn without_the_manifest_there_is_no_card() {
+    let mut journal = JournalBuilder::new();
+    let id = journal.propose(Draft::default());
+    let mut page = journal.page(0, 100);
+    for entry in page.entries.iter_mut().filter(|entry| entry.kind == "manifest") {
+        entry.body = None;
+    }
+    let mut here = Here::new();
+    here.replica.apply(&page, &journal.log()).unwrap();
+    let card = here.reader().proposal(id).unwrap().unwrap();
+    assert_eq!(card.view(), Err(RenderError::Manifest));
+}
+
+#[test]
+fn an_edited_body_makes_no_card() {
+    let mut journal = JournalBuilder::new();
+    let id = journal.propose(Draft::default());
+    let here = Here::with(&journal);
+    let seq = here.reader().row(id, journal.at).unwrap().unwrap().created_seq;
+    here.replica
+        .connection
+        .execute(
+            "UPDATE body SET bytes = CAST(replace(bytes, 'Ada', 'Eve') AS BLOB) WHERE seq = ?1",
+            [seq as i64],
+        )
+        .unwrap();
+    let verdict = here.reader().proposal(id);
+    assert!(matches!(verdict, Err(ReadError::Tampered { .. })), "{verdict:?}");
+}
+
+#[test]
+fn an_edited_line_makes_no_card() {
+    let mut journal = JournalBuilder::new();
+    let id = journal.propose(Draft::default());
+    for edit in [
+        "sentence = 'Nothing to see'",
+        "status = 'pending'",
+        "list = 'done'",
+        "lapses_ms = NULL",
+        "expires_ms = expires_ms + 1",
+        "risk = 0",
+        "gap = 'newer_version'",
+        "proposer = 'Olga Owner'",
+    ] {
+        let here = Here::with(&journal);
+        here.replica
+            .connection
+            .execute(&format!("UPDATE proposal SET {edit}"), [])
+            .unwrap();
+        let verdict = here.reader().proposal(id);
+        assert!(
+            matches!(verdict, Err(ReadError::Projection(_))),
+            "{edit}: {verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn people_are_folded_from_the_journal() {
+    let mut journal = JournalBuilder::new();
+    let ada = journal.member("Ada", Role::Approver);
+    let device = journal.device(ada);
+    journal.revoke(&device);
+    journal.agent("Helpful agent", Some(ada));
+    let here = Here::with(&journal);
+    let people = here.reader().people().unwrap();
+    assert_eq!(people.role(ada), Some(Role::Approver));
+    assert!(!people.devices[&device.id].is_active());
+    assert_eq!(people.agents.len(), 1);
+    assert_eq!(people.tools.len(), 1);
+}
+
+#[test]
+fn a_device_that_numbers_two_records_alike_is_seen() {
+    let mut journal = JournalBuilder::new();
+    let ada = journal.member("Ada", Role::Approver);
+    let mut device = journal.device(ada);
+    let id = journal.propose(Draft::default());
+    let mut twin = device.clone();
+    let last = journal.decide_on(id, &mut device, Verdict::Approve);
+    let mut here = Here::with(&journal);
+    let chain = here.reader().device_chain(device.id).unwrap();
+    assert_eq!((chain.last_seq, chain.last, chain.forked), (1, Some(last), false));
+    journal.decide_on(id, &mut twin, Verdict::Reject);
+    here.pull(&journal, 100);
+    assert!(here.reader().device_chain(device.id).unwrap().forked);
+}
+
+#[test]
+fn tasks_come_newest_first() {
+    let mut journal = JournalBuilder::new();
+    for _ in 0..3 {
+        let id = journal.propose(Draft::default());
+        journal.begin(id, Vec::new());
+        journal.receipt(id, Outcome::Completed);
+    }
+    let here = Here::with(&journal);
+    let reader = here.reader();
+    let first = reader.tasks(None, 2).unwrap();
+    assert_eq!(first.tasks.len(), 2);
+    let rest = reader.tasks(first.next, 2).unwrap();
+    assert_eq!((rest.tasks.len(), rest.next), (1, None));
+    assert!(first.tasks[1].seq > rest.tasks[0].seq);
+}
+
+#[test]
+fn history_is_in_the_journals_order() {
+    let mut journal = JournalBuilder::new();
+    let ada = journal.member("Ada", Role::Approver);
+    let id = journal.propose(Draft::default());
+    journal.propose(Draft::default());
+    journal.decide(id, ada, Verdict::Approve);
+    let here = Here::with(&journal);
+    let kinds: Vec<_> = here
+        .reader()
+        .history(id)
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.kind)
+        .collect();
+    assert_eq!(kinds, ["proposal", "evaluation", "decision"]);
+}
