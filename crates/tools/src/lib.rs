@@ -11,6 +11,7 @@ pub mod create_task;
 pub mod email;
 pub mod executor;
 pub mod health;
+pub mod http;
 
 mod call;
 mod registry;

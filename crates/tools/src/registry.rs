@@ -16,6 +16,7 @@ use crate::{
     email::SendMail,
     executor,
     health::{HealthCheck, HealthProbe},
+    http::HttpRequest,
     schema::Schema,
 };
 
@@ -87,6 +88,7 @@ impl Registry {
             Arc::new(CreateTask::new()?) as Arc<dyn Tool>,
             Arc::new(HealthCheck::new(health)?),
             Arc::new(SendMail::new()?),
+            Arc::new(HttpRequest::new()?),
         ])
     }
 
