@@ -1,1 +1,40 @@
-//! The desktop's backend without a window.
+//! The desktop's backend without a window: a replica of the tenant's journal, an outbox of signed decisions, three
+//! reconcilers (sync, execute, notify), and ports for what the operating system gives.
+//!
+//! [`Engine`] is a cheap handle; a shell makes one call for each thing that a person does and asks again after each
+//! [`EngineEvent`].
+//!
+//! - A decision is on the disk of this device before it is shown as saved, and shown as effective only when the journal
+//!   says so.
+//! - Nothing executes without the tenant: an offline device decides, it causes no effect.
+//! - Without its keychain nothing is opened or changed, and a device that was set up is never set up again by itself.
+
+pub mod keychain;
+pub mod ports;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod views;
+
+mod client;
+mod connect;
+mod decide;
+mod device;
+mod engine;
+mod enrol;
+mod error;
+mod event;
+mod journal;
+mod overlay;
+mod reconcile;
+mod rules;
+mod seat;
+mod store;
+
+pub use client::{Address, InvalidAddress};
+pub use connect::{Connect, Credential};
+pub use decide::{Choice, Decide, MAX_COMMENT};
+pub use engine::{Engine, Phase};
+pub use error::{EngineError, ErrorCode};
+pub use event::EngineEvent;
+pub use rules::Arm;
+pub use seat::{Link, LinkState};

@@ -1,0 +1,159 @@
+//! Every call, by name.
+
+use countersign_domain::{
+    id::{AgentId, ConnectionId, DeviceId, InviteId, ProposalId, UserId},
+    wire,
+};
+use reqwest::Method;
+
+use super::{Address, CallError, TenantClient, answer, http, json, send};
+
+/// Opens a session.
+pub(crate) async fn sign_in(address: &Address, form: &wire::SignIn) -> Result<wire::SignedIn, CallError> {
+    let request = http()?.post(address.join("api/auth/sign-in")?);
+    match send(json(request, form)?.timeout(super::TIME)).await {
+        Ok(response) => answer(response).await,
+        // Here 401 is the answer to the password, not to a session.
+        Err(CallError::SignIn) => Err(CallError::Refused {
+            status: 401,
+            code: "invalid_credentials".to_owned(),
+            message: "The e-mail address or the password is not right.".to_owned(),
+            field: Some("password".to_owned()),
+            current_status: None,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Joins a tenant with an invitation; signing in follows.
+pub(crate) async fn accept_invite(address: &Address, form: &wire::AcceptInvite) -> Result<(), CallError> {
+    let request = http()?.post(address.join("api/invites/accept")?);
+    send(json(request, form)?.timeout(super::TIME)).await.map(drop)
+}
+
+impl TenantClient {
+    pub(crate) async fn sign_out(&self) -> Result<(), CallError> {
+        self.tell(Method::POST, "api/auth/sign-out").await
+    }
+
+    pub(crate) async fn tenant(&self) -> Result<wire::TenantInfo, CallError> {
+        self.get("api/tenant").await
+    }
+
+    pub(crate) async fn challenge(&self) -> Result<wire::Challenge, CallError> {
+        self.post("api/devices/challenge", &serde_json::Map::new()).await
+    }
+
+    pub(crate) async fn enrol(&self, request: &wire::EnrolRequest) -> Result<wire::Enrolled, CallError> {
+        self.post("api/devices/enrol", request).await
+    }
+
+    pub(crate) async fn endorse(&self, id: DeviceId, code: String) -> Result<(), CallError> {
+        let path = format!("api/devices/{id}/endorse");
+        send(json(
+            self.request(Method::POST, &path)?,
+            &wire::EndorseRequest { code },
+        )?)
+        .await
+        .map(drop)
+    }
+
+    pub(crate) async fn revoke_device(&self, id: DeviceId, reason: String) -> Result<(), CallError> {
+        let path = format!("api/devices/{id}/revoke");
+        send(json(
+            self.request(Method::POST, &path)?,
+            &wire::RevokeRequest { reason },
+        )?)
+        .await
+        .map(drop)
+    }
+
+    pub(crate) async fn push(&self, records: &wire::PushRecords) -> Result<wire::PushedRecords, CallError> {
+        self.post("api/records", records).await
+    }
+
+    pub(crate) async fn journal(&self, after: u64, limit: u32) -> Result<wire::JournalPage, CallError> {
+        self.get(&format!("api/journal?after={after}&limit={limit}"))
+            .await
+    }
+
+    pub(crate) async fn head(&self) -> Result<wire::Head, CallError> {
+        self.get("api/journal/checkpoint").await
+    }
+
+    /// The snapshot file's bytes, compressed.
+    pub(crate) async fn snapshot(&self) -> Result<Vec<u8>, CallError> {
+        super::read(send(self.request(Method::GET, "api/snapshot")?).await?).await
+    }
+
+    pub(crate) async fn claim(&self, claim: &wire::Claim) -> Result<wire::Claimed, CallError> {
+        self.post("api/executions/claim", claim).await
+    }
+
+    pub(crate) async fn begin(
+        &self,
+        id: ProposalId,
+        record: &wire::ExecutionRecord,
+    ) -> Result<wire::ExecutionAnswer, CallError> {
+        self.post(&format!("api/executions/{id}/begin"), record).await
+    }
+
+    pub(crate) async fn complete(
+        &self,
+        id: ProposalId,
+        record: &wire::ExecutionRecord,
+    ) -> Result<wire::ExecutionAnswer, CallError> {
+        self.post(&format!("api/executions/{id}/complete"), record).await
+    }
+
+    pub(crate) async fn propose(&self, call: &wire::Propose) -> Result<wire::Proposed, CallError> {
+        self.post("api/assistant/propose", call).await
+    }
+
+    pub(crate) async fn invites(&self) -> Result<wire::InviteList, CallError> {
+        self.get("api/invites").await
+    }
+
+    pub(crate) async fn invite(&self, request: &wire::InviteRequest) -> Result<wire::Invited, CallError> {
+        self.post("api/invites", request).await
+    }
+
+    pub(crate) async fn withdraw_invite(&self, id: InviteId) -> Result<(), CallError> {
+        self.tell(Method::DELETE, &format!("api/invites/{id}")).await
+    }
+
+    pub(crate) async fn change_member(
+        &self,
+        id: UserId,
+        change: &wire::ChangeMember,
+    ) -> Result<(), CallError> {
+        let request = self.request(Method::PATCH, &format!("api/members/{id}"))?;
+        send(json(request, change)?.timeout(super::TIME)).await.map(drop)
+    }
+
+    pub(crate) async fn remove_member(&self, id: UserId) -> Result<(), CallError> {
+        self.tell(Method::DELETE, &format!("api/members/{id}")).await
+    }
+
+    pub(crate) async fn create_agent(
+        &self,
+        form: &wire::CreateAgent,
+    ) -> Result<wire::AgentCreated, CallError> {
+        self.post("api/agents", form).await
+    }
+
+    pub(crate) async fn revoke_agent(&self, id: AgentId) -> Result<(), CallError> {
+        self.tell(Method::POST, &format!("api/agents/{id}/revoke")).await
+    }
+
+    pub(crate) async fn create_connection(
+        &self,
+        form: &wire::CreateConnection,
+    ) -> Result<wire::ConnectionCreated, CallError> {
+        self.post("api/connections", form).await
+    }
+
+    pub(crate) async fn remove_connection(&self, id: ConnectionId) -> Result<(), CallError> {
+        self.tell(Method::DELETE, &format!("api/connections/{id}")).await
+    }
+}

@@ -1,0 +1,207 @@
+//! Signing in: the first time on this device with a new key, later with the one that is kept.
+
+use countersign_domain::{
+    Record,
+    id::{DeviceId, TenantId, UserId},
+    record::Enrol,
+    wire::{AcceptInvite, EnrolRequest, SignIn, SignedIn, TenantSummary},
+};
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use crate::{
+    client::{self, Address, CallError, TenantClient},
+    device::{AccountSecrets, DeviceSecrets, Key, Keyring},
+    engine::Engine,
+    enrol::device_name,
+    error::EngineError,
+    seat::nonce,
+    store::{NewAccount, Store, account},
+};
+
+/// How a person comes in.
+#[derive(Debug)]
+pub struct Connect {
+    pub url: String,
+    pub email: String,
+    pub credential: Credential,
+    /// The person's name for this device.
+    pub device_name: String,
+    /// Which tenant, when the person belongs to several; the first otherwise.
+    pub tenant: Option<TenantId>,
+}
+
+/// By what.
+#[derive(Debug)]
+pub enum Credential {
+    Password(SecretString),
+    /// Joins with an invitation first, with this name and password.
+    Invite {
+        code: SecretString,
+        name: String,
+        password: SecretString,
+    },
+    /// A session that is open already: the embedded tenant's own.
+    Session(SignedIn),
+}
+
+impl Engine {
+    /// Whether the keychain takes and gives secrets. Asked before a tenant is made on this computer.
+    ///
+    /// # Errors
+    /// With the sentence for the keychain screen.
+    pub async fn check_keychain(&self) -> Result<(), EngineError> {
+        Ok(self.keyring()?.probe().await?)
+    }
+
+    /// Signs in. A device that is new to this person and tenant makes its key and enrols it.
+    ///
+    /// # Errors
+    /// When the keychain, the tenant or the form say no. Nothing is set up then that a second try would not find.
+    pub async fn connect(&self, form: Connect) -> Result<(), EngineError> {
+        let _changing = self.inner.changing.lock().await;
+        let address = Address::parse(&form.url)?;
+        let name = device_name(&form.device_name)?;
+        let keyring = self.keyring()?;
+        // Before anything else: without a keychain nothing is opened, sent or changed.
+        let secrets = self.secrets(&keyring).await?;
+        let signed_in = sign_in(&address, &form.email, form.credential).await?;
+        let tenant = choose(&signed_in, form.tenant)?;
+        let (tenant, person) = (tenant.id, signed_in.user_id);
+        let arrival = Arrival {
+            address,
+            email: form.email,
+            name,
+            tenant,
+            person,
+            token: signed_in.token,
+        };
+        self.arrive(arrival, secrets, keyring).await
+    }
+
+    /// This device's secrets; fresh ones when it was never set up.
+    async fn secrets(&self, keyring: &Keyring) -> Result<DeviceSecrets, EngineError> {
+        if self.inner.folder.is_set_up() {
+            return Ok(keyring.load().await?);
+        }
+        keyring.probe().await?;
+        Ok(DeviceSecrets::fresh()?)
+    }
+
+    async fn arrive(
+        &self,
+        arrival: Arrival,
+        mut secrets: DeviceSecrets,
+        keyring: Keyring,
+    ) -> Result<(), EngineError> {
+        let (tenant, person) = (arrival.tenant, arrival.person);
+        let known = secrets.account(tenant, person).cloned();
+        let own = AccountSecrets {
+            device_seed: match known {
+                Some(known) => known.device_seed.clone(),
+                None => Key::fresh()?,
+            },
+            token: Some(arrival.token.clone()),
+        };
+        let key = own.signing_key();
+        secrets.put(tenant, person, own);
+        // The keychain has the key before any file or server speaks of it.
+        keyring.save(&secrets).await?;
+        self.stand_up();
+        let store = Store::open(&self.inner.folder.device_db(), &secrets.database_key)?;
+        let row = store.read(move |db| account::of(db, tenant, person)).await?;
+        match row {
+            Some(row) if row.device_key == key.public_key() => {
+                let (url, email) = (arrival.address.as_str().to_owned(), arrival.email.clone());
+                store
+                    .write(move |tx| account::activate(tx, row.id, &url, &email))
+                    .await?;
+            }
+            Some(_) => {
+                return Err(EngineError::new(
+                    crate::ErrorCode::Keychain,
+                    "The keychain has another key than this device was enrolled with. Nothing was changed.",
+                ));
+            }
+            None => {
+                let token = SecretString::from(arrival.token.clone());
+                let client = TenantClient::new(arrival.address.clone(), tenant, token)?;
+                let device = DeviceId::from_uuid(Uuid::now_v7());
+                let body = Enrol {
+                    challenge: client.challenge().await?.challenge,
+                    device,
+                    name: arrival.name.clone(),
+                    nonce: nonce()?,
+                    public_key: key.public_key(),
+                    tenant,
+                    user: person,
+                };
+                let envelope = Record::signed(&body, &key)
+                    .map_err(EngineError::internal)?
+                    .to_envelope();
+                let new = NewAccount {
+                    tenant,
+                    person,
+                    tenant_url: arrival.address.as_str().to_owned(),
+                    email: arrival.email,
+                    device,
+                    device_key: key.public_key(),
+                    device_name: arrival.name,
+                    enrol: serde_json::to_string(&envelope).map_err(EngineError::internal)?,
+                };
+                let id = store.write(move |tx| account::insert(tx, &new)).await?;
+                match client.enrol(&EnrolRequest { record: envelope }).await {
+                    Ok(_) => store.write(move |tx| account::enrolled(tx, id)).await?,
+                    // The record is kept, and sync sends it until it is answered.
+                    Err(error) if error.is_retryable() => {
+                        tracing::info!("The enrolment is sent again later: {error:?}")
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        let row = store
+            .read(account::active)
+            .await?
+            .ok_or_else(EngineError::not_found)?;
+        self.take_seat(store, row, &secrets, keyring)
+    }
+}
+
+struct Arrival {
+    address: Address,
+    email: String,
+    name: String,
+    tenant: TenantId,
+    person: UserId,
+    token: String,
+}
+
+async fn sign_in(address: &Address, email: &str, credential: Credential) -> Result<SignedIn, CallError> {
+    let password = match credential {
+        Credential::Session(session) => return Ok(session),
+        Credential::Password(password) => password,
+        Credential::Invite { code, name, password } => {
+            let form = AcceptInvite {
+                secret: code.expose_secret().to_owned(),
+                name,
+                password: password.expose_secret().to_owned(),
+            };
+            client::accept_invite(address, &form).await?;
+            password
+        }
+    };
+    let form = SignIn {
+        email: email.to_owned(),
+        password: password.expose_secret().to_owned(),
+    };
+    client::sign_in(address, &form).await
+}
+
+fn choose(signed_in: &SignedIn, wanted: Option<TenantId>) -> Result<&TenantSummary, EngineError> {
+    let found = match wanted {
+        Some(id) => signed_in.tenants.iter().find(|tenant| tenant.id == id),
+        None => signed_in.tenants.first(),
+    };
+    found.ok_or_else(|| EngineError::refused("You are not a member of a tenant there. Ask to be invited."))
+}

@@ -1,0 +1,365 @@
+//! The engine: one cheap handle for whatever shows it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use countersign_tools::{Registry, RegistryError};
+use tokio::sync::{Notify, broadcast, mpsc};
+
+use crate::{
+    client::{Address, TenantClient},
+    device::{DeviceSecrets, Folder, Keyring},
+    error::{EngineError, ErrorCode},
+    event::EngineEvent,
+    journal::Journal,
+    ports::{NoticeId, Ports, SecretStoreError},
+    reconcile::Tasks,
+    seat::{Link, Seat, SeatParts},
+    store::{Account, Store, StoreError, account},
+};
+
+/// Hints that a slow listener may fall behind; it is told that it missed some.
+const HINTS: usize = 256;
+
+/// The desktop's backend. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) folder: Folder,
+    pub(crate) ports: Ports,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) events: broadcast::Sender<EngineEvent>,
+    stage: Mutex<Stage>,
+    /// One change of phase at a time.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    session_over: Arc<Notify>,
+}
+
+/// Where the engine is, with what is open there.
+enum Stage {
+    Starting,
+    FirstRun,
+    Keychain { message: String },
+    SignIn { tenant_url: String, email: String },
+    Fatal { message: String },
+    Ready { seat: Arc<Seat>, _tasks: Tasks },
+}
+
+/// Where the engine is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Phase {
+    Starting,
+    /// Nothing was ever set up here.
+    FirstRun,
+    /// The keychain does not give what opens the files. Nothing was opened or changed.
+    Keychain {
+        message: String,
+    },
+    SignIn {
+        tenant_url: String,
+        email: String,
+    },
+    /// It cannot go on with these files.
+    Fatal {
+        message: String,
+    },
+    Ready,
+}
+
+impl Engine {
+    /// An engine over one folder. Opens nothing: [`Self::start`] does.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(folder: impl Into<std::path::PathBuf>, ports: Ports) -> Result<Self, EngineError> {
+        let registry = Registry::standard(Arc::new(countersign_tools::health::Elsewhere))
+            .map_err(|error: RegistryError| EngineError::internal(error))?;
+        Self::with_registry(folder, ports, registry)
+    }
+
+    /// The same with other tools, for tests.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn with_registry(
+        folder: impl Into<std::path::PathBuf>,
+        ports: Ports,
+        registry: Registry,
+    ) -> Result<Self, EngineError> {
+        let inner = Inner {
+            folder: Folder::open(folder)?,
+            ports,
+            registry: Arc::new(registry),
+            events: broadcast::Sender::new(HINTS),
+            stage: Mutex::new(Stage::Starting),
+            changing: tokio::sync::Mutex::default(),
+            session_over: Arc::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Opens what is there and says where that leads. Also *Try again* of the keychain screen.
+    pub async fn start(&self) -> Phase {
+        let _changing = self.inner.changing.lock().await;
+        if !matches!(self.phase(), Phase::Ready) {
+            let stage = match self.open().await {
+                Ok(stage) => stage,
+                Err(error) => Stage::Fatal {
+                    message: error.message,
+                },
+            };
+            self.enter(stage);
+        }
+        self.phase()
+    }
+
+    /// Where the engine is.
+    pub fn phase(&self) -> Phase {
+        match &*self.stage() {
+            Stage::Starting => Phase::Starting,
+            Stage::FirstRun => Phase::FirstRun,
+            Stage::Keychain { message } => Phase::Keychain {
+                message: message.clone(),
+            },
+            Stage::SignIn { tenant_url, email } => Phase::SignIn {
+                tenant_url: tenant_url.clone(),
+                email: email.clone(),
+            },
+            Stage::Fatal { message } => Phase::Fatal {
+                message: message.clone(),
+            },
+            Stage::Ready { .. } => Phase::Ready,
+        }
+    }
+
+    /// Hints that something may have changed.
+    pub fn events(&self) -> broadcast::Receiver<EngineEvent> {
+        self.inner.events.subscribe()
+    }
+
+    /// How the tenant is reached, and as of when the data is.
+    pub fn link(&self) -> Link {
+        match &*self.stage() {
+            Stage::Ready { seat, .. } => seat.link.borrow().clone(),
+            _ => Link::default(),
+        }
+    }
+
+    /// Keeps the network away from this engine, or lets it back. What is decided meanwhile is kept and sent later.
+    pub fn cut_off(&self, cut: bool) {
+        if let Ok(seat) = self.seat() {
+            seat.cut_off(cut);
+        }
+    }
+
+    /// Turns what the person pressed in a notice into hints for the shell. Decides nothing.
+    pub async fn follow_notices(&self, mut pressed: mpsc::UnboundedReceiver<NoticeId>) {
+        while let Some(id) = pressed.recv().await {
+            self.tell(match id {
+                NoticeId::Proposal(id) => EngineEvent::Open(id),
+                NoticeId::Many => EngineEvent::OpenInbox,
+            });
+        }
+    }
+
+    /// Closes the session on this device. What was signed and not sent stays for the next sign-in.
+    ///
+    /// # Errors
+    /// When the keychain does not let go of the session.
+    pub async fn sign_out(&self) -> Result<(), EngineError> {
+        let _changing = self.inner.changing.lock().await;
+        let seat = self.seat()?;
+        self.forget_session(&seat).await?;
+        if let Err(error) = seat.client.sign_out().await {
+            tracing::info!("The tenant was not told of the sign-out: {error:?}");
+        }
+        self.enter(sign_in_stage(&seat.account));
+        Ok(())
+    }
+
+    async fn forget_session(&self, seat: &Seat) -> Result<(), EngineError> {
+        let mut secrets = seat.keyring.load().await?;
+        let (tenant, person) = (seat.tenant(), seat.person());
+        if let Some(mut own) = secrets.account(tenant, person).cloned() {
+            own.token = None;
+            secrets.put(tenant, person, own);
+            seat.keyring.save(&secrets).await?;
+        }
+        Ok(())
+    }
+
+    /// The open seat.
+    pub(crate) fn seat(&self) -> Result<Arc<Seat>, EngineError> {
+        match &*self.stage() {
+            Stage::Ready { seat, .. } => Ok(Arc::clone(seat)),
+            _ => Err(EngineError::new(ErrorCode::NotReady, "Sign in first.")),
+        }
+    }
+
+    pub(crate) fn keyring(&self) -> Result<Keyring, EngineError> {
+        let installation = self.inner.folder.installation()?;
+        Ok(Keyring::new(Arc::clone(&self.inner.ports.secrets), installation))
+    }
+
+    /// The next stage. The one before is closed when its last user is done.
+    fn enter(&self, stage: Stage) {
+        *self.stage() = stage;
+        self.tell(EngineEvent::StateChanged);
+    }
+
+    fn stage(&self) -> std::sync::MutexGuard<'_, Stage> {
+        self.inner.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tell(&self, event: EngineEvent) {
+        let _ = self.inner.events.send(event);
+    }
+
+    async fn open(&self) -> Result<Stage, EngineError> {
+        if !self.inner.folder.is_set_up() {
+            return Ok(Stage::FirstRun);
+        }
+        let keyring = self.keyring()?;
+        let secrets = match keyring.load().await {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                return Ok(Stage::Keychain {
+                    message: locked_out(&error),
+                });
+            }
+        };
+        let store = match Store::open(&self.inner.folder.device_db(), &secrets.database_key) {
+            Ok(store) => store,
+            Err(error @ (StoreError::Newer | StoreError::Unreadable(_))) => {
+                return Ok(Stage::Fatal {
+                    message: error.to_string(),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(account) = store.read(account::active).await? else {
+            return Ok(Stage::FirstRun);
+        };
+        self.sit_down(store, account, &secrets, keyring)
+    }
+
+    /// Opens the seat of an account, as far as the keychain lets.
+    fn sit_down(
+        &self,
+        store: Store,
+        account: Account,
+        secrets: &DeviceSecrets,
+        keyring: Keyring,
+    ) -> Result<Stage, EngineError> {
+        let own = secrets.account(account.tenant, account.person);
+        let Some(own) = own.filter(|own| own.signing_key().public_key() == account.device_key) else {
+            return Ok(Stage::Keychain {
+                message: locked_out(&SecretStoreError::Missing),
+            });
+        };
+        let Some(token) = own.token.clone() else {
+            return Ok(sign_in_stage(&account));
+        };
+        let path = self.inner.folder.replica_db(account.tenant, account.person);
+        let key = countersign_replica::Key::from_bytes(*secrets.database_key.as_bytes());
+        let journal = match Journal::open(path, key) {
+            Ok(journal) => journal,
+            Err(error @ countersign_replica::OpenError::Newer { .. }) => {
+                return Ok(Stage::Fatal {
+                    message: error.to_string(),
+                });
+            }
+            Err(error) => return Err(EngineError::internal(error)),
+        };
+        let client = TenantClient::new(Address::parse(&account.tenant_url)?, account.tenant, token.into())?;
+        let seat = Arc::new(Seat::new(SeatParts {
+            key: own.signing_key(),
+            account,
+            store,
+            journal,
+            client,
+            keyring,
+            ports: self.inner.ports.clone(),
+            registry: Arc::clone(&self.inner.registry),
+            events: self.inner.events.clone(),
+            session_over: Arc::clone(&self.inner.session_over),
+        }));
+        let tasks = Tasks::start(&seat);
+        self.watch_session(&seat);
+        Ok(Stage::Ready { seat, _tasks: tasks })
+    }
+
+    /// Takes a seat at once, after a sign-in.
+    pub(crate) fn take_seat(
+        &self,
+        store: Store,
+        account: Account,
+        secrets: &DeviceSecrets,
+        keyring: Keyring,
+    ) -> Result<(), EngineError> {
+        let stage = self.sit_down(store, account, secrets, keyring)?;
+        self.enter(stage);
+        Ok(())
+    }
+
+    /// Ends the stage before, so that its files are closed.
+    pub(crate) fn stand_up(&self) {
+        *self.stage() = Stage::Starting;
+    }
+
+    /// When the tenant says that the session is over, the sign-in screen is next. Nothing is lost by it.
+    fn watch_session(&self, seat: &Arc<Seat>) {
+        let (engine, seat) = (Arc::downgrade(&self.inner), Arc::downgrade(seat));
+        let over = Arc::clone(&self.inner.session_over);
+        tokio::spawn(async move {
+            over.notified().await;
+            let (Some(inner), Some(seat)) = (engine.upgrade(), seat.upgrade()) else {
+                return;
+            };
+            let engine = Self { inner };
+            let _changing = engine.inner.changing.lock().await;
+            let current = engine.seat().is_ok_and(|current| Arc::ptr_eq(&current, &seat));
+            if current {
+                if let Err(error) = engine.forget_session(&seat).await {
+                    tracing::warn!("The ended session could not be removed from the keychain: {error}");
+                }
+                engine.enter(sign_in_stage(&seat.account));
+            }
+        });
+    }
+}
+
+impl core::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Engine({:?})", self.phase())
+    }
+}
+
+fn sign_in_stage(account: &Account) -> Stage {
+    Stage::SignIn {
+        tenant_url: account.tenant_url.clone(),
+        email: account.email.clone(),
+    }
+}
+
+/// This device was set up, so a keychain without its entry is locked or lost: never a first run.
+fn locked_out(error: &SecretStoreError) -> String {
+    match error {
+        SecretStoreError::Missing => {
+            "This device was set up before, and the keychain does not give its entry: it is locked, or another keychain \
+             than before. Nothing was opened or changed. Unlock it, then try again."
+        }
+        SecretStoreError::Locked => {
+            "The keychain is locked or did not answer. Nothing was opened or changed. Unlock it, then try again."
+        }
+        SecretStoreError::Unavailable => {
+            "This computer offers no keychain to this app. Nothing was opened or changed. Sign in to a desktop session \
+             with a keychain, then try again."
+        }
+    }
+    .to_owned()
+}

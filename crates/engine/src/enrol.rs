@@ -1,0 +1,74 @@
+//! Bringing this device's key into service.
+//!
+//! The key is in the keychain before anything speaks of it; the enrol record is in the device's own database before it
+//! is sent. The same record gets the same answer, so a lost answer costs nothing.
+
+use std::sync::Arc;
+
+use countersign_domain::{Record, record::Enrol, wire::EnrolRequest};
+
+use crate::{
+    client::CallError,
+    error::EngineError,
+    event::EngineEvent,
+    seat::{Seat, nonce},
+    store::account,
+};
+
+/// Sends the enrol record, if there is one that the server has not answered.
+pub(crate) async fn settle(seat: &Arc<Seat>) -> Result<(), anyhow::Error> {
+    let (tenant, person) = (seat.tenant(), seat.person());
+    let row = seat.store.read(move |db| account::of(db, tenant, person)).await?;
+    let Some(envelope) = row.and_then(|row| row.enrol) else {
+        return Ok(());
+    };
+    if seat.is_cut_off() {
+        return Err(CallError::Transport("cut off".to_owned()).into());
+    }
+    let record = match serde_json::from_str(&envelope) {
+        Ok(record) => record,
+        Err(_) => fresh(seat).await?,
+    };
+    match seat.client.enrol(&EnrolRequest { record }).await {
+        Ok(_) => {}
+        Err(CallError::Refused { code, .. }) if code == "stale_challenge" => {
+            let record = fresh(seat).await?;
+            seat.client.enrol(&EnrolRequest { record }).await?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let id = seat.account.id;
+    seat.store.write(move |tx| account::enrolled(tx, id)).await?;
+    seat.tell(EngineEvent::StateChanged);
+    Ok(())
+}
+
+/// The enrol record over a fresh challenge, stored before it is sent.
+async fn fresh(seat: &Seat) -> Result<countersign_domain::dsse::Envelope, anyhow::Error> {
+    let challenge = seat.client.challenge().await?.challenge;
+    let body = Enrol {
+        challenge,
+        device: seat.device(),
+        name: seat.account.device_name.clone(),
+        nonce: nonce()?,
+        public_key: seat.key.public_key(),
+        tenant: seat.tenant(),
+        user: seat.person(),
+    };
+    let envelope = Record::signed(&body, &seat.key)?.to_envelope();
+    let (id, text) = (seat.account.id, serde_json::to_string(&envelope)?);
+    seat.store
+        .write(move |tx| account::set_enrol(tx, id, &text))
+        .await?;
+    Ok(envelope)
+}
+
+/// A device's name as records carry it: one line, at most 100 characters.
+pub(crate) fn device_name(name: &str) -> Result<String, EngineError> {
+    let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    match name.chars().count() {
+        0 => Err(EngineError::invalid("deviceName", "Give this device a name.")),
+        1..=100 => Ok(name),
+        _ => Err(EngineError::invalid("deviceName", "At most 100 characters.")),
+    }
+}

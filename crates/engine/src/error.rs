@@ -1,0 +1,151 @@
+//! What a person is told when something does not work: a code, because somebody branches on it, and a sentence.
+
+use countersign_domain::record::Reason;
+
+use crate::{
+    client::{CallError, InvalidAddress},
+    journal::JournalError,
+    ports::SecretStoreError,
+    store::StoreError,
+};
+
+/// An answer that is no.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct EngineError {
+    pub code: ErrorCode,
+    /// A sentence: what happened, what was kept, what to do.
+    pub message: String,
+    /// The form's field at fault.
+    pub field: Option<String>,
+}
+
+/// What the caller may do about it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ErrorCode {
+    /// Not in this phase.
+    NotReady,
+    /// It needs the tenant, and the tenant cannot be reached.
+    Offline,
+    /// The rules or the tenant say no.
+    Refused,
+    NotFound,
+    /// The keychain does not work.
+    Keychain,
+    /// A field of the form.
+    Invalid,
+    /// A mistake of ours, or a broken disk.
+    Internal,
+}
+
+impl EngineError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+        }
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Refused, message)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(ErrorCode::NotFound, "It is not here any more.")
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: ErrorCode::Invalid,
+            message: message.into(),
+            field: Some(field.into()),
+        }
+    }
+
+    /// Logged here, once; the person gets a sentence without the details.
+    pub(crate) fn internal(error: impl core::fmt::Display) -> Self {
+        tracing::error!("{error:#}");
+        Self::new(
+            ErrorCode::Internal,
+            "Something failed on this device. Nothing was changed; the log has the details.",
+        )
+    }
+}
+
+impl From<CallError> for EngineError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Transport(cause) => {
+                tracing::info!("The tenant cannot be reached: {cause}");
+                Self::new(
+                    ErrorCode::Offline,
+                    "This needs the tenant, which cannot be reached. Nothing was changed.",
+                )
+            }
+            CallError::Busy { .. } => {
+                Self::new(ErrorCode::Offline, "The tenant is busy. Try again in a moment.")
+            }
+            CallError::SignIn => Self::new(ErrorCode::NotReady, "Your session is over. Sign in again."),
+            CallError::Refused {
+                status,
+                message,
+                field,
+                ..
+            } => {
+                let code = match (status, &field) {
+                    (404, _) => ErrorCode::NotFound,
+                    (_, Some(_)) => ErrorCode::Invalid,
+                    (_, None) => ErrorCode::Refused,
+                };
+                Self { code, message, field }
+            }
+            CallError::Protocol(cause) => {
+                tracing::warn!("The tenant's answer is not understood: {cause}");
+                Self::refused("The tenant answered in a way that this version does not understand.")
+            }
+        }
+    }
+}
+
+impl From<SecretStoreError> for EngineError {
+    fn from(error: SecretStoreError) -> Self {
+        Self::new(ErrorCode::Keychain, error.to_string())
+    }
+}
+
+impl From<InvalidAddress> for EngineError {
+    fn from(error: InvalidAddress) -> Self {
+        Self::invalid("url", error.to_string())
+    }
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<JournalError> for EngineError {
+    fn from(error: JournalError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<std::io::Error> for EngineError {
+    fn from(error: std::io::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<getrandom::Error> for EngineError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<Reason> for EngineError {
+    fn from(reason: Reason) -> Self {
+        Self::refused(reason.to_string())
+    }
+}

@@ -1,0 +1,185 @@
+//! The replica on this device: one writer, a few readers, all off the async threads.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use countersign_domain::{people::People, wire::JournalPage};
+use countersign_replica::{
+    Applied, ApplyError, Key, Log, OpenError, ReadError, Reader, Replica, StorageError,
+};
+
+/// Read connections that are kept for the next reader.
+const KEPT_READERS: usize = 4;
+
+/// The tenant's journal as this device has it.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    key: Key,
+    writer: Mutex<Replica>,
+    readers: Mutex<Vec<Reader>>,
+    people: Mutex<Option<Arc<People>>>,
+}
+
+/// The replica does not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("a thread of the database has stopped")]
+    Thread,
+}
+
+impl From<StorageError> for JournalError {
+    fn from(error: StorageError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+impl JournalError {
+    /// Whether what is stored contradicts itself: only fetching everything again helps.
+    pub(crate) const fn needs_rebuild(&self) -> bool {
+        matches!(
+            self,
+            Self::Read(ReadError::Tampered { .. } | ReadError::Root | ReadError::Projection(_))
+        )
+    }
+}
+
+impl Journal {
+    /// Opens the replica. One that cannot be read is made anew: everything in it can be fetched again. One from a newer
+    /// version is left alone.
+    pub(crate) fn open(path: PathBuf, key: Key) -> Result<Self, OpenError> {
+        let replica = match Replica::open(&path, Some(&key)) {
+            Err(OpenError::WrongKey | OpenError::NotAReplica) => {
+                tracing::warn!("The copy of the journal on this device cannot be read; it is fetched again.");
+                remove(&path)?;
+                Replica::open(&path, Some(&key))?
+            }
+            other => other?,
+        };
+        let inner = Inner {
+            path,
+            key,
+            writer: Mutex::new(replica),
+            readers: Mutex::default(),
+            people: Mutex::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Reads something.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader) -> Result<T, JournalError> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.read(read)).await
+    }
+
+    /// Takes the page that comes next.
+    pub(crate) async fn apply(&self, page: JournalPage, log: Log) -> Result<Applied, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let applied = lock(&inner.writer).apply(&page, &log)?;
+            if applied.people {
+                *lock(&inner.people) = None;
+            }
+            Ok(applied)
+        })
+        .await
+    }
+
+    /// Everyone and everything that belongs to the tenant, as this device knows it.
+    pub(crate) async fn people(&self) -> Result<Arc<People>, JournalError> {
+        if let Some(people) = lock(&self.inner.people).clone() {
+            return Ok(people);
+        }
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            // Under the writer's lock: a page that changes people cannot come between the read and the cache.
+            let _writer = lock(&inner.writer);
+            let people = Arc::new(inner.read(|reader| Ok(reader.people()?))?);
+            *lock(&inner.people) = Some(Arc::clone(&people));
+            Ok(people)
+        })
+        .await
+    }
+
+    /// Drops everything that is here; the next pull begins at the first entry.
+    pub(crate) async fn start_over(&self) -> Result<(), JournalError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let mut writer = lock(&inner.writer);
+            lock(&inner.readers).clear();
+            *lock(&inner.people) = None;
+            remove(&inner.path)?;
+            *writer = Replica::open(&inner.path, Some(&inner.key))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        let kept = lock(&self.readers).pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => Reader::open(&self.path, Some(&self.key))?,
+        };
+        let answer = read(&reader)?;
+        let mut readers = lock(&self.readers);
+        if readers.len() < KEPT_READERS {
+            readers.push(reader);
+        }
+        Ok(answer)
+    }
+}
+
+impl core::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Journal")
+    }
+}
+
+async fn blocking<T, F>(work: F) -> Result<T, JournalError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, JournalError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| JournalError::Thread)?
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(path: &std::path::Path) -> Result<(), OpenError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(PathBuf::from(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(OpenError::Storage(StorageError::Io(error)));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}

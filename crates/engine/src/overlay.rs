@@ -1,0 +1,60 @@
+//! What this person has decided here and the journal does not say yet, laid over what it says.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use countersign_domain::{id::ProposalId, record::Kind};
+
+use crate::{
+    seat::Seat,
+    store::{Entry, HeldReject, StoreError, outbox, settings},
+};
+
+/// The person's own decisions that are under way, by proposal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overlay(Arc<BTreeMap<ProposalId, Mine>>);
+
+/// What is under way about one proposal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Mine {
+    /// A rejection in its time for undo.
+    Held(HeldReject),
+    /// The newest decision that the journal does not have.
+    Signed(Entry),
+}
+
+impl Overlay {
+    /// As it is at this moment.
+    pub(crate) async fn load(seat: &Seat) -> Result<Self, StoreError> {
+        let account = seat.account.id;
+        seat.store
+            .read(move |db| {
+                let mut mine = BTreeMap::new();
+                for entry in outbox::open(db, account)?
+                    .into_iter()
+                    .filter(|entry| entry.kind == Kind::Decision)
+                {
+                    mine.insert(entry.proposal, Mine::Signed(entry));
+                }
+                for held in settings::held(db, account)? {
+                    mine.insert(held.proposal, Mine::Held(held));
+                }
+                Ok(Self(Arc::new(mine)))
+            })
+            .await
+    }
+
+    /// What is under way about a proposal.
+    pub(crate) fn get(&self, id: ProposalId) -> Option<&Mine> {
+        self.0.get(&id)
+    }
+
+    /// Whether the person has decided it here, counted or not.
+    pub(crate) fn is_mine(&self, id: ProposalId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// Every proposal that is under way.
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = ProposalId> + '_ {
+        self.0.keys().copied()
+    }
+}

@@ -1,0 +1,179 @@
+//! The journal comes down: page by page, each proved against the log's signed head before the cursor moves.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use countersign_domain::{Digest, fold::ProposalState, id::ProposalId, wire::MAX_JOURNAL_PAGE};
+use countersign_replica::{Applied, ApplyError};
+
+use crate::{
+    client::CallError,
+    event::EngineEvent,
+    journal::JournalError,
+    seat::Seat,
+    store::{Answer, Entry, Seen, account, outbox},
+};
+
+/// How many changed proposals get a hint each; more are one hint about the inbox.
+const HINTS_EACH: usize = 20;
+
+/// Pulls until nothing is missing. True when something came.
+pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
+    let mut moved = false;
+    loop {
+        if seat.is_cut_off() {
+            return Err(CallError::Transport("cut off".to_owned()).into());
+        }
+        let before = size(seat).await?;
+        let seen = seat
+            .store
+            .read({
+                let id = seat.account.id;
+                move |db| account::seen(db, id)
+            })
+            .await?;
+        // A page ends where the last checkpoint that this device has verified was, so that the roots can be compared,
+        // also by a replica that begins anew.
+        let limit = match &seen {
+            Some(seen) if seen.size > before => (seen.size - before).min(u64::from(MAX_JOURNAL_PAGE)),
+            Some(_) | None => u64::from(MAX_JOURNAL_PAGE),
+        };
+        let page = seat.client.journal(before, u32::try_from(limit)?).await?;
+        let note = page.checkpoint.clone();
+        let applied = match seat.journal.apply(page, seat.log()).await {
+            Ok(applied) => applied,
+            Err(JournalError::Apply(
+                ApplyError::Fork { ours, theirs } | ApplyError::Rollback { ours, theirs },
+            )) => {
+                return Err(alarm(seat, &ours, &theirs).await);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(seen) = &seen {
+            witness(seat, seen, &applied, &note).await?;
+        }
+        let newest = Seen {
+            size: applied.head.size,
+            root: applied.head.root,
+            note,
+        };
+        let id = seat.account.id;
+        seat.store
+            .write(move |tx| account::set_seen(tx, id, &newest))
+            .await?;
+        moved |= applied.size > before;
+        hint(seat, &applied);
+        if !applied.is_behind() {
+            return Ok(moved);
+        }
+        if applied.size == before {
+            return Err(CallError::Protocol("a page without entries, and more to come".to_owned()).into());
+        }
+    }
+}
+
+/// The last checkpoint that this device has verified is kept in its own database: the log cannot go back behind it even
+/// when the replica was lost or an old copy of it was put in place.
+async fn witness(seat: &Seat, seen: &Seen, applied: &Applied, note: &str) -> anyhow::Result<()> {
+    if applied.head.size < seen.size {
+        return Err(alarm(seat, &seen.note, note).await);
+    }
+    if applied.size == seen.size {
+        let head = seat.journal.read(|reader| Ok(reader.head()?)).await?;
+        if head.is_none_or(|head| head.root != seen.root) {
+            return Err(alarm(seat, &seen.note, note).await);
+        }
+    }
+    Ok(())
+}
+
+/// The log has two histories. Both signed notes are kept; nothing more is pulled until people have settled it.
+async fn alarm(seat: &Seat, ours: &str, theirs: &str) -> anyhow::Error {
+    let evidence = format!("{ours}\n{theirs}");
+    let id = seat.account.id;
+    if let Err(error) = seat
+        .store
+        .write(move |tx| account::set_fork(tx, id, &evidence))
+        .await
+    {
+        tracing::error!("The evidence of a forked log could not be kept: {error:#}");
+    }
+    seat.tell(EngineEvent::StateChanged);
+    anyhow::anyhow!("the tenant's log shows another history than the one that this device has verified")
+}
+
+fn hint(seat: &Seat, applied: &Applied) {
+    if applied.proposals.len() > HINTS_EACH {
+        seat.tell(EngineEvent::InboxChanged);
+    } else {
+        for id in &applied.proposals {
+            seat.tell(EngineEvent::ProposalChanged(*id));
+        }
+    }
+    if applied.people {
+        seat.tell(EngineEvent::StateChanged);
+    }
+}
+
+async fn size(seat: &Seat) -> Result<u64, JournalError> {
+    seat.journal
+        .read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))
+        .await
+}
+
+/// Outbox rows whose record the journal has: from now on the journal speaks for them.
+pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
+    let id = seat.account.id;
+    let open = seat.store.read(move |db| outbox::open(db, id)).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let subjects: BTreeSet<ProposalId> = open.iter().map(|entry| entry.proposal).collect();
+    let states: Vec<ProposalState> = seat
+        .journal
+        .read(move |reader| {
+            let mut states = Vec::new();
+            for id in subjects {
+                states.extend(reader.proposal(id)?.map(|card| card.state));
+            }
+            Ok(states)
+        })
+        .await?;
+    let folded: Vec<(Digest, Answer)> = open
+        .iter()
+        .filter_map(|entry| Some((entry.digest, journalled(entry, &states)?)))
+        .collect();
+    if folded.is_empty() {
+        return Ok(());
+    }
+    seat.store
+        .write(move |tx| {
+            for (digest, answer) in &folded {
+                outbox::folded(tx, *digest, answer)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// What the journal says of a record, once it has it.
+fn journalled(entry: &Entry, states: &[ProposalState]) -> Option<Answer> {
+    let state = states.iter().find(|state| state.id == entry.proposal)?;
+    let decided = state.decisions.iter().any(|cast| cast.digest == entry.digest);
+    let begun = state
+        .begun
+        .as_ref()
+        .is_some_and(|begun| begun.digest == entry.digest);
+    let ended = state
+        .ended
+        .as_ref()
+        .is_some_and(|ended| ended.digest == entry.digest);
+    if !(decided || begun || ended) {
+        return None;
+    }
+    let void = state.voids.get(&entry.digest);
+    Some(Answer {
+        effective: void.is_none(),
+        reason: void.map(|reason| reason.code().to_owned()),
+    })
+}

@@ -1,0 +1,103 @@
+//! Sync: rejections whose time for undo is over are signed, what was signed goes up, the journal comes down.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{pause, pauses, pull, push};
+use crate::{
+    client::CallError,
+    decide, enrol,
+    event::EngineEvent,
+    seat::{LinkState, Seat},
+};
+
+/// How often it looks without a hint: a lost hint costs at most this.
+const PERIOD: Duration = Duration::from_secs(20);
+
+/// Syncs until the task is dropped.
+pub(crate) async fn run(seat: &Arc<Seat>) {
+    let mut tries = pauses();
+    loop {
+        let rest = match reconcile(seat).await {
+            Ok(next) => {
+                tries = pauses();
+                seat.set_trouble(None);
+                next.map_or(PERIOD, |due| due.min(PERIOD))
+            }
+            Err(error) => {
+                failed(seat, &error);
+                tries.next().unwrap_or(PERIOD)
+            }
+        };
+        pause(&seat.wakes.sync, rest).await;
+    }
+}
+
+/// One pass. Says when a held rejection becomes due, if one is held.
+pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duration>> {
+    // Local first: a rejection is signed on time also without a network.
+    let due = decide::sign_due_rejects(seat).await?;
+    enrol::settle(seat).await?;
+    push::push(seat).await?;
+    if seat.fork().await?.is_some() {
+        anyhow::bail!("nothing is pulled from a log that shows two histories");
+    }
+    match pull::pull(seat).await {
+        Ok(_) => {}
+        Err(error)
+            if error
+                .downcast_ref()
+                .is_some_and(crate::journal::JournalError::needs_rebuild) =>
+        {
+            tracing::warn!("The copy of the journal contradicts itself and is fetched again: {error:#}");
+            seat.journal.start_over().await?;
+            pull::pull(seat).await?;
+        }
+        Err(error) => return Err(error),
+    }
+    pull::fold_outbox(seat).await?;
+    seat.set_link(LinkState::Online);
+    seat.wakes.execute.notify_one();
+    seat.wakes.notify.notify_one();
+    Ok(due)
+}
+
+fn failed(seat: &Seat, error: &anyhow::Error) {
+    match error.downcast_ref::<CallError>() {
+        Some(error) if error.is_retryable() => {
+            tracing::debug!("Sync waits for the tenant: {error:?}");
+            seat.set_link(LinkState::Offline);
+        }
+        Some(CallError::SignIn) => {
+            seat.set_link(LinkState::Offline);
+            seat.session_over.notify_one();
+        }
+        Some(_) | None => {
+            tracing::warn!("Sync failed: {error:#}");
+            seat.set_trouble(Some(
+                "Syncing with the tenant does not work; it is tried again.".to_owned(),
+            ));
+            seat.set_link(LinkState::Offline);
+            seat.tell(EngineEvent::StateChanged);
+        }
+    }
+}
+
+/// Listens for hints until the task is dropped: each wakes sync, and so does the end of the stream.
+pub(crate) async fn listen(seat: &Arc<Seat>) {
+    let mut tries = pauses();
+    loop {
+        if !seat.is_cut_off()
+            && let Ok(mut events) = seat.client.events().await
+        {
+            tries = pauses();
+            while let Ok(Some(_head)) = events.next().await {
+                if seat.is_cut_off() {
+                    break;
+                }
+                seat.wakes.sync.notify_one();
+            }
+            seat.wakes.sync.notify_one();
+        }
+        tokio::time::sleep(tries.next().unwrap_or(PERIOD)).await;
+    }
+}

@@ -1,0 +1,190 @@
+//! What this person may do with a proposal, and why not. Pure: the domain's rules over what the journal says.
+
+use countersign_domain::{
+    UnixMillis,
+    decision::{is_own, least_assurance},
+    fold::{Cast, Status},
+    id::{AgentId, DeviceId, UserId},
+    people::People,
+    record::{Assurance, Mode, ProposerKind, Risk, Role, Verdict},
+};
+use countersign_replica::{Card, Gap};
+
+/// Buttons arm when the card has been still for so long.
+const STILL_MS: u32 = 600;
+const STILL_GRAVE_MS: u32 = 2_000;
+
+/// Whether a button may be pressed, and when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Arm {
+    /// A sentence that says why not; `None` when it may.
+    pub why_not: Option<String>,
+    /// For how long the card must have been on the screen unchanged.
+    pub after_ms: u32,
+    /// Everything that will run must have been in view.
+    pub must_read_to_end: bool,
+    /// Never straight from the list.
+    pub open_first: bool,
+}
+
+impl Arm {
+    /// Whether the button may be pressed at all.
+    pub const fn is_armed(&self) -> bool {
+        self.why_not.is_none()
+    }
+}
+
+/// Who looks, from which device, at what time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) person: UserId,
+    pub(crate) device: DeviceId,
+    pub(crate) now: UnixMillis,
+}
+
+/// Whether the proposal is this person's own: proposed by them, for them, or by their agent.
+pub(crate) fn own(card: &Card, people: &People, person: UserId) -> bool {
+    is_own(&card.proposal.proposer, agent_owner(card, people), person)
+}
+
+fn agent_owner(card: &Card, people: &People) -> Option<UserId> {
+    let proposer = &card.proposal.proposer;
+    if proposer.kind != ProposerKind::Agent {
+        return None;
+    }
+    people.agent_owner(proposer.id.parse::<AgentId>().ok()?)
+}
+
+/// What an approval of this person has to carry.
+pub(crate) fn needed(card: &Card, people: &People, person: UserId) -> Assurance {
+    least_assurance(&card.state, people.mode(), own(card, people, person))
+}
+
+/// Whether this person could decide it now.
+pub(crate) fn decidable(card: &Card, people: &People, person: UserId, now: UnixMillis) -> bool {
+    card.gap.is_none() && why_not_decide(card, people, person, now).is_none()
+}
+
+/// Whether the approve button arms.
+pub(crate) fn approve(card: &Card, people: &People, viewer: Viewer) -> Arm {
+    let grave = card.proposal.risk >= Risk::High;
+    let why_not = match card.gap {
+        Some(Gap::NewerVersion) => {
+            Some("This needs a newer version of Countersign to be decided.".to_owned())
+        }
+        Some(Gap::MissingBody) => {
+            Some("Not everything about this can be seen here, so it cannot be approved here.".to_owned())
+        }
+        None => {
+            why_not_decide(card, people, viewer.person, viewer.now).or_else(|| why_not_sign(people, viewer))
+        }
+    };
+    let why_not = why_not.or_else(|| match card.view() {
+        Ok(_) => None,
+        Err(error) => {
+            tracing::info!(proposal = %card.state.id, "No card can be made: {error}");
+            Some("What would run cannot be shown here, so it cannot be approved here.".to_owned())
+        }
+    });
+    Arm {
+        why_not,
+        after_ms: if grave { STILL_GRAVE_MS } else { STILL_MS },
+        must_read_to_end: grave,
+        open_first: grave,
+    }
+}
+
+/// Whether the reject button arms. Nobody is kept from saying no to what they can decide, also where the card is not
+/// whole.
+pub(crate) fn reject(card: &Card, people: &People, viewer: Viewer) -> Arm {
+    let why_not =
+        why_not_reject(card, people, viewer.person, viewer.now).or_else(|| why_not_sign(people, viewer));
+    Arm {
+        why_not,
+        after_ms: STILL_MS,
+        must_read_to_end: false,
+        open_first: false,
+    }
+}
+
+fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {
+    if !people.role(person).is_some_and(Role::decides) {
+        return Some("Your role here reads and does not decide.".to_owned());
+    }
+    if people.mode() == Mode::Company && own(card, people, person) {
+        return Some("You proposed it, or it was proposed for you: somebody else decides.".to_owned());
+    }
+    match card.state.status(now) {
+        Status::Proposed => {
+            let mine = standing_approval(card, person).is_some();
+            mine.then(|| "You have approved it; it waits for others.".to_owned())
+        }
+        status => Some(over(status)),
+    }
+}
+
+fn why_not_reject(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {
+    if !people.role(person).is_some_and(Role::decides) {
+        return Some("Your role here reads and does not decide.".to_owned());
+    }
+    match card.state.status(now) {
+        Status::Proposed | Status::Pending => None,
+        status => Some(over(status)),
+    }
+}
+
+/// Whether this device's signature counts.
+fn why_not_sign(people: &People, viewer: Viewer) -> Option<String> {
+    match people.devices.get(&viewer.device) {
+        Some(device) if device.is_active() => None,
+        Some(device) if device.revoked_at.is_some() => {
+            Some("This device has been revoked: its decisions do not count.".to_owned())
+        }
+        Some(device) => Some(format!(
+            "This device is not in service yet. Have it confirmed on another of your devices or by an admin: code {}.",
+            device.code()
+        )),
+        None => Some("This device is being enrolled.".to_owned()),
+    }
+}
+
+fn over(status: Status) -> String {
+    match status {
+        Status::Proposed => "It waits for a decision.",
+        Status::Pending => "It is approved.",
+        Status::Running => "It is running.",
+        Status::Completed => "It is done.",
+        Status::Failed => "It has failed.",
+        Status::Unknown => "It has run, and its outcome is not known.",
+        Status::Rejected => "It is rejected.",
+        Status::Denied => "Policy denies it.",
+        Status::Expired => "It has expired.",
+        Status::Withdrawn => "Its proposer took it back.",
+        Status::Superseded => "Another proposal has taken its place.",
+    }
+    .to_owned()
+}
+
+/// This person's own approval that stands and was not taken back.
+pub(crate) fn standing_approval(card: &Card, person: UserId) -> Option<&Cast> {
+    let taken_back: Vec<_> = card.state.standing().filter_map(|cast| cast.retracts).collect();
+    card.state.standing().find(|cast| {
+        cast.approver == person && cast.verdict == Verdict::Approve && !taken_back.contains(&cast.digest)
+    })
+}
+
+/// Whether an approval in the journal still carries a begin, by the rules of the domain and this device's own copy.
+pub(crate) fn still_counts(card: &Card, people: &People, cast: &Cast, now: UnixMillis) -> bool {
+    let role = people.role(cast.approver).is_some_and(Role::decides);
+    let own = own(card, people, cast.approver);
+    let apart = people.mode() == Mode::Solo || !own;
+    let device = match cast.device {
+        None => cast.assurance == Assurance::Session,
+        Some(id) => people
+            .devices
+            .get(&id)
+            .is_some_and(|device| device.is_active() && device.user == cast.approver),
+    };
+    let sure = cast.assurance >= least_assurance(&card.state, people.mode(), own);
+    role && apart && device && sure && cast.expires_at > now
+}

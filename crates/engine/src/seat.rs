@@ -1,0 +1,247 @@
+//! A person's seat at a tenant on this device: everything that is open while somebody is signed in.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use countersign_domain::{
+    Record, UnixMillis,
+    dsse::SigningKey,
+    id::{DeviceId, ProposalId, TenantId, UserId},
+    people::People,
+    record::{Body, Nonce, Verdict},
+};
+use countersign_replica::Log;
+use countersign_tools::Registry;
+use rusqlite::Transaction;
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::{
+    client::TenantClient,
+    device::Keyring,
+    event::EngineEvent,
+    journal::{Journal, JournalError},
+    ports::Ports,
+    store::{Account, NewEntry, Store, StoreError, account, outbox},
+};
+
+/// Everything that belongs to one sign-in. Dropping the last handle closes the files.
+pub(crate) struct Seat {
+    pub(crate) account: Account,
+    pub(crate) key: SigningKey,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) client: TenantClient,
+    pub(crate) keyring: Keyring,
+    pub(crate) ports: Ports,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) wakes: Wakes,
+    pub(crate) link: watch::Sender<Link>,
+    pub(crate) events: broadcast::Sender<EngineEvent>,
+    /// One sender at a time: the device's records go up in their order.
+    pub(crate) sending: tokio::sync::Mutex<()>,
+    /// The tenant said that the session is over.
+    pub(crate) session_over: Arc<Notify>,
+    cut_off: AtomicBool,
+    trouble: Mutex<Option<String>>,
+}
+
+/// Wake-ups of the reconcilers. Losing one costs their period.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    pub(crate) sync: Notify,
+    pub(crate) execute: Notify,
+    pub(crate) notify: Notify,
+}
+
+/// How the tenant is reached.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Link {
+    pub state: LinkState,
+    /// When the journal was last known to be complete here, by this device's clock.
+    pub as_of: Option<UnixMillis>,
+}
+
+/// Whether the tenant answers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum LinkState {
+    Online,
+    #[default]
+    Connecting,
+    Offline,
+}
+
+/// What makes up a seat.
+pub(crate) struct SeatParts {
+    pub(crate) account: Account,
+    pub(crate) key: SigningKey,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) client: TenantClient,
+    pub(crate) keyring: Keyring,
+    pub(crate) ports: Ports,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) events: broadcast::Sender<EngineEvent>,
+    pub(crate) session_over: Arc<Notify>,
+}
+
+impl Seat {
+    pub(crate) fn new(parts: SeatParts) -> Self {
+        let SeatParts {
+            account,
+            key,
+            store,
+            journal,
+            client,
+            keyring,
+            ports,
+            registry,
+            events,
+            session_over,
+        } = parts;
+        Self {
+            account,
+            key,
+            store,
+            journal,
+            client,
+            keyring,
+            ports,
+            registry,
+            wakes: Wakes::default(),
+            link: watch::Sender::new(Link::default()),
+            events,
+            sending: tokio::sync::Mutex::new(()),
+            session_over,
+            cut_off: AtomicBool::new(false),
+            trouble: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.ports.clock.now()
+    }
+
+    pub(crate) const fn tenant(&self) -> TenantId {
+        self.account.tenant
+    }
+
+    pub(crate) const fn person(&self) -> UserId {
+        self.account.person
+    }
+
+    pub(crate) const fn device(&self) -> DeviceId {
+        self.account.device
+    }
+
+    /// Whose journal it has to be. The key is pinned by the replica with the first genesis.
+    pub(crate) const fn log(&self) -> Log {
+        Log {
+            tenant: self.account.tenant,
+            key: None,
+        }
+    }
+
+    pub(crate) async fn people(&self) -> Result<Arc<People>, JournalError> {
+        self.journal.people().await
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.link.borrow().state == LinkState::Online
+    }
+
+    /// Keeps the network away, for tests and for a person who wants to work offline.
+    pub(crate) fn cut_off(&self, cut: bool) {
+        self.cut_off.store(cut, Ordering::SeqCst);
+        self.wakes.sync.notify_one();
+    }
+
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_link(&self, state: LinkState) {
+        let now = self.now();
+        let changed = self.link.send_if_modified(|link| {
+            let changed = link.state != state;
+            link.state = state;
+            if state == LinkState::Online {
+                link.as_of = Some(now);
+            }
+            changed
+        });
+        if changed {
+            self.tell(EngineEvent::ConnectionChanged);
+        }
+    }
+
+    /// The log's second history, when it has shown one.
+    pub(crate) async fn fork(&self) -> Result<Option<String>, StoreError> {
+        let id = self.account.id;
+        self.store.read(move |db| account::fork(db, id)).await
+    }
+
+    /// A sentence about a background task that does not work; stays until it works again.
+    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A hint to the shell. Nobody listening is fine.
+    pub(crate) fn tell(&self, event: EngineEvent) {
+        let _ = self.events.send(event);
+    }
+
+    /// Signs a body with the device's next number and stores it, in the caller's transaction. `body` gets the number and
+    /// the record before.
+    pub(crate) fn sign<B: Body>(
+        &self,
+        tx: &Transaction<'_>,
+        about: &About,
+        body: impl FnOnce(u64, Option<countersign_domain::Digest>) -> B,
+    ) -> Result<Record, StoreError> {
+        let (seq, previous) = account::next_link(tx, self.account.id)?;
+        let record = Record::signed(&body(seq, previous), &self.key).map_err(StoreError::damaged)?;
+        let entry = NewEntry {
+            record: &record,
+            device_seq: Some(seq),
+            proposal: about.proposal,
+            verdict: about.verdict,
+            expires_at: about.expires_at,
+            created: about.now,
+        };
+        outbox::append(tx, self.account.id, &entry)?;
+        Ok(record)
+    }
+}
+
+/// What the outbox notes about a record beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) proposal: ProposalId,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) expires_at: Option<UnixMillis>,
+    pub(crate) now: UnixMillis,
+}
+
+impl core::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Seat")
+            .field("device", &self.account.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// 128 random bits for a record.
+pub(crate) fn nonce() -> Result<Nonce, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(StoreError::damaged)?;
+    Ok(Nonce::from_bytes(bytes))
+}

@@ -1,0 +1,167 @@
+//! The device's own database, `device.db`: what exists nowhere else.
+//!
+//! SQLCipher at `synchronous=FULL`. One connection; a write is one transaction, and it is on the disk when
+//! [`Store::write`] answers. Reads take `&Connection`, changes take `&Transaction`: a function that changes something
+//! cannot be called outside a transaction.
+
+pub(crate) mod account;
+pub(crate) mod execution;
+pub(crate) mod notices;
+pub(crate) mod outbox;
+pub(crate) mod settings;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub(crate) use account::{Account, AccountId, NewAccount, Seen};
+pub(crate) use execution::{Execution, ExecutionState};
+pub(crate) use outbox::{Answer, Entry, EntryState, NewEntry};
+pub(crate) use settings::HeldReject;
+
+use crate::device::Key;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// The open database.
+#[derive(Clone)]
+pub(crate) struct Store(Arc<Mutex<Connection>>);
+
+/// The database does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// A newer version of the app has changed it.
+    #[error(
+        "These files were written by a newer version of Countersign. Start that version; nothing was changed."
+    )]
+    Newer,
+    /// The key does not open it, or it is not a database.
+    #[error("The file {0} is damaged or belongs to another keychain entry. Nothing was changed.")]
+    Unreadable(String),
+    #[error("The database on this device failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("The database on this device cannot be brought up to date: {0}")]
+    Migration(String),
+    /// A row does not parse: the file is damaged.
+    #[error("The database on this device is damaged: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    pub(crate) fn damaged(error: impl core::fmt::Display) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl Store {
+    /// Opens the file with its key and brings it up to date; makes it when it is not there.
+    pub(crate) fn open(path: &Path, key: &Key) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        unlock(&connection, key)?;
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map_err(|_| StoreError::Unreadable(path.display().to_string()))?;
+        refuse_newer(&connection)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        embedded::migrations::runner()
+            .run(&mut connection)
+            .map_err(|error| StoreError::Migration(error.to_string()))?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    /// Changes something, in one transaction that is on the disk when this answers.
+    pub(crate) async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.on_thread(move |connection| {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = change(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Reads something.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.on_thread(move |connection| read(connection)).await
+    }
+
+    async fn on_thread<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner)))
+            .await
+            .map_err(StoreError::damaged)?
+    }
+}
+
+impl core::fmt::Debug for Store {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+fn unlock(connection: &Connection, key: &Key) -> Result<(), StoreError> {
+    let raw = zeroize::Zeroizing::new(format!("x'{}'", hex::encode(key.as_bytes())));
+    connection.pragma_update(None, "key", raw.as_str())?;
+    Ok(())
+}
+
+/// A database from the future is left alone: nobody here knows what its rows mean.
+fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
+    let known = embedded::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max();
+    let has_history: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !has_history {
+        return Ok(());
+    }
+    let applied: Option<i64> =
+        connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| {
+            row.get(0)
+        })?;
+    let known = known.map_or(0, i64::from);
+    if applied.is_some_and(|applied| applied > known) {
+        Err(StoreError::Newer)
+    } else {
+        Ok(())
+    }
+}
+
+/// Sequence numbers and sizes are below 2^53 by the canonical profile.
+pub(crate) fn to_sql(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(StoreError::damaged)
+}
+
+pub(crate) fn from_sql(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(StoreError::damaged)
+}
+
+#[cfg(test)]
+mod tests;
