@@ -1,4 +1,13 @@
-//! The tenant server: HTTP API, store, automations.
+//! The tenant server: HTTP API, store, automations. The binary `countersign-server` serves it; the desktop app embeds it.
+
+mod app;
+mod config;
+mod control;
+mod health;
+mod http;
+mod names;
+mod serve;
+mod server;
 
 pub mod cards;
 pub mod clock;
@@ -6,3 +15,8 @@ pub mod executor;
 pub mod ingress;
 pub mod random;
 pub mod tenant;
+
+pub(crate) use app::App;
+pub use config::{Config, Transport};
+pub use control::{ControlError, Token};
+pub use server::{AgentKeyError, FoundError, ListenError, Listening, NewTenant, OpenError, Server};

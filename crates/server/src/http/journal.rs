@@ -3,15 +3,15 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::Query,
+    extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
 use countersign_domain::wire::{Head, JournalPage, MAX_JOURNAL_PAGE};
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 
-use super::{auth::Caller, error::ApiError};
-use crate::tenant::Sight;
+use super::{auth::Caller, body::Query, error::ApiError};
+use crate::{App, tenant::Sight};
 
 /// Where to go on, and how far.
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +40,7 @@ pub(crate) async fn checkpoint(caller: Caller) -> Result<axum::Json<Head>, ApiEr
 
 /// `GET /api/journal/events`: the new head after each commit. A client that falls behind gets the newest only.
 pub(crate) async fn events(
+    State(app): State<App>,
     caller: Caller,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     sight(&caller)?;
@@ -55,6 +56,8 @@ pub(crate) async fn events(
         let event = Event::default().event("head").json_data(tenant.head()).ok()?;
         Some((Ok(event), (tenant, head, false)))
     });
+    // A server that stops does not wait for those who listen to it.
+    let stream = stream.take_until(Box::pin(async move { app.stopping().await }));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }
 

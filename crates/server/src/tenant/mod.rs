@@ -7,6 +7,7 @@ mod decide;
 mod desk;
 mod entries;
 mod found;
+mod people;
 mod proposals;
 mod propose;
 mod reads;
@@ -33,11 +34,12 @@ use countersign_domain::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, watch};
 
-pub(crate) use decide::agent_owner;
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use desk::Desk;
 pub use entries::Sight;
 pub use found::Founding;
+pub(crate) use people::INVITATION;
+pub use people::{NewAgent, NewInvite, PeopleRefusal};
 pub use proposals::Stored;
 pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
 pub use reads::{Evidence, Filter, ProposalBodies};

@@ -1,0 +1,123 @@
+//! The server's own store, `control.db`: accounts, sessions, agents' keys, invitations' secrets, where the tenants are.
+//!
+//! It says who somebody is. What they may do is in each tenant's journal, asked on every call. One connection serves
+//! reads and writes: it is used at sign-in and when the cache of credentials has nothing, not on every request.
+//!
+//! INVARIANT: a secret is stored as a hash and shown once.
+
+mod account;
+mod challenge;
+mod credential;
+mod invite;
+mod password;
+mod tenant;
+mod token;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension};
+
+pub(crate) use account::{NewAccount, email};
+pub(crate) use credential::{Identity, SessionId};
+pub(crate) use invite::Invitation;
+pub(crate) use password::{Busy, Passwords, SHORTEST_PASSWORD};
+pub(crate) use tenant::Placed;
+pub use token::Token;
+pub(crate) use token::TokenKind;
+
+mod migrations {
+    refinery::embed_migrations!("src/control/schema");
+}
+
+/// The control store failed; nothing was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("the server's own store failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    #[error("the server's own store is damaged: {0}")]
+    Damaged(String),
+    #[error("this data was written by a newer version of Countersign; update the program, nothing was changed")]
+    Newer,
+}
+
+impl ControlError {
+    fn damaged(error: impl std::fmt::Display) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// A handle to the store; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Control {
+    connection: Arc<Mutex<Connection>>,
+    credentials: Arc<credential::Cache>,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Control")
+    }
+}
+
+impl Control {
+    /// Opens `control.db` in the data folder, or makes it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a newer version has written it.
+    pub(crate) fn open(data: &Path) -> Result<Self, ControlError> {
+        let mut connection = Connection::open(data.join("control.db"))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        migrate(&mut connection)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), credentials: Arc::default() })
+    }
+
+    /// Whether the store answers.
+    pub(crate) async fn ping(&self) -> Result<(), ControlError> {
+        self.call(|connection, _| Ok(connection.query_row("SELECT 1 FROM account LIMIT 1", [], |_| Ok(())).optional()?))
+            .await
+            .map(|_| ())
+    }
+
+    /// Runs `work` on the connection, off the async threads. Everything that touches the cache of credentials does so
+    /// in here, so that a look-up cannot put back what a revocation has just taken out.
+    async fn call<T, F>(&self, work: F) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection, &credential::Cache) -> Result<T, ControlError> + Send + 'static,
+    {
+        let Self { connection, credentials } = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection, &credentials)
+        })
+        .await
+        .map_err(ControlError::damaged)?
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), ControlError> {
+    let runner = migrations::migrations::runner();
+    let ours = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max();
+    let known: Option<i64> = connection
+        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'", [], |row| row.get(0))
+        .optional()?;
+    if known.is_some() {
+        let applied: Option<i64> =
+            connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
+        if applied > ours {
+            return Err(ControlError::Newer);
+        }
+    }
+    runner.run(connection).map_err(ControlError::damaged)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! `countersign-server`: serves tenants, founds them, and makes agents' keys.
+//!
+//! Standard output carries the one line that a command promises and nothing else; logs go to standard error.
+
+use std::{
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use countersign_domain::{id::TenantId, record::Mode};
+use countersign_server::{Config, NewTenant, OpenError, Server, Transport};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+/// The tenant server of Countersign.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve every tenant in the data folder; prints `listening on http://ADDR`.
+    Serve(Serve),
+    /// Found a tenant with its first owner; prints `{"tenantId","userId"}`.
+    Init(Init),
+    /// Register an agent of a tenant; prints `{"apiKey"}`, which is shown this once.
+    AgentKey(AgentKey),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The data folder. Made if absent, for its owner only.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    listen: SocketAddr,
+    /// A name under which clients address the server, besides loopback and the listening address.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// The certificate chain, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "behind_proxy")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A proxy in front ends TLS and sets X-Forwarded-For.
+    #[arg(long)]
+    behind_proxy: bool,
+}
+
+#[derive(Debug, Args)]
+struct Init {
+    /// The data folder. Made if absent, for its owner only.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The tenant's name.
+    #[arg(long, value_name = "NAME")]
+    tenant: String,
+    /// The owner's e-mail address.
+    #[arg(long, value_name = "E")]
+    email: String,
+    /// The owner's name; the address's first part when absent.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Read the owner's password from standard input: an argument would show in the process list.
+    #[arg(long, required = true)]
+    password_stdin: bool,
+    /// For one person: rules that separate people become confirmations.
+    #[arg(long)]
+    solo: bool,
+}
+
+#[derive(Debug, Args)]
+struct AgentKey {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// The agent's name.
+    #[arg(long, value_name = "NAME")]
+    name: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    let outcome = match cli.command {
+        Command::Serve(serve) => serve.run().await,
+        Command::Init(init) => init.run().await,
+        Command::AgentKey(agent_key) => agent_key.run().await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "countersign-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Serve {
+    async fn run(self) -> anyhow::Result<()> {
+        // Caught from here on: a stop during start-up must not tear anything.
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut config = Config::new(self.data);
+        config.hosts = self.hosts;
+        config.transport = match (self.tls_cert, self.tls_key, self.behind_proxy) {
+            (Some(certificates), Some(key), _) => Transport::Tls { certificates, key },
+            (_, _, true) => Transport::BehindProxy,
+            (_, _, false) => Transport::Loopback,
+        };
+        let server = Server::open(config).await?;
+        let listening = server.listen(self.listen).await?;
+        print(&format!("listening on {}", listening.url()))?;
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => (),
+                _ = interrupt.recv() => (),
+            }
+            tracing::info!("Stopping: requests under way get ten seconds.");
+        };
+        server.serve(listening, stop).await;
+        Ok(())
+    }
+}
+
+impl Init {
+    async fn run(self) -> anyhow::Result<()> {
+        if io::stdin().is_terminal() {
+            bail!("give the password on standard input, for example from a password manager through a pipe");
+        }
+        let mut password = Zeroizing::new(String::new());
+        io::stdin().take(4096).read_to_string(&mut password).context("reading the password")?;
+        // A pipe ends in a newline that is not part of it.
+        let password = Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned());
+        let owner = self.name.unwrap_or_else(|| self.email.split('@').next().unwrap_or_default().to_owned());
+        let mode = if self.solo { Mode::Solo } else { Mode::Company };
+        let server = Server::open(Config::new(self.data)).await?;
+        let new = NewTenant { name: self.tenant, mode, email: self.email, owner, password };
+        let (tenant, user) = server.found_tenant(new).await?;
+        print(&json!({"tenantId": tenant, "userId": user}).to_string())
+    }
+}
+
+impl AgentKey {
+    async fn run(self) -> anyhow::Result<()> {
+        let server = match Server::open(Config::new(self.data)).await {
+            Err(error @ OpenError::InUse(_)) => {
+                return Err(error).context(
+                    "while the server runs, an owner or admin makes agents' keys with POST /api/agents or in the app",
+                );
+            }
+            other => other?,
+        };
+        let (_, key) = server.add_agent(self.tenant, &self.name).await?;
+        print(&json!({"apiKey": key.reveal()}).to_string())
+    }
+}
+
+fn print(line: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(io::stderr).init();
+}
