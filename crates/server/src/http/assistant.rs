@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
 use countersign_domain::{
@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use super::{
     auth::Caller,
-    body::Json,
+    body::{Json, Query},
     error::ApiError,
 };
 use crate::{

@@ -199,7 +199,7 @@ fn verify(
 }
 
 /// The person whose own agent proposed it.
-pub(crate) fn agent_owner(people: &People, proposer: &Proposer) -> Option<UserId> {
+fn agent_owner(people: &People, proposer: &Proposer) -> Option<UserId> {
     if proposer.kind != ProposerKind::Agent {
         return None;
     }

@@ -41,7 +41,7 @@ struct Memory {
 
 /// What has changed since the last commit: for waking, never for truth.
 #[derive(Clone, Debug, Default)]
-pub struct Hints {
+pub(super) struct Hints {
     /// Proposals with new entries.
     pub proposals: Vec<ProposalId>,
     /// Something may now be due to run on the server.

@@ -1,0 +1,114 @@
+//! B1 and B2: propose → policy → decide → claim, begin, complete → answer, every step durable and in the journal.
+//!
+//! Three calls: an agent proposes a task, a signed-in person approves it, and the agent's execute joins the one run,
+//! which the server's own executor claims, begins and completes.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{http::Connection, machine, server::Running};
+
+/// One round's throughput and latencies.
+pub(crate) struct Round {
+    cycles: usize,
+    took: Duration,
+    each: Vec<Duration>,
+}
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// Runs `cycles` cycles from `clients` connections at once.
+pub(crate) async fn run(server: &Running, clients: usize, cycles: usize) -> Result<Round> {
+    let local = tokio::task::LocalSet::new();
+    let begin = Instant::now();
+    let each = local
+        .run_until(async {
+            let tasks: Vec<_> = (0..clients)
+                .map(|_| {
+                    let (address, agent, person) = (server.address.clone(), agent(server), person(server));
+                    tokio::task::spawn_local(client(address, agent, person, cycles.div_ceil(clients)))
+                })
+                .collect();
+            let mut each = Vec::new();
+            for task in tasks {
+                each.extend(task.await??);
+            }
+            anyhow::Ok(each)
+        })
+        .await?;
+    Ok(Round { cycles: each.len(), took: begin.elapsed(), each })
+}
+
+fn agent(server: &Running) -> String {
+    format!("Authorization: Bearer {}\r\nx-tenant-id: {}\r\n", server.agent_key, server.tenant)
+}
+
+fn person(server: &Running) -> String {
+    format!("Authorization: Bearer {}\r\nx-tenant-id: {}\r\n", server.session, server.tenant)
+}
+
+async fn client(address: String, agent: String, person: String, cycles: usize) -> Result<Vec<Duration>> {
+    let mut agent = Connection::open(&address, &agent).await?;
+    let mut person = Connection::open(&address, &person).await?;
+    let mut each = Vec::with_capacity(cycles);
+    for _ in 0..cycles {
+        let begin = Instant::now();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (status, answer) =
+            agent.post("/api/assistant/propose", &format!(r#"{{"text":"create task: Measure {number}"}}"#)).await?;
+        ensure!(status == 200, "propose: {status} {}", String::from_utf8_lossy(&answer));
+        let answer: Value = serde_json::from_slice(&answer)?;
+        let id = answer["proposalRecord"]["aiToolCallId"].as_str().context("no id")?;
+        let body = format!(r#"{{"aiToolCallId":"{id}"}}"#);
+        let (status, answer) = person.post("/api/assistant/approve", &body).await?;
+        ensure!(status == 200, "approve: {status} {}", String::from_utf8_lossy(&answer));
+        let (status, answer) = agent.post("/api/assistant/execute", &body).await?;
+        ensure!(status == 200, "execute: {status} {}", String::from_utf8_lossy(&answer));
+        ensure!(answer.windows(22).any(|part| part == br#""status":"completed","#), "not completed");
+        each.push(begin.elapsed());
+    }
+    Ok(each)
+}
+
+/// Every task is there once.
+pub(crate) async fn check(server: &Running) -> Result<()> {
+    let mut person = Connection::open(&server.address, &person(server)).await?;
+    let (mut next, mut tasks) = (String::new(), 0_u64);
+    loop {
+        let (status, page) = person.get(&format!("/api/tasks?limit=200{next}")).await?;
+        ensure!(status == 200, "tasks: {status}");
+        let page: Value = serde_json::from_slice(&page)?;
+        tasks += page["tasks"].as_array().context("no tasks")?.len() as u64;
+        match page["next"].as_str() {
+            Some(key) => next = format!("&after={key}"),
+            None => break,
+        }
+    }
+    let wanted = NUMBER.load(Ordering::Relaxed);
+    ensure!(tasks == wanted, "{wanted} cycles made {tasks} tasks");
+    println!("checked: {wanted} cycles made {tasks} tasks, each once");
+    Ok(())
+}
+
+/// Prints the median round.
+pub(crate) fn report(name: &str, clients: usize, rounds: &mut [Round]) {
+    let rate = |round: &Round| round.cycles as f64 / round.took.as_secs_f64();
+    rounds.sort_by(|left, right| rate(left).total_cmp(&rate(right)));
+    let (least, most) = (rate(&rounds[0]), rate(&rounds[rounds.len() - 1]));
+    let median = &mut rounds[rounds.len() / 2];
+    let per_second = rate(median);
+    median.each.sort_unstable();
+    let at = |share: f64| median.each[((median.each.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+    println!(
+        "{name} {clients:>3} clients, session: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
+         p50 {:.2} ms, p99 {:.2} ms; {}",
+        at(0.5),
+        at(0.99),
+        machine::load().unwrap_or_default()
+    );
+}
