@@ -7,6 +7,7 @@
 //! - Nothing here reads a clock or draws a random number: times come from the executor's [`executor::Ledger`], keys
 //!   from the proposal's id.
 
+pub mod connection;
 pub mod create_task;
 pub mod email;
 pub mod executor;

@@ -274,3 +274,6 @@ const fn kind_name(kind: ConnectionKind) -> &'static str {
         ConnectionKind::Http => "http",
     }
 }
+
+#[cfg(test)]
+mod tests;

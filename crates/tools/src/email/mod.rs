@@ -22,7 +22,7 @@ use self::address::Address;
 use crate::{Assessment, Call, Facts, InputError, Ran, RegistryError, Tool, schema};
 
 pub use config::{SmtpConfig, Tls};
-pub use smtp::{ConnectError, test_connection};
+pub use smtp::test_connection;
 
 /// Most recipients of one mail, To, Cc and Bcc together.
 pub const MAX_RECIPIENTS: usize = 50;

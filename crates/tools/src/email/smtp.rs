@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::net::SocketAddr;
 
-use countersign_domain::canonical::Object;
+use countersign_domain::canonical::{Object, Value};
 use lettre::{
     address::Envelope,
     transport::smtp::{
@@ -21,7 +21,7 @@ use lettre::{
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::config::{SmtpConfig, Tls};
-use crate::{Dispatch, Ran, text::line};
+use crate::{Dispatch, Ran, connection::ConnectError, text::line};
 
 /// How long connecting may take, with name look-up and TLS.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -32,31 +32,14 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How many bytes are written between looks at whether the call's time is up.
 const CHUNK: usize = 16 * 1024;
 
-/// Why there is no usable connection. The sentence is for people and carries the server's words.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct ConnectError {
-    /// A machine code: `unreachable`, `tls`, `auth`, `refused`, `config`.
-    pub code: &'static str,
-    pub message: String,
-}
-
-impl ConnectError {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-}
-
 /// Connects, makes the connection private, signs in, and leaves again. Sends nothing.
 ///
 /// # Errors
 /// The first step that did not work.
-pub async fn test_connection(config: &SmtpConfig, secret: Option<&SecretString>) -> Result<(), ConnectError> {
+pub async fn test_connection(config: &Value, secret: Option<&SecretString>) -> Result<(), ConnectError> {
+    let config = SmtpConfig::read(config)?;
     let test = async {
-        let mut connection = connect(config, secret).await?;
+        let mut connection = connect(&config, secret).await?;
         if !connection.test_connected().await {
             return Err(ConnectError::new("refused", "The server ended the connection."));
         }

@@ -3,13 +3,14 @@ use std::{sync::Arc, time::Duration};
 use countersign_domain::{Millis, record::Outcome};
 use secrecy::SecretString;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
     sync::Mutex,
 };
 
 use super::*;
 use crate::{
+    connection::ConnectError,
     executor,
     testing::{call, text, value},
 };
@@ -228,7 +229,10 @@ async fn server(at: At) -> (u16, Arc<Mutex<Seen>>) {
     clippy::wildcard_enum_match_arm,
     reason = "everywhere else the little server is polite"
 )]
-async fn dialogue(stream: TcpStream, at: At, seen: &Mutex<Seen>) -> std::io::Result<()> {
+async fn dialogue<S>(stream: S, at: At, seen: &Mutex<Seen>) -> std::io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut stream = BufReader::new(stream);
     match at {
         At::SilentAtGreeting => return core::future::pending().await,
@@ -412,16 +416,13 @@ async fn anything_but_a_clear_answer_after_the_final_dot_is_unknown() {
 #[tokio::test]
 async fn a_test_of_the_connection_sends_nothing() {
     let (port, seen) = server(At::Nowhere).await;
-    let config = SmtpConfig::read(&config(port)).unwrap();
-    test_connection(&config, None).await.unwrap();
+    test_connection(&config(port), None).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(seen.lock().await.commands, ["EHLO [127.0.0.1]", "NOOP", "QUIT"]);
     let (port, _) = server(At::BadPassword).await;
-    let config = SmtpConfig {
-        port,
-        username: Some("office".into()),
-        ..config
-    };
+    let config = value(&format!(
+        r#"{{"from":"o@firm.example","host":"127.0.0.1","port":{port},"tls":"none","username":"office"}}"#
+    ));
     let refused = test_connection(&config, Some(&SecretString::from("x")))
         .await
         .unwrap_err();
@@ -432,13 +433,9 @@ async fn a_test_of_the_connection_sends_nothing() {
 #[tokio::test]
 async fn a_server_without_starttls_never_sees_a_password() {
     let (port, seen) = server(At::Nowhere).await;
-    let config = SmtpConfig {
-        from: "office@firm.example".into(),
-        host: "localhost".into(),
-        port,
-        tls: Tls::Starttls,
-        username: Some("office".into()),
-    };
+    let config = value(&format!(
+        r#"{{"from":"o@firm.example","host":"localhost","port":{port},"tls":"starttls","username":"office"}}"#
+    ));
     let refused = test_connection(&config, Some(&SecretString::from("x"))).await;
     assert!(refused.is_err(), "STARTTLS is required, not tried");
     assert!(
@@ -454,4 +451,102 @@ async fn a_server_without_starttls_never_sees_a_password() {
 #[test]
 fn a_mail_waits_ten_seconds_so_that_it_can_be_taken_back() {
     assert_eq!(tool().manifest().hold, Millis::seconds(10));
+}
+
+// Who is on the other end
+
+/// Certificates of `localhost` and of another name, and their keys, as files for the process that trusts both.
+const CERTIFICATES: &str = "COUNTERSIGN_TEST_CERTIFICATES";
+
+#[test]
+fn a_certificate_of_another_name_gets_no_password_and_no_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trusted = String::new();
+    for name in ["localhost", "other.example"] {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        trusted += &made.cert.pem();
+        std::fs::write(folder.path().join(format!("{name}.der")), made.cert.der()).unwrap();
+        std::fs::write(
+            folder.path().join(format!("{name}.key")),
+            made.signing_key.serialize_der(),
+        )
+        .unwrap();
+    }
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, trusted).unwrap();
+    // What a process trusts is in its environment, so another process does it.
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "email::tests::with_trusted_certificates"])
+        .env(CERTIFICATES, folder.path())
+        .env("SSL_CERT_FILE", &roots)
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own by the test above"]
+async fn with_trusted_certificates() {
+    let folder = std::path::PathBuf::from(std::env::var_os(CERTIFICATES).unwrap());
+    let right = tls_attempt(&folder, "localhost").await;
+    assert_eq!(
+        right.0,
+        Ok(()),
+        "the certificates are trusted, so the name alone decides"
+    );
+    assert!(
+        right.1.iter().any(|command| command.starts_with("AUTH")),
+        "{:?}",
+        right.1
+    );
+    let wrong = tls_attempt(&folder, "other.example").await;
+    assert!(
+        wrong
+            .0
+            .unwrap_err()
+            .message
+            .to_lowercase()
+            .contains("certificate")
+    );
+    assert!(wrong.1.is_empty(), "not one command was sent: {:?}", wrong.1);
+}
+
+/// Tests a connection to `localhost` whose server shows the certificate of `name`.
+async fn tls_attempt(folder: &std::path::Path, name: &str) -> (Result<(), ConnectError>, Vec<String>) {
+    use tokio_rustls::rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+    };
+    let read = |kind: &str| std::fs::read(folder.join(format!("{name}.{kind}"))).unwrap();
+    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(read("der"))],
+            PrivatePkcs8KeyDer::from(read("key")).into(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind(("localhost", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let shared = Arc::clone(&seen);
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        if let Ok(stream) = acceptor.accept(stream).await {
+            // A client that goes away in the middle is part of the test.
+            let _ = dialogue(stream, At::Nowhere, &shared).await;
+        }
+    });
+    let config = value(&format!(
+        r#"{{"from":"o@firm.example","host":"localhost","port":{port},"tls":"implicit","username":"office"}}"#
+    ));
+    let tested = test_connection(&config, Some(&SecretString::from("hunter2"))).await;
+    server.await.unwrap();
+    let commands = seen.lock().await.commands.clone();
+    (tested, commands)
 }

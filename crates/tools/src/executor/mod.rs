@@ -1,6 +1,6 @@
 //! The one executor (design §6). Server and engine run this very code over their own [`Ledger`] and [`Secrets`].
 //!
-//! INVARIANT: at most one [`Tool::run`](crate::Tool::run) per accepted begin, and none here is ever repeated. What is
+//! INVARIANT: at most one [`Tool::run`] per accepted begin, and none here is ever repeated. What is
 //! not known to have failed is `unknown`.
 //!
 //! The order, and what a crash after each step leaves:

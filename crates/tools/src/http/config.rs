@@ -159,5 +159,5 @@ fn is_public_name(name: &str) -> bool {
     name.contains('.')
         && !name.ends_with('.')
         && idna::domain_to_ascii_strict(name).is_ok_and(|ascii| ascii == name)
-        && !inside.iter().any(|suffix| below(suffix))
+        && !inside.iter().any(below)
 }

@@ -22,7 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::config::Target;
-use crate::{Assessment, Call, Facts, InputError, Ran, RegistryError, Tool, schema};
+use crate::{
+    Assessment, Call, Facts, InputError, Ran, RegistryError, Tool, connection::ConnectError, schema,
+};
 
 pub use config::HttpConfig;
 
@@ -86,11 +88,9 @@ enum Values {
 /// Looks a connection's host up, connects and makes the connection private. Sends no request.
 ///
 /// # Errors
-/// With the field of the configuration at fault, or a sentence saying what did not work.
-pub async fn test_connection(config: &Value) -> Result<(), InputError> {
-    send::connects(&Target::read(config)?)
-        .await
-        .map_err(InputError::whole)
+/// The first step that did not work.
+pub async fn test_connection(config: &Value) -> Result<(), ConnectError> {
+    send::connects(&Target::read(config)?).await
 }
 
 impl HttpRequest {

@@ -15,7 +15,7 @@ use tower::util::{MapResponseLayer, MapResultLayer};
 use url::Url;
 
 use super::{Method, Request, address::Guarded, config::Target};
-use crate::{Call, InputError, Ran, text::line};
+use crate::{Call, Dispatch, InputError, Ran, connection::ConnectError, text::line};
 
 /// How long connecting may take, with name look-up and TLS.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -105,30 +105,33 @@ pub(super) async fn send(target: &Target, request: &Request, call: &Call<'_>) ->
 /// Looks the host up, connects and makes the connection private. Sends nothing.
 ///
 /// # Errors
-/// A sentence for people.
-pub(super) async fn connects(target: &Target) -> Result<(), String> {
-    let stopping = MapResultLayer::new(stop);
+/// What did not work.
+pub(super) async fn connects(target: &Target) -> Result<(), ConnectError> {
+    let connected = Dispatch::default();
+    let seen = connected.clone();
+    let marking = MapResponseLayer::new(move |connection| {
+        seen.mark();
+        connection
+    });
     let client = client(target)
-        .connector_layer(stopping)
+        .connector_layer(marking)
+        .connector_layer(MapResultLayer::new(stop))
         .build()
-        .map_err(|error| line(&chain(&error), 300))?;
+        .map_err(|error| ConnectError::new("tls", line(&chain(&error), 300)))?;
     match client.get(target.base.clone()).send().await {
-        Ok(_) => Ok(()),
-        Err(error) if chain(&error).contains(STOPPED) => Ok(()),
-        Err(error) => Err(format!(
-            "The server cannot be reached: {}",
-            line(&chain(&error), 300)
+        Err(error) if !connected.has_left() => Err(ConnectError::new(
+            "unreachable",
+            format!("The server cannot be reached: {}", line(&chain(&error), 300)),
         )),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
-/// How [`connects`] knows that it got as far as it wanted.
-const STOPPED: &str = "connected, and that was all";
-
 type BoxError = Box<dyn core::error::Error + Send + Sync>;
 
+/// Takes a connection away before anything is sent over it.
 fn stop<C>(connected: Result<C, BoxError>) -> Result<C, BoxError> {
-    connected.and_then(|_| Err(STOPPED.into()))
+    connected.and_then(|_| Err("only a test of the connection".into()))
 }
 
 fn client(target: &Target) -> reqwest::ClientBuilder {
@@ -240,12 +243,24 @@ async fn read(mut answer: Response, secret: Option<&SecretString>) -> Object {
     result.insert("sha256", Digest::of(&bytes).to_string());
     let text = String::from_utf8_lossy(&bytes);
     // A server that echoes its request must not carry the secret into the journal.
-    let text = match secret.map(|secret| secret.expose_secret()) {
-        Some(secret) if !secret.is_empty() => text.replace(secret, "[secret]"),
-        Some(_) | None => text.into_owned(),
+    let text = match secret {
+        Some(secret) => without(&text, secret),
+        None => text.into_owned(),
     };
     result.insert("text", text.chars().take(SHOWN).collect::<String>());
     result
+}
+
+/// Takes a secret out of a text, whole and without its scheme: of `Bearer x` also `x`.
+fn without(text: &str, secret: &SecretString) -> String {
+    let whole = secret.expose_secret();
+    let bare = whole.rsplit(' ').next().unwrap_or_default();
+    let mut text = text.to_owned();
+    // What is shorter is no secret, and would be found in any text.
+    for part in [whole, bare].into_iter().filter(|part| part.len() >= 6) {
+        text = text.replace(part, "[secret]");
+    }
+    text
 }
 
 /// An error with its causes: the outermost alone says little.

@@ -485,7 +485,7 @@ async fn the_request_is_the_one_on_the_card() {
     let (port, seen) = server(answer(
         "201 Created",
         "Content-Type: text/plain\r\n",
-        "made Bearer hunter2",
+        "made Bearer hunter2 (hunter2)",
     ))
     .await;
     let ran = request(port, POST, Some("Bearer hunter2")).await;
@@ -496,7 +496,7 @@ async fn the_request_is_the_one_on_the_card() {
     );
     let result = text(&ran.result.unwrap());
     assert!(
-        result.contains(r#""status":201"#) && result.contains(r#""text":"made [secret]""#),
+        result.contains(r#""status":201"#) && result.contains(r#""text":"made [secret] ([secret])""#),
         "{result}"
     );
     let seen = seen.lock().await;
