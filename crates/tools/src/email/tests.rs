@@ -291,7 +291,8 @@ async fn send(at: At, mail: &str) -> (Ran, Arc<Mutex<Seen>>) {
         config.insert("username", "office");
     }
     let mut call = call(&args, Some(&config));
-    call.deadline = Duration::from_millis(500);
+    let silent = matches!(at, At::SilentAtGreeting | At::SilentAfterDot);
+    call.deadline = Duration::from_secs(if silent { 2 } else { 20 });
     call.secret = Some(&secret);
     (executor::attempt(&tool(), &call).await, seen)
 }

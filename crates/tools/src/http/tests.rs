@@ -471,7 +471,7 @@ async fn request(port: u16, json: &str, secret: Option<&str>) -> Ran {
     let args = tool().normalise(value(json)).unwrap();
     let secret = secret.map(SecretString::from);
     let mut call = call(&args, Some(&config));
-    call.deadline = Duration::from_millis(800);
+    call.deadline = Duration::from_secs(4);
     call.secret = secret.as_ref();
     executor::attempt(&tool(), &call).await
 }
