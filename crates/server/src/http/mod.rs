@@ -21,6 +21,7 @@ mod members;
 mod people;
 mod records;
 mod sign_in;
+mod snapshot;
 mod tasks;
 mod tenant;
 
@@ -92,6 +93,7 @@ calls! {
     get "/api/journal" => journal::page;
     get "/api/journal/events" => journal::events;
     get "/api/journal/checkpoint" => journal::checkpoint;
+    get "/api/snapshot" => snapshot::get;
     post "/api/executions/claim" => executions::claim;
     post "/api/executions/{id}/begin" => executions::begin;
     post "/api/executions/{id}/complete" => executions::complete;
@@ -129,3 +131,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     ApiError::internal(format_args!("a handler panicked: {}", text.unwrap_or("without a word"))).into_response()
 }
+
+#[cfg(test)]
+mod tests;

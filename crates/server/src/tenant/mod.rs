@@ -7,6 +7,7 @@ mod decide;
 mod desk;
 mod entries;
 mod found;
+mod mirror;
 mod people;
 mod proposals;
 mod propose;
@@ -68,6 +69,8 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     waiters: Waiters,
     due: Arc<Notify>,
+    /// Entries in the newest snapshot; held while one is made.
+    mirror: tokio::sync::Mutex<Option<u64>>,
 }
 
 /// What is committed: the journal's size and root, and the people.
@@ -146,6 +149,7 @@ impl Tenant {
             readers,
             waiters,
             due,
+            mirror: tokio::sync::Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
