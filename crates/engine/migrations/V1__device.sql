@@ -46,7 +46,6 @@ CREATE TABLE outbox (
     UNIQUE (account, device_seq)
 ) STRICT;
 CREATE INDEX outbox_open ON outbox (account, id) WHERE state <> 'folded';
-CREATE INDEX outbox_proposal ON outbox (proposal, id);
 
 -- Rejections that wait out their time for undo before they are signed.
 CREATE TABLE held_reject (

@@ -59,7 +59,7 @@ pub(crate) async fn decide(seat: &Arc<Seat>, form: &Decide) -> Result<(), Engine
     let looked = look(seat, form).await?;
     match form.verdict {
         Choice::Approve => {
-            let assurance = confirmed(seat, &looked, form.confirmation.as_deref()).await?;
+            let assurance = confirmed(&looked, form.confirmation.as_deref())?;
             sign(
                 seat,
                 &looked.card,
@@ -153,7 +153,7 @@ pub(crate) fn shown(card: &Card) -> (Digest, Option<Confirm>) {
 }
 
 /// How sure it is that the person meant it.
-async fn confirmed(seat: &Arc<Seat>, looked: &Looked, typed: Option<&str>) -> Result<Assurance, EngineError> {
+fn confirmed(looked: &Looked, typed: Option<&str>) -> Result<Assurance, EngineError> {
     let Some(confirm) = &looked.confirm else {
         return Ok(Assurance::Device);
     };
@@ -164,7 +164,6 @@ async fn confirmed(seat: &Arc<Seat>, looked: &Looked, typed: Option<&str>) -> Re
     if typed.map(str::trim) == Some(wanted.trim()) {
         Ok(Assurance::DeviceConfirmed)
     } else {
-        tracing::debug!(device = %seat.device(), "A typed confirmation did not match");
         Err(EngineError::invalid(
             "confirmation",
             "That is not what the card asks you to type.",

@@ -28,14 +28,14 @@ const KEYCHAIN_TIME: Duration = Duration::from_secs(60);
 
 /// The folder with this device's files.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     /// The engine's folder; made, private to the person, when it is not there.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);

@@ -145,7 +145,11 @@ impl Engine {
     pub fn link(&self) -> Link {
         match &*self.stage() {
             Stage::Ready { seat, .. } => seat.link.borrow().clone(),
-            _ => Link::default(),
+            Stage::Starting
+            | Stage::FirstRun
+            | Stage::Keychain { .. }
+            | Stage::SignIn { .. }
+            | Stage::Fatal { .. } => Link::default(),
         }
     }
 
@@ -196,7 +200,11 @@ impl Engine {
     pub(crate) fn seat(&self) -> Result<Arc<Seat>, EngineError> {
         match &*self.stage() {
             Stage::Ready { seat, .. } => Ok(Arc::clone(seat)),
-            _ => Err(EngineError::new(ErrorCode::NotReady, "Sign in first.")),
+            Stage::Starting
+            | Stage::FirstRun
+            | Stage::Keychain { .. }
+            | Stage::SignIn { .. }
+            | Stage::Fatal { .. } => Err(EngineError::new(ErrorCode::NotReady, "Sign in first.")),
         }
     }
 

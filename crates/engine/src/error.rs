@@ -51,6 +51,13 @@ impl EngineError {
         Self::new(ErrorCode::Refused, message)
     }
 
+    pub(crate) fn offline() -> Self {
+        Self::new(
+            ErrorCode::Offline,
+            "This needs the tenant, which cannot be reached. Nothing was changed.",
+        )
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(ErrorCode::NotFound, "It is not here any more.")
     }

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use countersign_domain::{people::People, wire::JournalPage};
@@ -25,6 +28,8 @@ struct Inner {
     writer: Mutex<Replica>,
     readers: Mutex<Vec<Reader>>,
     people: Mutex<Option<Arc<People>>>,
+    /// A read has found that what is stored contradicts itself.
+    suspect: AtomicBool,
 }
 
 /// The replica does not answer.
@@ -74,6 +79,7 @@ impl Journal {
             writer: Mutex::new(replica),
             readers: Mutex::default(),
             people: Mutex::default(),
+            suspect: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -119,6 +125,30 @@ impl Journal {
         .await
     }
 
+    /// Puts right what contradicts itself. True when everything has to be fetched again.
+    pub(crate) async fn heal(&self) -> Result<bool, JournalError> {
+        if !self.inner.suspect.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        tracing::warn!("The copy of the journal contradicts itself; it is folded again.");
+        let inner = Arc::clone(&self.inner);
+        let folded = blocking(move || {
+            let mut writer = lock(&inner.writer);
+            *lock(&inner.people) = None;
+            writer.rebuild()?;
+            // Folding again mends what is folded, and nothing of the entries themselves.
+            inner.read(|reader| Ok(reader.verify_all()?))?;
+            Ok(())
+        })
+        .await;
+        if let Err(error) = &folded {
+            tracing::warn!("The copy of the journal is fetched again: {error}");
+            self.start_over().await?;
+        }
+        self.inner.suspect.store(false, Ordering::SeqCst);
+        Ok(folded.is_err())
+    }
+
     /// Drops everything that is here; the next pull begins at the first entry.
     pub(crate) async fn start_over(&self) -> Result<(), JournalError> {
         let inner = Arc::clone(&self.inner);
@@ -141,7 +171,11 @@ impl Inner {
             Some(reader) => reader,
             None => Reader::open(&self.path, Some(&self.key))?,
         };
-        let answer = read(&reader)?;
+        let answer = read(&reader);
+        if answer.as_ref().is_err_and(JournalError::needs_rebuild) {
+            self.suspect.store(true, Ordering::SeqCst);
+        }
+        let answer = answer?;
         let mut readers = lock(&self.readers);
         if readers.len() < KEPT_READERS {
             readers.push(reader);

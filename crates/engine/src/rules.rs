@@ -114,23 +114,19 @@ fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis)
     if people.mode() == Mode::Company && own(card, people, person) {
         return Some("You proposed it, or it was proposed for you: somebody else decides.".to_owned());
     }
-    match card.state.status(now) {
-        Status::Proposed => {
-            let mine = standing_approval(card, person).is_some();
-            mine.then(|| "You have approved it; it waits for others.".to_owned())
-        }
-        status => Some(over(status)),
+    let status = card.state.status(now);
+    if status != Status::Proposed {
+        return Some(over(status));
     }
+    standing_approval(card, person).map(|_| "You have approved it; it waits for others.".to_owned())
 }
 
 fn why_not_reject(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {
     if !people.role(person).is_some_and(Role::decides) {
         return Some("Your role here reads and does not decide.".to_owned());
     }
-    match card.state.status(now) {
-        Status::Proposed | Status::Pending => None,
-        status => Some(over(status)),
-    }
+    let status = card.state.status(now);
+    (!matches!(status, Status::Proposed | Status::Pending)).then(|| over(status))
 }
 
 /// Whether this device's signature counts.

@@ -36,10 +36,6 @@ impl TenantClient {
         self.tell(Method::POST, "api/auth/sign-out").await
     }
 
-    pub(crate) async fn tenant(&self) -> Result<wire::TenantInfo, CallError> {
-        self.get("api/tenant").await
-    }
-
     pub(crate) async fn challenge(&self) -> Result<wire::Challenge, CallError> {
         self.post("api/devices/challenge", &serde_json::Map::new()).await
     }
@@ -77,15 +73,6 @@ impl TenantClient {
             .await
     }
 
-    pub(crate) async fn head(&self) -> Result<wire::Head, CallError> {
-        self.get("api/journal/checkpoint").await
-    }
-
-    /// The snapshot file's bytes, compressed.
-    pub(crate) async fn snapshot(&self) -> Result<Vec<u8>, CallError> {
-        super::read(send(self.request(Method::GET, "api/snapshot")?).await?).await
-    }
-
     pub(crate) async fn claim(&self, claim: &wire::Claim) -> Result<wire::Claimed, CallError> {
         self.post("api/executions/claim", claim).await
     }
@@ -108,10 +95,6 @@ impl TenantClient {
 
     pub(crate) async fn propose(&self, call: &wire::Propose) -> Result<wire::Proposed, CallError> {
         self.post("api/assistant/propose", call).await
-    }
-
-    pub(crate) async fn invites(&self) -> Result<wire::InviteList, CallError> {
-        self.get("api/invites").await
     }
 
     pub(crate) async fn invite(&self, request: &wire::InviteRequest) -> Result<wire::Invited, CallError> {

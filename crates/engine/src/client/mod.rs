@@ -82,7 +82,7 @@ fn is_this_computer(host: &str) -> bool {
 
 /// Why a call got no answer that it can use.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// Nothing was heard: offline, refused, timed out, or cut off. Whether the server acted is not known.
     #[error("The tenant cannot be reached.")]
     Transport(String),
@@ -108,27 +108,14 @@ pub enum CallError {
 
 impl CallError {
     /// Whether the same call may be made again: nothing final was said.
-    pub const fn is_retryable(&self) -> bool {
+    pub(crate) const fn is_retryable(&self) -> bool {
         matches!(self, Self::Transport(_) | Self::Busy { .. })
-    }
-
-    /// Whether the server could not be reached at all.
-    pub const fn is_offline(&self) -> bool {
-        matches!(self, Self::Transport(_))
-    }
-
-    /// The server's machine code.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, .. } => Some(code),
-            Self::Transport(_) | Self::Busy { .. } | Self::SignIn | Self::Protocol(_) => None,
-        }
     }
 }
 
 /// A signed-in client.
 #[derive(Clone)]
-pub struct TenantClient {
+pub(crate) struct TenantClient {
     http: reqwest::Client,
     address: Address,
     tenant: TenantId,
@@ -140,7 +127,7 @@ impl TenantClient {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(address: Address, tenant: TenantId, token: SecretString) -> Result<Self, CallError> {
+    pub(crate) fn new(address: Address, tenant: TenantId, token: SecretString) -> Result<Self, CallError> {
         Ok(Self {
             http: http()?,
             address,
@@ -150,7 +137,7 @@ impl TenantClient {
     }
 
     /// Where the tenant is.
-    pub const fn address(&self) -> &Address {
+    pub(crate) const fn address(&self) -> &Address {
         &self.address
     }
 

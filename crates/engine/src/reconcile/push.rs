@@ -34,17 +34,12 @@ pub(crate) async fn push(seat: &Seat) -> anyhow::Result<()> {
         if seat.is_cut_off() {
             return Err(CallError::Transport("cut off".to_owned()).into());
         }
-        match first.kind {
-            Kind::Begin | Kind::Receipt => {
-                let answer = step(seat, first).await?;
-                settle(seat, vec![(first.digest, answer)]).await?;
-            }
-            _ => {
-                let batch = batch(&waiting);
-                let answers = send(seat, batch).await?;
-                settle(seat, answers).await?;
-            }
-        }
+        let answers = if matches!(first.kind, Kind::Begin | Kind::Receipt) {
+            vec![(first.digest, step(seat, first).await?)]
+        } else {
+            send(seat, batch(&waiting)).await?
+        };
+        settle(seat, answers).await?;
         for entry in &waiting {
             seat.tell(EngineEvent::ProposalChanged(entry.proposal));
         }

@@ -41,19 +41,10 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duratio
     if seat.fork().await?.is_some() {
         anyhow::bail!("nothing is pulled from a log that shows two histories");
     }
-    match pull::pull(seat).await {
-        Ok(_) => {}
-        Err(error)
-            if error
-                .downcast_ref()
-                .is_some_and(crate::journal::JournalError::needs_rebuild) =>
-        {
-            tracing::warn!("The copy of the journal contradicts itself and is fetched again: {error:#}");
-            seat.journal.start_over().await?;
-            pull::pull(seat).await?;
-        }
-        Err(error) => return Err(error),
+    if seat.journal.heal().await? {
+        seat.tell(EngineEvent::InboxChanged);
     }
+    pull::pull(seat).await?;
     pull::fold_outbox(seat).await?;
     seat.set_link(LinkState::Online);
     seat.wakes.execute.notify_one();

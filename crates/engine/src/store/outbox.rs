@@ -8,7 +8,7 @@ use countersign_domain::{
     id::ProposalId,
     record::{Kind, Verdict},
 };
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::{AccountId, StoreError, account, to_sql};
 
@@ -107,19 +107,6 @@ pub(crate) fn open(db: &Connection, account: AccountId) -> Result<Vec<Entry>, St
     many(db, "account = ?1 AND state <> 'folded' ORDER BY id", [account.0])
 }
 
-/// Everything that this device signed about one proposal, in order.
-pub(crate) fn about(
-    db: &Connection,
-    account: AccountId,
-    proposal: ProposalId,
-) -> Result<Vec<Entry>, StoreError> {
-    many(
-        db,
-        "account = ?1 AND proposal = ?2 ORDER BY id",
-        params![account.0, proposal.as_bytes()],
-    )
-}
-
 /// One record.
 pub(crate) fn get(db: &Connection, digest: Digest) -> Result<Option<Entry>, StoreError> {
     Ok(many(db, "digest = ?1", params![digest.as_bytes()])?.pop())
@@ -198,14 +185,16 @@ fn read_verdict(name: &str) -> Result<Verdict, StoreError> {
     }
 }
 
-/// Whether a record is stored here at all.
-pub(crate) fn has(db: &Connection, digest: Digest) -> Result<bool, StoreError> {
-    Ok(db
-        .query_row(
-            "SELECT 1 FROM outbox WHERE digest = ?1",
-            [digest.as_bytes()],
-            |_| Ok(()),
-        )
-        .optional()?
-        .is_some())
+/// What the person has said since then and the server has not refused.
+pub(crate) fn verdicts_since(
+    db: &Connection,
+    account: AccountId,
+    since: UnixMillis,
+) -> Result<Vec<Verdict>, StoreError> {
+    let entries = many(
+        db,
+        "account = ?1 AND created_ms >= ?2 AND verdict IS NOT NULL AND coalesce(effective, 1) = 1 ORDER BY id",
+        params![account.0, since.0],
+    )?;
+    Ok(entries.into_iter().filter_map(|entry| entry.verdict).collect())
 }

@@ -1,0 +1,202 @@
+//! The frame: who is here, how things stand, and the journal's own health.
+
+use countersign_domain::{
+    UnixMillis,
+    record::{Mode, Role},
+};
+
+use super::inbox::waiting_mine;
+use crate::{
+    Engine, EngineError, EngineEvent, Link, Phase,
+    overlay::Overlay,
+    seat::Seat,
+    store::{outbox, settings},
+};
+
+/// What a frame shows, whatever page is open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppState {
+    pub phase: Phase,
+    pub home: Option<Home>,
+}
+
+/// The tenant and the person at it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Home {
+    /// `None` until the first page of the journal is here.
+    pub tenant: Option<TenantView>,
+    pub person_name: String,
+    pub email: String,
+    pub device_name: String,
+    /// Of this device's public key.
+    pub device_fingerprint: String,
+    /// A sentence while this device waits to be confirmed, with the code to compare.
+    pub device_waits: Option<String>,
+    pub link: Link,
+    /// How old the data is, in seconds.
+    pub age_seconds: Option<u64>,
+    pub waiting_to_send: u32,
+    /// To decide, by risk, mildest first.
+    pub counts: [u64; 4],
+    pub notifications_paused: bool,
+    pub journal_size: u64,
+    /// A sentence when the log has shown two histories; stays until people have settled it.
+    pub alarm: Option<String>,
+    /// A sentence when a background task does not work.
+    pub trouble: Option<String>,
+}
+
+/// The tenant as this person has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TenantView {
+    pub name: String,
+    pub mode: Mode,
+    pub role: Option<Role>,
+}
+
+/// What a check of the whole journal found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JournalCheck {
+    pub size: u64,
+    pub ok: bool,
+    pub words: String,
+}
+
+impl Engine {
+    /// Everything that the frame shows.
+    ///
+    /// # Errors
+    /// When a database fails.
+    pub async fn app_state(&self) -> Result<AppState, EngineError> {
+        let phase = self.phase();
+        let home = match self.seat() {
+            Ok(seat) => Some(home(&seat).await?),
+            Err(_) => None,
+        };
+        Ok(AppState { phase, home })
+    }
+
+    /// To decide, by risk, mildest first: what the tray says.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn counts(&self) -> Result<[u64; 4], EngineError> {
+        counts(&*self.seat()?).await
+    }
+
+    /// Stops notices, or lets them come again.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn pause_notifications(&self, paused: bool) -> Result<(), EngineError> {
+        let seat = self.seat()?;
+        seat.store
+            .write(move |tx| settings::pause_notifications(tx, paused))
+            .await?;
+        seat.wakes.notify.notify_one();
+        seat.tell(EngineEvent::StateChanged);
+        Ok(())
+    }
+
+    /// Recomputes the whole tree from the first entry and every body's digest. May take seconds.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn verify_journal(&self) -> Result<JournalCheck, EngineError> {
+        let seat = self.seat()?;
+        let size = size(&seat).await?;
+        Ok(match seat.journal.read(|reader| Ok(reader.verify_all()?)).await {
+            Ok(verified) => JournalCheck {
+                size: verified.entries,
+                ok: true,
+                words: format!(
+                    "All {} entries lead to the root that the tenant has signed, {}.",
+                    verified.entries,
+                    verified.root.fingerprint()
+                ),
+            },
+            Err(error) => {
+                tracing::error!("The journal on this device does not verify: {error}");
+                seat.wakes.sync.notify_one();
+                JournalCheck {
+                    size,
+                    ok: false,
+                    words: format!("Not in order: {error}. It is fetched again."),
+                }
+            }
+        })
+    }
+
+    /// Asks for the newest state of the tenant at once.
+    pub fn refresh(&self) {
+        if let Ok(seat) = self.seat() {
+            seat.wakes.sync.notify_one();
+        }
+    }
+}
+
+async fn home(seat: &Seat) -> Result<Home, EngineError> {
+    let people = seat.people().await?;
+    let account = seat.account.id;
+    let (waiting_to_send, notifications_paused) = seat
+        .store
+        .read(move |db| {
+            Ok((
+                outbox::count_waiting(db, account)?,
+                settings::notifications_paused(db)?,
+            ))
+        })
+        .await?;
+    let link = seat.link.borrow().clone();
+    let me = people.members.get(&seat.person());
+    let device = people.devices.get(&seat.device());
+    Ok(Home {
+        tenant: people.tenant.as_ref().map(|tenant| TenantView {
+            name: tenant.name.clone(),
+            mode: tenant.mode,
+            role: people.role(seat.person()),
+        }),
+        person_name: me.map_or_else(|| seat.account.email.clone(), |me| me.name.clone()),
+        email: seat.account.email.clone(),
+        device_name: seat.account.device_name.clone(),
+        device_fingerprint: seat.account.device_key.key_id().fingerprint(),
+        device_waits: device.filter(|device| device.endorsed_by.is_none()).map(|device| {
+            format!("This device is not in service yet. Its code is {}: compare it where you confirm it.", device.code())
+        }),
+        age_seconds: link.as_of.map(|at: UnixMillis| (seat.now().since(at).0.max(0) / 1000).unsigned_abs()),
+        link,
+        waiting_to_send,
+        counts: counts(seat).await?,
+        notifications_paused,
+        journal_size: size(seat).await?,
+        alarm: seat.fork().await?.map(|_| {
+            "The tenant's log has shown another history than the one this device has verified. Both are kept as \
+             evidence; nothing more is taken from it."
+                .to_owned()
+        }),
+        trouble: seat.trouble(),
+    })
+}
+
+async fn counts(seat: &Seat) -> Result<[u64; 4], EngineError> {
+    let (overlay, now) = (Overlay::load(seat).await?, seat.now());
+    let counts = seat
+        .journal
+        .read(move |reader| {
+            let mut counts = reader.counts(now)?.to_decide;
+            for risk in countersign_domain::record::Risk::ALL {
+                let mine = waiting_mine(reader, &overlay, Some(risk), now)?;
+                counts[risk as usize] = counts[risk as usize].saturating_sub(mine);
+            }
+            Ok(counts)
+        })
+        .await?;
+    Ok(counts)
+}
+
+async fn size(seat: &Seat) -> Result<u64, EngineError> {
+    Ok(seat
+        .journal
+        .read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))
+        .await?)
+}

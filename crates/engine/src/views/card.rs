@@ -1,0 +1,327 @@
+//! The trusted card: the domain's view of the proposal, with what this person may do about it.
+
+use countersign_domain::{
+    Digest, UnixMillis,
+    fold::{Cast, Status},
+    id::ProposalId,
+    record::{Assurance, PolicyDecision, Proposer, Risk, Untrusted, Verdict},
+    render::{Confirm, View},
+};
+
+use super::{StateView, Words};
+use crate::{
+    Arm, Decide, Engine, EngineError, MAX_COMMENT, decide,
+    overlay::Overlay,
+    rules::{self, Viewer},
+    seat::Seat,
+};
+
+/// Everything that a person reads before deciding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Card {
+    pub id: ProposalId,
+    pub tool: String,
+    pub risk: Risk,
+    /// The rendered content; `None` when it cannot be shown here, and then it cannot be approved here either.
+    pub view: Option<View>,
+    /// Goes back with the decision.
+    pub view_digest: Digest,
+    pub proposer: Proposer,
+    /// The name of the person that it acts for.
+    pub on_behalf_of: Option<String>,
+    /// The proposer's own words, unverified.
+    pub untrusted: Untrusted,
+    pub created_at: UnixMillis,
+    pub expires_at: UnixMillis,
+    pub state: StateView,
+    pub why: Why,
+    pub after_approve: String,
+    pub after_reject: String,
+    /// Oldest first.
+    pub history: Vec<HistoryItem>,
+    /// Oldest first.
+    pub decisions: Vec<DecisionItem>,
+    pub signer: String,
+    pub device: String,
+    /// Of the exact bytes of the proposal.
+    pub fingerprint: String,
+    pub approve: Arm,
+    pub reject: Arm,
+    /// What has to be typed to approve.
+    pub confirm: Option<ConfirmPrompt>,
+    pub reason_max_length: usize,
+    /// Until when an approved call waits.
+    pub held_until: Option<UnixMillis>,
+    pub can_undo: bool,
+}
+
+/// Why this person is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Why {
+    pub sentence: String,
+    pub policies: Vec<String>,
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HistoryItem {
+    pub at: UnixMillis,
+    pub words: String,
+}
+
+/// One decision in the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DecisionItem {
+    pub who: String,
+    pub verdict: Verdict,
+    pub at: UnixMillis,
+    pub words: String,
+    pub comment: Option<String>,
+}
+
+/// What to type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfirmPrompt {
+    pub prompt: String,
+    pub placeholder: String,
+}
+
+/// What became of a decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided {
+    pub state: StateView,
+    /// What to look at next.
+    pub next: Option<ProposalId>,
+    /// For how long undo is offered.
+    pub undo_seconds: Option<u32>,
+}
+
+impl Engine {
+    /// The card of one proposal, from bodies checked against the journal.
+    ///
+    /// # Errors
+    /// When nobody is signed in, or it is not here.
+    pub async fn card(&self, id: ProposalId) -> Result<Card, EngineError> {
+        let seat = self.seat()?;
+        let (overlay, people) = (Overlay::load(&seat).await?, seat.people().await?);
+        let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
+        let card = card.ok_or_else(EngineError::not_found)?;
+        let words = Words::new(&seat, &people);
+        let viewer = Viewer {
+            person: seat.person(),
+            device: seat.device(),
+            now: seat.now(),
+        };
+        let mine = overlay.get(id);
+        let already = mine.map(|_| "You have decided this.".to_owned());
+        let disarm = |mut arm: Arm| {
+            arm.why_not = already.clone().or(arm.why_not);
+            arm
+        };
+        let (view_digest, confirm) = decide::shown(&card);
+        let needs = rules::needed(&card, &people, seat.person()) == Assurance::DeviceConfirmed;
+        Ok(Card {
+            id,
+            tool: card.proposal.tool.id.clone(),
+            risk: card.proposal.risk,
+            view: card.view().ok(),
+            view_digest,
+            on_behalf_of: card
+                .proposal
+                .proposer
+                .on_behalf_of
+                .map(|person| words.who(person)),
+            proposer: card.proposal.proposer.clone(),
+            untrusted: card.proposal.untrusted.clone(),
+            created_at: card.proposal.created_at,
+            expires_at: card.proposal.expires_at,
+            state: words.state(&card.state, mine),
+            why: why(&card, &people, &seat),
+            after_approve: after_approve(&card),
+            after_reject: "It will not run, and the proposer is told your reason. A rejection is final."
+                .to_owned(),
+            history: history(&words, &card),
+            decisions: decisions(&words, &card),
+            signer: people
+                .members
+                .get(&seat.person())
+                .map(|me| me.name.clone())
+                .unwrap_or_default(),
+            device: seat.account.device_name.clone(),
+            fingerprint: card.state.digest.fingerprint(),
+            approve: disarm(rules::approve(&card, &people, viewer)),
+            reject: disarm(rules::reject(&card, &people, viewer)),
+            confirm: confirm.filter(|_| needs).map(prompt),
+            reason_max_length: MAX_COMMENT,
+            held_until: card.state.held_until().filter(|until| *until > seat.now()),
+            can_undo: matches!(mine, Some(crate::overlay::Mine::Held(_)))
+                || decide::undoable(&seat, &card, mine).is_some(),
+        })
+    }
+
+    /// Takes a decision. It is on this device's disk when this answers; the tenant gets it as soon as it can be reached.
+    ///
+    /// # Errors
+    /// When the card has changed, the rules do not let this person, or the confirmation is not what was asked for.
+    /// Nothing was decided then.
+    pub async fn decide(&self, form: Decide) -> Result<Decided, EngineError> {
+        let seat = self.seat()?;
+        decide::decide(&seat, &form).await?;
+        let card = self.card(form.id).await?;
+        let undo = match form.verdict {
+            crate::Choice::Reject => Some(decide::UNDO.0 / 1000),
+            crate::Choice::Approve => card
+                .can_undo
+                .then_some(hold_seconds(&seat, form.id).await?)
+                .filter(|s| *s > 0),
+        };
+        Ok(Decided {
+            state: card.state,
+            next: self.next_to_decide(form.id).await?,
+            undo_seconds: undo.and_then(|seconds| u32::try_from(seconds).ok()),
+        })
+    }
+
+    /// Takes back what this person said about a proposal, while that is possible.
+    ///
+    /// # Errors
+    /// When it is too late.
+    pub async fn undo(&self, id: ProposalId) -> Result<(), EngineError> {
+        decide::undo(&self.seat()?, id).await
+    }
+}
+
+async fn hold_seconds(seat: &Seat, id: ProposalId) -> Result<i64, EngineError> {
+    let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
+    Ok(card
+        .and_then(|card| card.state.policy)
+        .map_or(0, |policy| policy.requirement.hold.0 / 1000))
+}
+
+fn prompt(confirm: Confirm) -> ConfirmPrompt {
+    match confirm {
+        Confirm::Type { label, text } => ConfirmPrompt {
+            prompt: format!("Type what stands under “{label}”, {text}, to approve"),
+            placeholder: text,
+        },
+        Confirm::Match { number } => ConfirmPrompt {
+            prompt: format!("Type the number {number} to approve"),
+            placeholder: number.to_string(),
+        },
+    }
+}
+
+fn why(card: &countersign_replica::Card, people: &countersign_domain::people::People, seat: &Seat) -> Why {
+    let Some(policy) = &card.state.policy else {
+        return Why {
+            sentence: "Policy has not been asked yet.".to_owned(),
+            policies: Vec::new(),
+        };
+    };
+    let mut sentence = format!("{}.", policy.reason.trim_end_matches('.'));
+    if policy.decision == PolicyDecision::RequiresApproval && policy.requirement.quorum > 1 {
+        sentence.push_str(&format!(" {} people have to approve.", policy.requirement.quorum));
+    }
+    if rules::own(card, people, seat.person()) {
+        sentence.push_str(" You proposed it yourself.");
+    }
+    Why {
+        sentence,
+        policies: policy.policies.clone(),
+    }
+}
+
+fn after_approve(card: &countersign_replica::Card) -> String {
+    let hold = card
+        .state
+        .policy
+        .as_ref()
+        .map_or(0, |policy| policy.requirement.hold.0 / 1000);
+    let quorum = card
+        .state
+        .policy
+        .as_ref()
+        .map_or(1, |policy| policy.requirement.quorum);
+    let run = match (card.proposal.not_before, hold) {
+        (Some(at), _) => format!("It runs once, not before {at}."),
+        (None, 0) => "It runs once, right away.".to_owned(),
+        (None, seconds) => format!("It runs once, after {seconds} seconds in which you can undo."),
+    };
+    if quorum > 1 {
+        format!("When {quorum} people have approved: {run}")
+    } else {
+        run
+    }
+}
+
+fn history(words: &Words<'_>, card: &countersign_replica::Card) -> Vec<HistoryItem> {
+    let state = &card.state;
+    let item = |at: UnixMillis, words: String| HistoryItem { at, words };
+    let mut items = vec![item(
+        state.created_at,
+        format!("Proposed by {}", card.proposal.proposer.name),
+    )];
+    if let Some(policy) = &state.policy {
+        items.push(item(policy.at, policy.reason.clone()));
+    }
+    for decision in decisions(words, card) {
+        items.push(item(decision.at, format!("{}: {}", decision.who, decision.words)));
+    }
+    if let Some(begun) = &state.begun {
+        items.push(item(begun.at, "Started".to_owned()));
+    }
+    if let Some(at) = state.lapsed_at {
+        items.push(item(
+            at,
+            "Its executor went silent: it may have happened".to_owned(),
+        ));
+    }
+    if let Some(ended) = &state.ended {
+        items.push(item(ended.at, ended.summary.clone()));
+    }
+    if state.status(words.now) == Status::Expired {
+        items.push(item(state.expires_at, "Expired".to_owned()));
+    }
+    items.sort_by_key(|item| item.at);
+    items
+}
+
+fn decisions(words: &Words<'_>, card: &countersign_replica::Card) -> Vec<DecisionItem> {
+    let mut items: Vec<DecisionItem> = card
+        .state
+        .decisions
+        .iter()
+        .map(|cast| decision(words, card, cast))
+        .collect();
+    items.sort_by_key(|item| item.at);
+    items
+}
+
+fn decision(words: &Words<'_>, card: &countersign_replica::Card, cast: &Cast) -> DecisionItem {
+    let what = match cast.verdict {
+        Verdict::Approve => "Approved",
+        Verdict::Reject => "Rejected",
+        Verdict::Retract => "Took the approval back",
+    };
+    let whence = match cast.device {
+        Some(device) => words
+            .people
+            .devices
+            .get(&device)
+            .map_or_else(String::new, |device| format!(" on {}", device.name)),
+        None => " in a browser session".to_owned(),
+    };
+    let offline = if cast.offline { ", while offline" } else { "" };
+    let counted = match card.state.voids.get(&cast.digest) {
+        Some(reason) => format!(", does not count. {reason}"),
+        None => String::new(),
+    };
+    let who = words.who(cast.approver);
+    DecisionItem {
+        who: if who == "you" { "You".to_owned() } else { who },
+        verdict: cast.verdict,
+        at: cast.at,
+        words: format!("{what}{whence}{offline}{counted}"),
+        comment: cast.comment.clone(),
+    }
+}

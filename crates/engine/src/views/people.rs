@@ -1,0 +1,285 @@
+//! People, their devices, and the software that proposes. Lists come from the journal and work offline; changes need
+//! the tenant.
+
+use countersign_domain::{
+    UnixMillis,
+    id::{AgentId, DeviceId, InviteId, UserId},
+    people,
+    record::{Invite, Mode, Role},
+    wire::{AgentCreated, ChangeMember, CreateAgent, InviteRequest, Invited},
+};
+
+use super::{Permission, Words};
+use crate::{Engine, EngineError, client::CallError, seat::Seat};
+
+/// Everyone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct People {
+    pub members: Vec<Member>,
+    pub invites: Vec<Invite>,
+    /// The roles that this person may give.
+    pub roles: Vec<Role>,
+    pub invite: Permission,
+    /// To read before inviting.
+    pub notice: Option<String>,
+}
+
+/// One member.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    pub id: UserId,
+    pub name: String,
+    pub email: String,
+    pub role: Role,
+    pub you: bool,
+    pub joined_at: UnixMillis,
+    pub may_change_role: bool,
+    pub may_remove: bool,
+}
+
+/// One device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceRow {
+    pub id: DeviceId,
+    pub name: String,
+    pub person: String,
+    pub fingerprint: String,
+    pub enrolled_at: UnixMillis,
+    pub this_device: bool,
+    /// "Revoked 12 May"; or that it waits to be confirmed.
+    pub note: Option<String>,
+    pub revoked: bool,
+    pub may_revoke: bool,
+    /// Whether this person may confirm it by its code.
+    pub may_endorse: bool,
+}
+
+/// Every agent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Agents {
+    pub rows: Vec<AgentRow>,
+    pub create: Permission,
+}
+
+/// One agent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentRow {
+    pub id: AgentId,
+    pub name: String,
+    pub created_at: UnixMillis,
+    pub revoked: bool,
+    pub may_revoke: bool,
+}
+
+/// Everyone's roles, mildest first.
+const ROLES: [Role; 5] = [
+    Role::Member,
+    Role::Auditor,
+    Role::Approver,
+    Role::Admin,
+    Role::Owner,
+];
+
+impl Engine {
+    /// Members and open invitations.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn people(&self) -> Result<People, EngineError> {
+        let seat = self.seat()?;
+        let (people, now) = (seat.people().await?, seat.now());
+        let mine = people.role(seat.person());
+        let may_give = |role: Role| mine.is_some_and(|mine| mine.manages() && role <= mine);
+        let members = people
+            .members
+            .iter()
+            .filter_map(|(id, person)| {
+                let (role, you) = (person.role?, *id == seat.person());
+                Some(Member {
+                    id: *id,
+                    name: person.name.clone(),
+                    email: person.email.clone(),
+                    role,
+                    you,
+                    joined_at: person.since,
+                    may_change_role: !you && may_give(role),
+                    may_remove: !you && may_give(role),
+                })
+            })
+            .collect();
+        let invite = match mine {
+            Some(role) if role.manages() => Permission::YES,
+            Some(_) | None => Permission::no("Owners and admins invite people."),
+        };
+        Ok(People {
+            members,
+            invites: people.invites.values().filter(|invite| invite.expires_at > now).cloned().collect(),
+            roles: ROLES.into_iter().filter(|role| may_give(*role)).collect(),
+            invite,
+            notice: (people.mode() == Mode::Solo).then(|| {
+                "A second person who decides makes this a company, for good: from then on nobody approves what they \
+                 proposed themselves."
+                    .to_owned()
+            }),
+        })
+    }
+
+    /// Invites somebody. The secret is shown once.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn invite(&self, email: String, role: Role) -> Result<(Invited, String), EngineError> {
+        let seat = self.online()?;
+        let invited = seat.client.invite(&InviteRequest { email, role }).await?;
+        seat.wakes.sync.notify_one();
+        Ok((invited, seat.client.address().as_str().to_owned()))
+    }
+
+    /// Takes an invitation back.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn withdraw_invite(&self, id: InviteId) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        done(&seat, seat.client.withdraw_invite(id).await)
+    }
+
+    /// Gives a member another role.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn change_role(&self, id: UserId, role: Role) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        done(&seat, seat.client.change_member(id, &ChangeMember { role }).await)
+    }
+
+    /// Removes a member: devices, sessions and decisions that have not run go with them.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn remove_member(&self, id: UserId) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        done(&seat, seat.client.remove_member(id).await)
+    }
+
+    /// Every device of the tenant.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn devices(&self) -> Result<Vec<DeviceRow>, EngineError> {
+        let seat = self.seat()?;
+        let people = seat.people().await?;
+        let words = Words::new(&seat, &people);
+        let manages = people.role(seat.person()).is_some_and(Role::manages);
+        let row = |(id, device): (&DeviceId, &people::Device)| {
+            let mine = device.user == seat.person();
+            let waits = device.endorsed_by.is_none() && device.revoked_at.is_none();
+            DeviceRow {
+                id: *id,
+                name: device.name.clone(),
+                person: people
+                    .members
+                    .get(&device.user)
+                    .map(|person| person.name.clone())
+                    .unwrap_or_default(),
+                fingerprint: device.key.key_id().fingerprint(),
+                enrolled_at: device.enrolled_at,
+                this_device: *id == seat.device(),
+                note: match device.revoked_at {
+                    Some(at) => Some(format!("Revoked {}", words.time(at))),
+                    None => waits.then(|| "Waits to be confirmed".to_owned()),
+                },
+                revoked: device.revoked_at.is_some(),
+                may_revoke: device.revoked_at.is_none() && (mine || manages),
+                may_endorse: waits && *id != seat.device() && (mine || manages),
+            }
+        };
+        Ok(people.devices.iter().map(row).collect())
+    }
+
+    /// Takes a device out of service.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn revoke_device(&self, id: DeviceId, reason: String) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        done(&seat, seat.client.revoke_device(id, reason).await)
+    }
+
+    /// Confirms a new device by the code that it shows.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn endorse_device(&self, id: DeviceId, code: String) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        done(&seat, seat.client.endorse(id, code).await)
+    }
+
+    /// Every agent.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn agents(&self) -> Result<Agents, EngineError> {
+        let seat = self.seat()?;
+        let people = seat.people().await?;
+        let manages = people.role(seat.person()).is_some_and(Role::manages);
+        let rows = people.agents.iter().map(|(id, agent)| AgentRow {
+            id: *id,
+            name: agent.name.clone(),
+            created_at: agent.since,
+            revoked: agent.revoked,
+            may_revoke: manages && !agent.revoked,
+        });
+        let create = if manages {
+            Permission::YES
+        } else {
+            Permission::no("Owners and admins make keys for agents.")
+        };
+        Ok(Agents {
+            rows: rows.collect(),
+            create,
+        })
+    }
+
+    /// Registers an agent of the tenant. Its key is shown once.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn create_agent(&self, name: String) -> Result<(AgentCreated, String), EngineError> {
+        let seat = self.online()?;
+        let created = seat
+            .client
+            .create_agent(&CreateAgent {
+                name,
+                personal: false,
+            })
+            .await?;
+        seat.wakes.sync.notify_one();
+        Ok((created, seat.client.address().as_str().to_owned()))
+    }
+
+    /// Takes an agent's key out of service.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn revoke_agent(&self, id: AgentId) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        done(&seat, seat.client.revoke_agent(id).await)
+    }
+
+    /// The seat, for what needs the tenant.
+    fn online(&self) -> Result<std::sync::Arc<Seat>, EngineError> {
+        let seat = self.seat()?;
+        if seat.is_cut_off() {
+            Err(EngineError::offline())
+        } else {
+            Ok(seat)
+        }
+    }
+}
+
+fn done(seat: &Seat, answer: Result<(), CallError>) -> Result<(), EngineError> {
+    answer?;
+    seat.wakes.sync.notify_one();
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! Where a proposal stands, in words: the journal's state with this person's own decisions laid over it.
+
+use countersign_domain::{
+    UnixMillis,
+    fold::{Closed, Merged, ProposalState, Status},
+    id::UserId,
+    people::People,
+    record::{Executor, Holder, PolicyDecision, Reason, Verdict},
+};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{StateKind, StateView, Tone};
+use crate::{
+    overlay::Mine,
+    seat::Seat,
+    store::{Answer, Entry, EntryState},
+};
+
+/// Whose words, at what time, as seen from where.
+#[derive(Clone, Debug)]
+pub(crate) struct Words<'a> {
+    pub(crate) people: &'a People,
+    pub(crate) me: UserId,
+    pub(crate) this: Executor,
+    pub(crate) now: UnixMillis,
+    pub(crate) zone: TimeZone,
+    pub(crate) online: bool,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn new(seat: &Seat, people: &'a People) -> Self {
+        Self {
+            people,
+            me: seat.person(),
+            this: Holder::Device(seat.device()),
+            now: seat.now(),
+            zone: seat.ports.clock.zone(),
+            online: seat.is_online(),
+        }
+    }
+
+    /// The state of a proposal for this person.
+    pub(crate) fn state(&self, state: &ProposalState, mine: Option<&Mine>) -> StateView {
+        match mine {
+            Some(Mine::Held(held)) => view(
+                StateKind::Saved,
+                "Rejected by you. It can be undone for a moment.",
+                Some(held.created),
+                Tone::Busy,
+            ),
+            Some(Mine::Signed(entry)) if self.is_over_taken(state, entry) => self.journal(state),
+            Some(Mine::Signed(entry)) => self.signed(state, entry),
+            None => self.refused(state).unwrap_or_else(|| self.journal(state)),
+        }
+    }
+
+    /// A person's name, or "you".
+    pub(crate) fn who(&self, person: UserId) -> String {
+        if person == self.me {
+            return "you".to_owned();
+        }
+        self.people
+            .members
+            .get(&person)
+            .map_or_else(|| "a former member".to_owned(), |known| known.name.clone())
+    }
+
+    /// "14:30", or with the day when it is another one.
+    pub(crate) fn time(&self, at: UnixMillis) -> String {
+        let zoned = |at: UnixMillis| {
+            Timestamp::from_millisecond(at.0)
+                .unwrap_or(Timestamp::UNIX_EPOCH)
+                .to_zoned(self.zone.clone())
+        };
+        let (then, now) = (zoned(at), zoned(self.now));
+        let form = if then.date() == now.date() {
+            "%H:%M"
+        } else if then.year() == now.year() {
+            "%-d %b %H:%M"
+        } else {
+            "%-d %b %Y %H:%M"
+        };
+        then.strftime(form).to_string()
+    }
+
+    /// A decision that came too late to matter: what happened says more than what was decided.
+    fn is_over_taken(&self, state: &ProposalState, entry: &Entry) -> bool {
+        let over = !matches!(
+            state.status(self.now),
+            Status::Proposed | Status::Pending | Status::Expired
+        );
+        over && matches!(&entry.state, EntryState::Answered(answer) if answer.effective)
+    }
+
+    fn signed(&self, state: &ProposalState, entry: &Entry) -> StateView {
+        match &entry.state {
+            EntryState::Waiting => self.saved(entry),
+            EntryState::Answered(answer) | EntryState::Folded(answer) if !answer.effective => {
+                refusal(answer, entry.created)
+            }
+            EntryState::Answered(_) | EntryState::Folded(_) => {
+                let words = match entry.verdict {
+                    Some(Verdict::Reject) => "Rejected by you",
+                    Some(Verdict::Retract) => "Your approval is taken back",
+                    Some(Verdict::Approve) | None => "Approved by you",
+                };
+                view(
+                    StateKind::Sent,
+                    words,
+                    Some(state.created_at.max(entry.created)),
+                    Tone::Good,
+                )
+            }
+        }
+    }
+
+    fn saved(&self, entry: &Entry) -> StateView {
+        let expired = entry.expires_at.is_some_and(|at| at <= self.now);
+        let words = match (entry.verdict, entry.expires_at) {
+            (Some(Verdict::Retract), _) => {
+                "Your approval is taken back on this device, will be sent".to_owned()
+            }
+            (_, Some(at)) if expired => {
+                format!(
+                    "Saved on this device, and not sent before it expired at {}",
+                    self.time(at)
+                )
+            }
+            (_, Some(at)) if !self.online => {
+                format!(
+                    "Saved on this device. Counts only if sent before {}",
+                    self.time(at)
+                )
+            }
+            (_, _) => "Saved on this device, will be sent".to_owned(),
+        };
+        let tone = if expired { Tone::Warn } else { Tone::Busy };
+        view(StateKind::Saved, words, Some(entry.created), tone)
+    }
+
+    /// This person's newest decision, when the journal says that it does not count and nobody has decided since.
+    fn refused(&self, state: &ProposalState) -> Option<StateView> {
+        if state.status(self.now) != Status::Proposed {
+            return None;
+        }
+        let newest = state
+            .decisions
+            .iter()
+            .filter(|cast| cast.approver == self.me)
+            .max_by_key(|cast| cast.at)?;
+        let reason = state.voids.get(&newest.digest)?;
+        let answer = Answer {
+            effective: false,
+            reason: Some(reason.code().to_owned()),
+        };
+        Some(refusal(&answer, newest.at))
+    }
+
+    fn journal(&self, state: &ProposalState) -> StateView {
+        match state.status(self.now) {
+            Status::Proposed => self.proposed(state),
+            Status::Pending => self.pending(state),
+            Status::Running => {
+                let at = state.begun.as_ref().map(|begun| begun.at);
+                view(StateKind::Running, "Running", at, Tone::Busy)
+            }
+            Status::Completed | Status::Failed | Status::Unknown => self.ended(state),
+            Status::Rejected => {
+                let by = state
+                    .standing()
+                    .filter(|cast| cast.verdict == Verdict::Reject)
+                    .min_by_key(|cast| cast.at);
+                let who = by.map_or_else(|| "somebody".to_owned(), |cast| self.who(cast.approver));
+                view(
+                    StateKind::Rejected,
+                    format!("Rejected by {who}"),
+                    by.map(|cast| cast.at),
+                    Tone::Bad,
+                )
+            }
+            Status::Denied => view(StateKind::Denied, "Denied by policy", None, Tone::Bad),
+            Status::Expired => {
+                let words = format!("Expired {}", self.time(state.expires_at));
+                view(StateKind::Expired, words, Some(state.expires_at), Tone::Warn)
+            }
+            Status::Withdrawn => view(
+                StateKind::Withdrawn,
+                "Taken back by its proposer",
+                None,
+                Tone::Neutral,
+            ),
+            Status::Superseded => {
+                let words = match &state.closed {
+                    Some(Closed::Superseded { reason, .. }) => reason.clone(),
+                    Some(Closed::Withdrawn { .. } | Closed::Expired { .. }) | None => "Replaced".to_owned(),
+                };
+                view(StateKind::Superseded, words, None, Tone::Neutral)
+            }
+        }
+    }
+
+    fn proposed(&self, state: &ProposalState) -> StateView {
+        let mine = state
+            .standing()
+            .any(|cast| cast.approver == self.me && cast.verdict == Verdict::Approve);
+        match state.merged() {
+            Merged::Open { have, need } if have > 0 => {
+                let more = need - have;
+                let who = if mine {
+                    "Approved by you"
+                } else {
+                    "Approved in part"
+                };
+                let kind = if mine {
+                    StateKind::Effective
+                } else {
+                    StateKind::Proposed
+                };
+                view(kind, format!("{who}, {more} more needed"), None, Tone::Busy)
+            }
+            Merged::Open { .. } | Merged::Approved { .. } | Merged::Rejected { .. } => view(
+                StateKind::Proposed,
+                "Waits for a decision",
+                Some(state.created_at),
+                Tone::Neutral,
+            ),
+        }
+    }
+
+    fn pending(&self, state: &ProposalState) -> StateView {
+        let allowed = state
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.decision == PolicyDecision::Allow);
+        let mine = state
+            .standing()
+            .any(|cast| cast.approver == self.me && cast.verdict == Verdict::Approve);
+        if let Some(until) = state.held_until().filter(|until| *until > self.now) {
+            let undo = if mine { ", can be undone" } else { "" };
+            let words = format!("Held until {}{undo}", self.time(until));
+            return view(StateKind::Held, words, Some(until), Tone::Busy);
+        }
+        let by = if allowed {
+            "Allowed by policy".to_owned()
+        } else if mine {
+            "Approved by you".to_owned()
+        } else {
+            let first = state.standing().find(|cast| cast.verdict == Verdict::Approve);
+            first.map_or_else(
+                || "Approved".to_owned(),
+                |cast| format!("Approved by {}", self.who(cast.approver)),
+            )
+        };
+        let words = match self.waits_for(state.executor) {
+            Some(device) => format!("{by}, waits for {device}"),
+            None => by,
+        };
+        view(StateKind::Pending, words, None, Tone::Good)
+    }
+
+    /// The other device that has to run it.
+    fn waits_for(&self, executor: Executor) -> Option<String> {
+        match executor {
+            Holder::Device(device) if executor != self.this => Some(
+                self.people
+                    .devices
+                    .get(&device)
+                    .map_or_else(|| "another device".to_owned(), |known| known.name.clone()),
+            ),
+            Holder::Device(_) | Holder::Tenant => None,
+        }
+    }
+
+    fn ended(&self, state: &ProposalState) -> StateView {
+        let ended = state.ended.as_ref();
+        let at = ended.map(|ended| ended.at).or(state.lapsed_at);
+        match state.recorded_status() {
+            Status::Completed => {
+                let time = at.map(|at| format!(" {}", self.time(at))).unwrap_or_default();
+                view(StateKind::Completed, format!("Done{time}"), at, Tone::Good)
+            }
+            Status::Failed => {
+                let why = ended.map(|ended| {
+                    ended
+                        .failure
+                        .as_ref()
+                        .map_or_else(|| ended.summary.clone(), |failure| failure.message.clone())
+                });
+                let words = why.map_or_else(|| "Failed".to_owned(), |why| format!("Failed: {why}"));
+                view(StateKind::Failed, words, at, Tone::Bad)
+            }
+            Status::Unknown
+            | Status::Proposed
+            | Status::Pending
+            | Status::Running
+            | Status::Rejected
+            | Status::Denied
+            | Status::Expired
+            | Status::Withdrawn
+            | Status::Superseded => view(StateKind::Unknown, "Unknown: may have happened", at, Tone::Warn),
+        }
+    }
+}
+
+/// A decision that does not count, with its reason.
+fn refusal(answer: &Answer, at: UnixMillis) -> StateView {
+    let reason = answer.reason.as_deref().and_then(reason);
+    let why = reason.map_or_else(
+        || "The tenant did not take it.".to_owned(),
+        |reason| reason.to_string(),
+    );
+    view(
+        StateKind::Refused,
+        format!("Your decision does not count: {}", lower(&why)),
+        Some(at),
+        Tone::Warn,
+    )
+}
+
+fn lower(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// A machine code of the wire as the reason that it stands for.
+fn reason(code: &str) -> Option<Reason> {
+    serde_json::from_value(serde_json::Value::String(code.to_owned())).ok()
+}
+
+pub(super) fn view(
+    kind: StateKind,
+    words: impl Into<String>,
+    at: Option<UnixMillis>,
+    tone: Tone,
+) -> StateView {
+    StateView {
+        kind,
+        words: words.into(),
+        at,
+        tone,
+    }
+}
