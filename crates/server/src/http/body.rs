@@ -181,7 +181,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_a_json_object_is_refused_as_such() {
-        for text in ["", "null", "[]", "[\"a@b.example\",\"secret\"]", "3", "\"x\"", "{", "{]", "{}{}", "\u{feff}{}"] {
+        let two = r#"{"email":"a","password":"b"}{}"#;
+        for text in [two, "", "null", "[]", "[\"a@b.example\",\"secret\"]", "3", "\"x\"", "{", "{]", "\u{feff}{}"] {
             let (code, error, _) = refusal::<SignIn>(text).await;
             let expected = ("invalid_json", "Bad Request: Invalid JSON body");
             assert_eq!((code.as_str(), error.as_str()), expected, "{text:?} is no object with names");

@@ -115,13 +115,16 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// Drops what has run out, and where that is not enough the older half.
 fn make_room(windows: &mut BTreeMap<Key, Window>, now: UnixMillis) {
     windows.retain(|_, window| window.is_open(now));
-    while windows.len() >= KEPT {
-        let oldest = windows.iter().min_by_key(|(_, window)| window.began).map(|(key, _)| *key);
-        let Some(oldest) = oldest else { return };
-        windows.remove(&oldest);
+    if windows.len() < KEPT {
+        return;
     }
+    let mut began: Vec<_> = windows.values().map(|window| window.began).collect();
+    let (_, middle, _) = began.select_nth_unstable(KEPT / 2);
+    let middle = *middle;
+    windows.retain(|_, window| window.began > middle);
 }
 
 #[cfg(test)]
