@@ -1,6 +1,6 @@
 # Each target is one script; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check story clean
+.PHONY: help run test check story bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ check: ## formatting, lints, docs, licences and bans, unused dependencies, the f
 
 story: ## play the story unattended in a real window; screenshots go to target/story/
 	@scripts/story.sh
+
+bench: ## measure release builds, with the machine's load and its limit of durable writes beside each figure
+	@scripts/bench.sh
 
 clean: ## remove what was built (installed packages and cargo tools stay)
 	@scripts/clean.sh
