@@ -27,10 +27,12 @@ fn pae_head(payload_type: &str, body: &[u8]) -> String {
 
 /// A body, what kind of record it is, and who signed it. The JSON form is DSSE's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Envelope {
     /// The body's exact bytes, base64 in JSON.
     #[serde(with = "base64_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub payload: Vec<u8>,
     /// The record's kind as a media type.
     pub payload_type: String,
@@ -40,12 +42,14 @@ pub struct Envelope {
 
 /// One signature over an envelope's PAE.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
     /// The [`PublicKey::key_id`] of the key that made it: a hint, it is the key that verifies.
     pub keyid: Digest,
     /// The 64 bytes of Ed25519, base64 in JSON.
     #[serde(with = "base64_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub sig: [u8; 64],
 }
 

@@ -139,6 +139,7 @@ pub struct Ended {
 
 /// Where a proposal stands (design §5). `Pending` keeps the seed's meaning: approved, waiting to run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Proposed,

@@ -19,6 +19,8 @@ pub mod render;
 pub mod time;
 pub mod wire;
 
+#[cfg(feature = "schema")]
+mod schema;
 mod text;
 
 pub use digest::Digest;

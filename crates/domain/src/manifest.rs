@@ -13,6 +13,7 @@ use crate::{
 
 /// One version of one tool. The same bytes on server and desktop, so it carries no nonce.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// What the card shows, in order. An argument that is not named here is shown raw behind the others.
@@ -67,6 +68,7 @@ impl Body for Manifest {
 
 /// One line or block of the card.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CardField {
     /// Name of the argument.
@@ -78,6 +80,7 @@ pub struct CardField {
 
 /// In which form a value is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// One line of text.
@@ -102,6 +105,7 @@ pub enum Shape {
 
 /// The key under which a target knows a call again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Idempotency {
     /// The target has no such key, or there is no target.

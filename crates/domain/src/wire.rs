@@ -32,6 +32,7 @@ pub const MAX_JOURNAL_PAGE: u32 = 5_000;
 
 /// Every error answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// A sentence for people.
@@ -48,6 +49,7 @@ pub struct ErrorBody {
 
 /// `POST /api/auth/sign-in`
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignIn {
     pub email: String,
@@ -64,6 +66,7 @@ impl core::fmt::Debug for SignIn {
 
 /// Answer to a sign-in. The token goes into `Authorization: Bearer`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SignedIn {
     pub token: String,
@@ -81,6 +84,7 @@ impl core::fmt::Debug for SignedIn {
 
 /// A tenant as its member sees it at sign-in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TenantSummary {
     pub id: TenantId,
@@ -91,6 +95,7 @@ pub struct TenantSummary {
 
 /// `POST /api/assistant/propose`: either `text`, or `toolId` with `input`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Propose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +127,7 @@ pub struct Propose {
 
 /// Answer to a propose.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Proposed {
     pub ok: bool,
@@ -141,6 +147,7 @@ pub struct Proposed {
 
 /// What was understood, before normalisation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProposedCall {
     pub tool_id: String,
@@ -150,6 +157,7 @@ pub struct ProposedCall {
 
 /// What policy said when the proposal was stored.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyAnswer {
     pub decision: PolicyDecision,
@@ -159,6 +167,7 @@ pub struct PolicyAnswer {
 /// Names of the stored proposal. The seed's conversation and message have no counterpart; their ids are the actor's
 /// and the proposal's.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalRecord {
     pub ai_tool_call_id: ProposalId,
@@ -173,6 +182,7 @@ pub struct ProposalRecord {
 
 /// `POST /api/assistant/approve`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approve {
     pub ai_tool_call_id: ProposalId,
@@ -182,6 +192,7 @@ pub struct Approve {
 
 /// `POST /api/assistant/reject`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reject {
     pub ai_tool_call_id: ProposalId,
@@ -190,6 +201,7 @@ pub struct Reject {
 
 /// `POST /api/assistant/execute`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Execute {
     pub ai_tool_call_id: ProposalId,
@@ -197,6 +209,7 @@ pub struct Execute {
 
 /// Answer to approve and reject.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DecidedAnswer {
     pub ok: bool,
@@ -209,6 +222,7 @@ pub struct DecidedAnswer {
 
 /// Who decided, when and why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "decision", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Approval {
     Approved {
@@ -226,6 +240,7 @@ pub enum Approval {
 
 /// Answer to execute: 200 when the run ended, 202 while it is held, waiting or running.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Executed {
     pub ok: bool,
@@ -245,6 +260,7 @@ pub struct Executed {
 
 /// The end of a run in short; texts cut to 200 UTF-16 units as the seed does.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResultSummary {
     pub success: bool,
@@ -256,6 +272,7 @@ pub struct ResultSummary {
 
 /// `POST /api/assistant/proposals/{id}/withdraw`
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WithdrawRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -264,6 +281,7 @@ pub struct WithdrawRequest {
 
 /// `GET /api/assistant/proposals`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalList {
     pub proposals: Vec<ProposalSummary>,
@@ -274,6 +292,7 @@ pub struct ProposalList {
 
 /// One row of the list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalSummary {
     pub id: ProposalId,
@@ -289,6 +308,7 @@ pub struct ProposalSummary {
 
 /// `GET /api/assistant/proposals/{id}`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalDetail {
     pub id: ProposalId,
@@ -318,6 +338,7 @@ pub struct ProposalDetail {
 
 /// What policy said last.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyDetail {
     pub decision: PolicyDecision,
@@ -328,6 +349,7 @@ pub struct PolicyDetail {
 
 /// One decision, whether it counts, and if not why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DecisionDetail {
     pub digest: Digest,
@@ -344,6 +366,7 @@ pub struct DecisionDetail {
 
 /// The run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutionDetail {
     pub executor: Holder,
@@ -365,6 +388,7 @@ pub struct ExecutionDetail {
 
 /// `POST /api/records`: what one device signed, in its order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PushRecords {
     pub records: Vec<Envelope>,
@@ -372,6 +396,7 @@ pub struct PushRecords {
 
 /// Answers in the order of the records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PushedRecords {
     pub results: Vec<RecordResult>,
@@ -379,6 +404,7 @@ pub struct PushedRecords {
 
 /// What became of one record. Final: the same envelope gets the same answer for ever.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecordResult {
     pub digest: Digest,
@@ -392,6 +418,7 @@ pub struct RecordResult {
 
 /// `POST /api/devices/challenge`: the nonce that an enrol record has to carry, valid for ten minutes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Challenge {
     pub challenge: Nonce,
@@ -399,6 +426,7 @@ pub struct Challenge {
 
 /// `POST /api/devices/enrol`: an enrol record signed by the key it brings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnrolRequest {
     pub record: Envelope,
@@ -406,6 +434,7 @@ pub struct EnrolRequest {
 
 /// Answer to an enrolment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Enrolled {
     pub device_id: DeviceId,
@@ -416,6 +445,7 @@ pub struct Enrolled {
 
 /// Where a device stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
     /// Waits for an endorsement.
@@ -426,6 +456,7 @@ pub enum DeviceState {
 
 /// `POST /api/devices/{id}/endorse`: the code that the new device shows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndorseRequest {
     pub code: String,
@@ -433,6 +464,7 @@ pub struct EndorseRequest {
 
 /// `POST /api/devices/{id}/revoke`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RevokeRequest {
     pub reason: String,
@@ -440,6 +472,7 @@ pub struct RevokeRequest {
 
 /// `GET /api/devices`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceList {
     pub devices: Vec<DeviceSummary>,
@@ -447,6 +480,7 @@ pub struct DeviceList {
 
 /// One device.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceSummary {
     pub id: DeviceId,
@@ -464,6 +498,7 @@ pub struct DeviceSummary {
 
 /// `GET /api/members`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MemberList {
     pub members: Vec<MemberSummary>,
@@ -471,6 +506,7 @@ pub struct MemberList {
 
 /// One person of the tenant.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MemberSummary {
     pub user_id: UserId,
@@ -482,6 +518,7 @@ pub struct MemberSummary {
 
 /// `PATCH /api/members/{id}`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeMember {
     pub role: Role,
@@ -489,6 +526,7 @@ pub struct ChangeMember {
 
 /// `POST /api/invites`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InviteRequest {
     pub email: String,
@@ -497,6 +535,7 @@ pub struct InviteRequest {
 
 /// Answer to an invitation. The secret is shown once and stored hashed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Invited {
     pub invite_id: InviteId,
@@ -506,6 +545,7 @@ pub struct Invited {
 
 /// `GET /api/invites`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InviteList {
     pub invites: Vec<InviteSummary>,
@@ -513,6 +553,7 @@ pub struct InviteList {
 
 /// One open invitation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InviteSummary {
     pub id: InviteId,
@@ -524,6 +565,7 @@ pub struct InviteSummary {
 /// `POST /api/invites/accept`, without a credential. A person new to the server sets a password of at least 12
 /// characters; one who has an account gives the password of that account.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AcceptInvite {
     pub secret: String,
@@ -541,6 +583,7 @@ impl core::fmt::Debug for AcceptInvite {
 
 /// `POST /api/agents`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateAgent {
     pub name: String,
@@ -551,6 +594,7 @@ pub struct CreateAgent {
 
 /// Answer to a registration. The key is shown once and stored hashed.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AgentCreated {
     pub agent_id: AgentId,
@@ -567,6 +611,7 @@ impl core::fmt::Debug for AgentCreated {
 
 /// `GET /api/agents`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AgentList {
     pub agents: Vec<AgentSummary>,
@@ -574,6 +619,7 @@ pub struct AgentList {
 
 /// One agent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AgentSummary {
     pub id: AgentId,
@@ -586,6 +632,7 @@ pub struct AgentSummary {
 
 /// `POST /api/connections`: the public part only; the holder keeps the secret.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateConnection {
     pub kind: ConnectionKind,
@@ -596,6 +643,7 @@ pub struct CreateConnection {
 
 /// Answer to a new connection.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionCreated {
     pub connection_id: ConnectionId,
@@ -603,6 +651,7 @@ pub struct ConnectionCreated {
 
 /// `GET /api/connections`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionList {
     pub connections: Vec<ConnectionSummary>,
@@ -610,6 +659,7 @@ pub struct ConnectionList {
 
 /// One connection.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionSummary {
     pub id: ConnectionId,
@@ -623,6 +673,7 @@ pub struct ConnectionSummary {
 
 /// `GET /api/tasks`: what `assistant.create_task` has made, newest first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskList {
     pub tasks: Vec<TaskSummary>,
@@ -632,6 +683,7 @@ pub struct TaskList {
 
 /// One task.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskSummary {
     pub id: TaskId,
@@ -648,6 +700,7 @@ pub struct TaskSummary {
 /// `GET /api/journal?after=N`: the entries after N, the checkpoint at the head, and a proof that the page's end is a
 /// prefix of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JournalPage {
     pub entries: Vec<WireEntry>,
@@ -659,6 +712,7 @@ pub struct JournalPage {
 
 /// One entry: the header, and the body where this reader may see it and it has not been erased.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WireEntry {
     pub seq: u64,
@@ -691,6 +745,7 @@ impl WireEntry {
 
 /// `GET /api/journal/checkpoint`, and the data of each server-sent event: the head only.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
     pub size: u64,
@@ -701,6 +756,7 @@ pub struct Head {
 
 /// `POST /api/executions/claim`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Claim {
     /// The executing device; it must be the caller's.
@@ -713,6 +769,7 @@ pub struct Claim {
 
 /// Leases, each for 60 seconds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Claimed {
     pub leases: Vec<Lease>,
@@ -723,6 +780,7 @@ pub struct Claimed {
 
 /// The right to begin one call before `expires_at`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
     pub proposal_id: ProposalId,
@@ -736,6 +794,7 @@ pub struct Lease {
 
 /// `POST /api/executions/{id}/begin` and `/complete`: a begin or receipt record signed by the device.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExecutionRecord {
     pub record: Envelope,
@@ -743,6 +802,7 @@ pub struct ExecutionRecord {
 
 /// Answer to begin and complete.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutionAnswer {
     pub status: Status,
@@ -751,6 +811,7 @@ pub struct ExecutionAnswer {
 
 /// `GET /api/tools`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ToolList {
     pub tools: Vec<crate::manifest::Manifest>,
@@ -758,6 +819,7 @@ pub struct ToolList {
 
 /// `GET /api/health`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
     pub status: HealthStatus,
@@ -767,6 +829,7 @@ pub struct Health {
 
 /// The worst of the checks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     Healthy,
@@ -776,6 +839,7 @@ pub enum HealthStatus {
 
 /// One dependency.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
     pub name: String,
@@ -785,6 +849,7 @@ pub struct HealthCheck {
 
 /// How one check went.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckStatus {
     Pass,
@@ -794,6 +859,7 @@ pub enum CheckStatus {
 
 /// What a tenant tells its own clients about itself: `GET /api/tenant`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TenantInfo {
     pub id: TenantId,

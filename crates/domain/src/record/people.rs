@@ -11,6 +11,7 @@ use crate::{
 
 /// What a person may do in a tenant (design §8).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Member,
@@ -166,6 +167,7 @@ impl Body for Endorse {
 
 /// Who vouched for a new device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Endorsement {
     /// The owner's sign-in, once, for the tenant's first device.

@@ -78,6 +78,7 @@ pub struct ConnectionRef {
 
 /// Who holds a connection's secret, and so previews and executes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Holder {
     /// The tenant server.
@@ -88,6 +89,7 @@ pub enum Holder {
 
 /// Who proposed, as the credential says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Proposer {
     /// The agent's or user's id.
@@ -105,6 +107,7 @@ pub struct Proposer {
 
 /// What sort of proposer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProposerKind {
     Agent,
@@ -114,6 +117,7 @@ pub enum ProposerKind {
 
 /// What a call may do to the world, and so what a crash leaves behind (design §6).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EffectClass {
     /// Changes nothing.
@@ -130,6 +134,7 @@ pub enum EffectClass {
 
 /// How bad a wrong call would be. Ordered: a later one is worse.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
     Low,
@@ -183,6 +188,7 @@ impl Untrusted {
 
 /// One thing that the proposer points at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// At most 200 characters.
@@ -193,6 +199,7 @@ pub struct Evidence {
 
 /// What policy says to a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyDecision {
     // Ordered from loose to strict: a later evaluation may only move down this list.
@@ -212,6 +219,7 @@ pub enum Phase {
 
 /// What has to come together before a call may run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// The least assurance that a counted approval has.

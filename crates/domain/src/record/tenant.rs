@@ -32,6 +32,7 @@ impl Body for Genesis {
 
 /// One person, or people who check each other (design §4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// One person: rules that separate people become device assurance plus a typed confirmation.
@@ -77,6 +78,7 @@ impl Body for Connection {
 
 /// What sort of way out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionKind {
     /// A mail account that sends.
