@@ -18,6 +18,7 @@ mod health;
 mod invites;
 mod journal;
 mod members;
+mod openapi;
 mod people;
 mod records;
 mod sign_in;
@@ -59,6 +60,7 @@ macro_rules! calls {
 
 calls! {
     get "/api/health" => health::liveness;
+    get "/api/openapi.json" => openapi::document;
     post "/api/auth/sign-in" => sign_in::sign_in;
     post "/api/auth/sign-out" => sign_in::sign_out;
     get "/api/tenant" => tenant::info;

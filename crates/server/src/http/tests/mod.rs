@@ -1,6 +1,7 @@
 //! The API from outside, without a network: a server over a folder, people and agents with credentials, requests.
 
 mod credentials;
+mod description;
 mod devices;
 mod people;
 mod surface;
@@ -173,10 +174,13 @@ impl IntoFuture for Call {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let response = self.router.oneshot(self.request.body(self.body).unwrap()).await.unwrap();
+            let request = self.request.body(self.body).unwrap();
+            let (method, path) = (request.method().as_str().to_lowercase(), request.uri().path().to_owned());
+            let response = self.router.oneshot(request).await.unwrap();
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let bytes = to_bytes(response.into_body(), 16 * 1024 * 1024).await.unwrap();
             let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+            description::holds_for(&method, &path, status, &body);
             Answer { status, headers, body }
         })
     }
