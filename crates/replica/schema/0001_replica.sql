@@ -2,14 +2,17 @@
 -- The journal is the truth; everything below the first line of dashes can be folded again from it.
 
 CREATE TABLE entry (
-    seq     INTEGER NOT NULL PRIMARY KEY, -- from 1 without gaps; leaf index + 1
-    at_ms   INTEGER NOT NULL,             -- never before the entry ahead of it
-    kind    TEXT    NOT NULL,             -- may be one that this version does not know
-    subject TEXT    NOT NULL,
-    digest  BLOB    NOT NULL CHECK (length(digest) = 32)
+    seq      INTEGER NOT NULL PRIMARY KEY, -- from 1 without gaps; leaf index + 1
+    at_ms    INTEGER NOT NULL,             -- never before the entry ahead of it
+    kind     TEXT    NOT NULL,             -- may be one that this version does not know
+    subject  TEXT,
+    proposal BLOB CHECK (length(proposal) = 16), -- the subject 'proposal/<id>', which most entries have
+    digest   BLOB    NOT NULL CHECK (length(digest) = 32),
+    CHECK ((subject IS NULL) <> (proposal IS NULL))
 ) STRICT;
 
-CREATE INDEX entry_subject ON entry (subject);
+CREATE INDEX entry_subject ON entry (subject) WHERE subject IS NOT NULL;
+CREATE INDEX entry_proposal ON entry (proposal) WHERE proposal IS NOT NULL;
 
 -- domain::people::KINDS: who belongs to the tenant and what it can reach. Few beside the others, and folded on reading.
 CREATE INDEX entry_people ON entry (seq) WHERE kind IN
@@ -45,6 +48,8 @@ CREATE TABLE checkpoint (
 
 -- ----------------------------------------------------------------------------------------------------------------------
 
+-- What lists show of a proposal. Its state is not kept: it is folded from its entries whenever it is needed, which is
+-- as quick, smaller, and never out of step.
 CREATE TABLE proposal (
     created_seq   INTEGER NOT NULL PRIMARY KEY,
     id            BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -64,15 +69,15 @@ CREATE TABLE proposal (
     connection    BLOB CHECK (length(connection) = 16),
     decided_ms    INTEGER,                -- the quorum was whole, or somebody rejected it
     ended_ms      INTEGER,                -- the receipt came, or it was closed without a run
-    gap           TEXT CHECK (gap IN ('missing_body', 'newer_version')), -- why it is not known whole
-    state         TEXT    NOT NULL        -- domain::fold::ProposalState as JSON
+    gap           TEXT CHECK (gap IN ('missing_body', 'newer_version')) -- why it is not known whole
 ) STRICT;
 
 CREATE INDEX proposal_to_decide ON proposal (risk, created_seq) WHERE list = 'to_decide';
 CREATE INDEX proposal_to_decide_tool ON proposal (tool, risk, created_seq) WHERE list = 'to_decide';
 CREATE INDEX proposal_in_progress ON proposal (created_seq) WHERE list = 'in_progress';
+CREATE INDEX proposal_unknown ON proposal (created_seq) WHERE status = 'unknown';
 CREATE INDEX proposal_done ON proposal (last_seq) WHERE list = 'done';
-CREATE INDEX proposal_done_tool ON proposal (tool, last_seq) WHERE list = 'done';
+CREATE INDEX proposal_done_tool ON proposal (tool, last_seq, risk) WHERE list = 'done';
 CREATE INDEX proposal_done_risk ON proposal (risk, last_seq) WHERE list = 'done';
 CREATE INDEX proposal_lapses ON proposal (lapses_ms) WHERE lapses_ms IS NOT NULL;
 CREATE INDEX proposal_connection ON proposal (connection) WHERE connection IS NOT NULL AND list <> 'done';
@@ -103,9 +108,11 @@ CREATE TRIGGER proposal_removed AFTER DELETE ON proposal BEGIN
     UPDATE tally SET n = n - 1 WHERE list = OLD.list AND risk = OLD.risk;
 END;
 
--- Sentence, arguments, proposer, tool and note. Rowid is created_seq, so that newest first costs nothing.
+-- Sentence, arguments, proposer, tool and note. Rowid is created_seq, so that newest first costs nothing. Which words a
+-- proposal has is enough; where they stand would make the index several times as large.
 CREATE VIRTUAL TABLE proposal_text USING fts5 (
-    text, content = '', contentless_delete = 1, prefix = '1 2 3', tokenize = 'unicode61 remove_diacritics 2'
+    text, content = '', contentless_delete = 1, detail = none, prefix = '1 2 3',
+    tokenize = 'unicode61 remove_diacritics 2'
 );
 
 -- What local tools have made.

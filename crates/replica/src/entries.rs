@@ -13,7 +13,10 @@ use rusqlite::{Connection, Row, params};
 use crate::{ReadError, StorageError};
 
 /// Columns of an entry with its body, for [`from_row`].
-pub(crate) const COLUMNS: &str = "entry.seq, at_ms, kind, subject, digest, bytes, keyid, sig";
+pub(crate) const COLUMNS: &str = "entry.seq, at_ms, kind, subject, digest, bytes, keyid, sig, proposal";
+
+/// A sequence number that is never reached.
+pub(crate) const NEWEST: u64 = i64::MAX.unsigned_abs();
 
 /// A number as SQLite has it.
 pub(crate) fn to_sql(number: u64) -> Result<i64, StorageError> {
@@ -47,7 +50,7 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<WireEntry, StorageError> {
         seq: from_sql(row.get(0)?),
         at: UnixMillis(row.get(1)?),
         kind: row.get(2)?,
-        subject: row.get(3)?,
+        subject: subject(row, 3, 8)?,
         digest: digest(row.get_ref(4)?.as_blob().map_err(StorageError::damaged)?)?,
         body: body
             .map(String::from_utf8)
@@ -57,14 +60,32 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<WireEntry, StorageError> {
     })
 }
 
+/// The subject out of the two columns that keep it.
+pub(crate) fn subject(row: &Row<'_>, subject: usize, proposal: usize) -> Result<String, StorageError> {
+    match row
+        .get_ref(proposal)?
+        .as_blob_or_null()
+        .map_err(StorageError::damaged)?
+    {
+        None => Ok(row.get(subject)?),
+        Some(id) => ProposalId::from_slice(id)
+            .map(|id| format!("proposal/{id}"))
+            .map_err(StorageError::damaged),
+    }
+}
+
 pub(crate) fn insert_header(connection: &Connection, entry: &WireEntry) -> Result<(), StorageError> {
+    let proposal = proposal_of(&entry.subject);
     connection
-        .prepare_cached("INSERT INTO entry (seq, at_ms, kind, subject, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO entry (seq, at_ms, kind, subject, proposal, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
         .execute(params![
             to_sql(entry.seq)?,
             entry.at.0,
             entry.kind,
-            entry.subject,
+            proposal.is_none().then_some(&entry.subject),
+            proposal.as_ref().map(|id| &id.as_bytes()[..]),
             &entry.digest.as_bytes()[..]
         ])?;
     Ok(())
@@ -116,7 +137,7 @@ pub(crate) struct OtherBody;
 pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
     let Ok(kind) = entry.kind.parse::<record::Kind>() else {
         // How a later version makes the digest of its own kinds is for it to say: a body that can be checked is kept.
-        let payload_type = format!("application/vnd.countersign.{}.v1+json", entry.kind);
+        let payload_type = later_payload_type(&entry.kind);
         let checked = entry
             .body
             .as_ref()
@@ -140,6 +161,11 @@ pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
     }))
 }
 
+/// What a kind that this version does not know most likely goes by.
+pub(crate) fn later_payload_type(kind: &str) -> String {
+    format!("application/vnd.countersign.{kind}.v1+json")
+}
+
 /// The same for an entry that was stored.
 pub(crate) fn stored_content(entry: &mut WireEntry) -> Result<Content, ReadError> {
     content(entry).map_err(|OtherBody| ReadError::Tampered { seq: entry.seq })
@@ -150,14 +176,35 @@ pub(crate) fn proposal_of(subject: &str) -> Option<ProposalId> {
     subject.strip_prefix("proposal/")?.parse().ok()
 }
 
-/// The entries about one subject, in order.
+/// The entries about one proposal, in order, as far as `until`.
+pub(crate) fn about_proposal(
+    connection: &Connection,
+    id: ProposalId,
+    until: u64,
+) -> Result<Vec<WireEntry>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM entry INDEXED BY entry_proposal LEFT JOIN body USING (seq)
+         WHERE proposal = ?1 AND entry.seq <= ?2 ORDER BY entry.seq"
+    );
+    collect(connection, &sql, params![&id.as_bytes()[..], to_sql(until)?])
+}
+
+/// The entries about anything else than a proposal, in order.
 pub(crate) fn about(connection: &Connection, subject: &str) -> Result<Vec<WireEntry>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM entry INDEXED BY entry_subject LEFT JOIN body USING (seq)
          WHERE subject = ?1 ORDER BY entry.seq"
     );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([subject])?;
+    collect(connection, &sql, [subject])
+}
+
+fn collect(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<WireEntry>, StorageError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(from_row(row)?);

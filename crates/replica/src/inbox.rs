@@ -171,7 +171,11 @@ impl Reader {
             now: self.clock(now)?,
             limit: limit.clamp(1, MAX_ROWS) as usize,
         };
-        match (filter.search.as_deref().and_then(search::query), view) {
+        let query = match &filter.search {
+            Some(typed) => self.query(typed)?,
+            None => None,
+        };
+        match (query, view) {
             (Some(query), _) => list.search(view, &query, after),
             (None, View::ToDecide) => list.to_decide(after),
             (None, View::InProgress) => list.in_progress(after),
@@ -227,7 +231,7 @@ impl Reader {
         counts.unknown = self
             .connection
             .prepare_cached(
-                "SELECT count(*) FROM proposal WHERE list = 'in_progress' AND status = 'unknown'",
+                "SELECT count(*) FROM proposal INDEXED BY proposal_unknown WHERE status = 'unknown'",
             )?
             .query_row([], |row| row.get(0))
             .map(from_sql)?;
@@ -260,6 +264,19 @@ impl Reader {
         rows.next()?.map(|row| read(row, now)).transpose()
     }
 
+    /// The query for what a person typed; `None` when there is no word in it.
+    fn query(&self, typed: &str) -> Result<Option<String>, StorageError> {
+        let (mut words, open) = search::words(typed);
+        if !typed.is_ascii() {
+            // Whether it is one word, the tokenizer alone knows; the index has no place for two in a row.
+            let mut probe = self
+                .connection
+                .prepare_cached("SELECT 1 FROM proposal_text WHERE proposal_text MATCH ?1 LIMIT 1")?;
+            words.retain(|word| word.is_ascii() || probe.exists([format!("\"{word}\"")]).is_ok());
+        }
+        Ok(search::query(&words, open))
+    }
+
     pub(crate) fn stored(&self, id: ProposalId) -> Result<Option<Stored>, StorageError> {
         let sql = format!("SELECT {COLUMNS} FROM proposal WHERE id = ?1");
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -280,11 +297,15 @@ impl Reader {
     /// # Errors
     /// When the database fails.
     pub fn search(&self, words: &str, limit: u32, now: UnixMillis) -> Result<Vec<Row>, StorageError> {
-        let Some(query) = search::query(words) else {
+        let Some(query) = self.query(words)? else {
             return Ok(Vec::new());
         };
         let now = self.clock(now)?;
-        let wanted: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        let wanted: Vec<String> = search::words(words)
+            .0
+            .into_iter()
+            .map(str::to_lowercase)
+            .collect();
         let sql = hits_sql();
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(named_params! {":query": query, ":seq": i64::MAX, ":hits": RANKED})?;

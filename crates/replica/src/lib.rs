@@ -24,10 +24,12 @@ mod open;
 mod project;
 mod read;
 mod search;
+mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use apply::{Applied, Log};
 pub use error::{ApplyError, Malformed, OpenError, ReadError, StorageError};
@@ -36,3 +38,5 @@ pub use inbox::{Counts, Cursor, Filter, InvalidCursor, Page, Row, View};
 pub use key::Key;
 pub use open::Replica;
 pub use read::{Card, DeviceChain, Head, Reader, Task, TaskPage};
+pub use snapshot::{SignedHead, SnapshotError};
+pub use verify::Verified;

@@ -73,6 +73,13 @@ impl Reader {
     }
 }
 
+/// The schema of this version in a new empty database.
+pub(crate) fn empty() -> Result<Connection, StorageError> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
 /// Opens a connection with the settings that every connection has.
 pub(crate) fn connect(path: &Path, key: Option<&Key>, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags)?;
@@ -130,7 +137,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StorageError> {
 }
 
 /// Makes the file for its owner's eyes only, if there is none; SQLite gives its side files the same mode.
-fn create_private(path: &Path) -> Result<(), StorageError> {
+pub(crate) fn create_private(path: &Path) -> Result<(), StorageError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

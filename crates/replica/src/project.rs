@@ -14,12 +14,12 @@ use countersign_domain::{
     render,
     wire::WireEntry,
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::{
     ReadError, StorageError,
     entries::{self, Content, proposal_of, stored_content, to_sql},
-    fold::{Folded, Gap},
+    fold::{self, Folded, Gap},
     search,
 };
 
@@ -123,7 +123,7 @@ impl<'a> Projection<'a> {
             return Ok(());
         };
         if !self.touched.contains_key(&id) {
-            let loaded = load(self.connection, id)?.map(|folded| Touched { folded, new: None });
+            let loaded = load(self.connection, id, entry.seq)?.map(|folded| Touched { folded, new: None });
             self.touched.insert(id, loaded);
         }
         let known = self.touched.get_mut(&id).and_then(Option::as_mut);
@@ -316,21 +316,17 @@ pub(crate) fn find_manifest(
     Ok(None)
 }
 
-fn load(connection: &Connection, id: ProposalId) -> Result<Option<Folded>, StorageError> {
-    let row: Option<(String, Option<String>, i64)> = connection
-        .prepare_cached("SELECT state, gap, last_seq FROM proposal WHERE id = ?1")?
-        .query_row([&id.as_bytes()[..]], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+/// What the entries before `seq` say of a proposal.
+fn load(connection: &Connection, id: ProposalId, seq: u64) -> Result<Option<Folded>, StorageError> {
+    let mut earlier = entries::about_proposal(connection, id, seq.saturating_sub(1))?;
+    fold::fold(id, &mut earlier, stored_content)
+        .map(|folded| folded.map(|(folded, _)| folded))
+        .map_err(|error| match error {
+            ReadError::Storage(error) => error,
+            error @ (ReadError::Tampered { .. } | ReadError::Root | ReadError::Projection(_)) => {
+                StorageError::damaged(error)
+            }
         })
-        .optional()?;
-    row.map(|(state, gap, last_seq)| {
-        Ok(Folded {
-            state: serde_json::from_str(&state).map_err(StorageError::damaged)?,
-            gap: gap.as_deref().and_then(Gap::from_name),
-            last_seq: entries::from_sql(last_seq),
-        })
-    })
-    .transpose()
 }
 
 fn insert(
@@ -344,8 +340,8 @@ fn insert(
     connection
         .prepare_cached(
             "INSERT INTO proposal (created_seq, id, last_seq, status, list, lapses_ms, risk, tool, sentence, proposer,
-                 proposer_kind, created_ms, expires_ms, executor, connection, decided_ms, ended_ms, gap, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                 proposer_kind, created_ms, expires_ms, executor, connection, decided_ms, ended_ms, gap)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             seq,
@@ -366,7 +362,6 @@ fn insert(
             decided_at(state).map(|at| at.0),
             ended_at(state).map(|at| at.0),
             folded.gap.map(Gap::name),
-            json(state)?,
         ])?;
     connection
         .prepare_cached("INSERT INTO proposal_text (rowid, text) VALUES (?1, ?2)")?
@@ -379,7 +374,7 @@ fn update(connection: &Connection, folded: &Folded, clock: UnixMillis) -> Result
     connection
         .prepare_cached(
             "UPDATE proposal SET last_seq = ?2, status = ?3, list = ?4, lapses_ms = ?5, decided_ms = ?6, ended_ms = ?7,
-                 gap = ?8, state = ?9 WHERE created_seq = ?1",
+                 gap = ?8 WHERE created_seq = ?1",
         )?
         .execute(params![
             to_sql(state.created_seq)?,
@@ -390,11 +385,6 @@ fn update(connection: &Connection, folded: &Folded, clock: UnixMillis) -> Result
             decided_at(state).map(|at| at.0),
             ended_at(state).map(|at| at.0),
             folded.gap.map(Gap::name),
-            json(state)?,
         ])?;
     Ok(())
-}
-
-fn json(state: &ProposalState) -> Result<String, StorageError> {
-    serde_json::to_string(state).map_err(StorageError::damaged)
 }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     Gap, ReadError, StorageError,
-    entries::{self, COLUMNS, Content, about, from_sql, stored_content, to_sql},
+    entries::{self, COLUMNS, Content, about, about_proposal, from_sql, stored_content, to_sql},
     fold,
     inbox::Stored,
     project::{self, find_manifest},
@@ -216,7 +216,7 @@ impl Reader {
     /// # Errors
     /// When the database fails.
     pub fn history(&self, id: ProposalId) -> Result<Vec<WireEntry>, StorageError> {
-        about(&self.connection, &format!("proposal/{id}"))
+        about_proposal(&self.connection, id, entries::NEWEST)
     }
 
     /// One proposal, folded from its entries; `None` when it is not here or its own body is withheld.

@@ -44,22 +44,30 @@ fn push(text: &mut String, part: &str) {
     text.push('\n');
 }
 
-/// An FTS5 query that finds proposals with all the words; the last one, still being typed, as a prefix. `None` when
-/// there is no word in it. Every word is quoted, so nothing that a person types is syntax.
-pub(crate) fn query(words: &str) -> Option<String> {
-    let open = words.chars().next_back().is_some_and(char::is_alphanumeric);
-    let words: Vec<String> = words
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| word.chars().any(char::is_alphanumeric))
+/// The words of what a person typed, and whether the last one may go on.
+pub(crate) fn words(typed: &str) -> (Vec<&str>, bool) {
+    let open = typed.chars().next_back().is_some_and(is_of_word);
+    let words = typed
+        .split(|c| !is_of_word(c))
+        .filter(|word| !word.is_empty())
         .take(MAX_WORDS)
-        .map(|word| format!("\"{}\"", word.replace('"', " ")))
         .collect();
-    let query = words.join(" ");
-    match (words.is_empty(), open) {
-        (true, _) => None,
-        (false, true) => Some(format!("{query}*")),
-        (false, false) => Some(query),
-    }
+    (words, open)
+}
+
+/// An FTS5 query that finds proposals with all the words; the last one, still being typed, as a prefix. `None` when
+/// there is no word. Every word is quoted, so nothing that a person types is syntax.
+pub(crate) fn query(words: &[&str], open: bool) -> Option<String> {
+    let (last, others) = words.split_last()?;
+    let mut query: String = others.iter().map(|word| format!("\"{word}\" ")).collect();
+    let star = if open { "*" } else { "" };
+    let _ = write!(query, "\"{last}\"{star}");
+    Some(query)
+}
+
+/// What the tokenizer takes as part of a word, accents that stand apart included.
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36F}')
 }
 
 #[cfg(test)]
@@ -68,18 +76,24 @@ mod tests {
 
     #[test]
     fn every_word_is_quoted_and_the_last_is_a_prefix() {
-        assert_eq!(query("send acme"), Some("\"send\" \"acme\"*".to_owned()));
-        assert_eq!(query("send acme "), Some("\"send\" \"acme\"".to_owned()));
+        let of = |typed| {
+            let (words, open) = words(typed);
+            query(&words, open).unwrap()
+        };
+        assert_eq!(of("send acme"), "\"send\" \"acme\"*");
+        assert_eq!(of("send acme "), "\"send\" \"acme\"");
         assert_eq!(
-            query("text: OR \"x\" NEAR(a)"),
-            Some("\"text:\" \"OR\" \" x \" \"NEAR(a)\"".to_owned())
+            of("text: OR \"x\" NEAR(a)"),
+            "\"text\" \"OR\" \"x\" \"NEAR\" \"a\""
         );
+        assert_eq!(of("billing@acme.com"), "\"billing\" \"acme\" \"com\"*");
     }
 
     #[test]
     fn without_a_word_there_is_no_query() {
-        for words in ["", "  ", "\"", "* - ^", "\0"] {
-            assert_eq!(query(words), None, "{words:?}");
+        for typed in ["", "  ", "\"", "* - ^", "\0"] {
+            assert_eq!(words(typed).0, [""; 0], "{typed:?}");
         }
+        assert_eq!(query(&[], true), None);
     }
 }

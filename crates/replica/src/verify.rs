@@ -1,0 +1,164 @@
+//! Checking a whole file against what it claims to be, and folding it again.
+
+use countersign_domain::{
+    Digest, UnixMillis, dsse,
+    journal::{Frontier, Header, Kind},
+    record,
+};
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use crate::{
+    ReadError, Reader, Replica, StorageError,
+    apply::Tree,
+    entries::{self, COLUMNS, from_sql, stored_content, to_sql},
+    project::Projection,
+};
+
+/// What was found to be in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verified {
+    pub entries: u64,
+    /// Bodies that are here; all of them are those that the headers name.
+    pub bodies: u64,
+    pub root: Digest,
+}
+
+impl Reader {
+    /// Recomputes the tree from every header and compares it with the root that was verified, and every body's digest.
+    ///
+    /// # Errors
+    /// With the first thing that is not in order.
+    pub fn verify_all(&self) -> Result<Verified, ReadError> {
+        self.together(|reader| {
+            let found = recompute(&reader.connection)?;
+            let stored = Tree::load(&reader.connection)?;
+            if stored.is_some_and(|tree| tree.frontier != found.frontier || tree.clock != found.clock) {
+                return Err(ReadError::Root);
+            }
+            Ok(Verified {
+                entries: found.frontier.size(),
+                bodies: check_bodies(&reader.connection)?,
+                root: found.frontier.root(),
+            })
+        })
+    }
+}
+
+impl Replica {
+    /// Folds everything again from the entries, in one transaction.
+    ///
+    /// # Errors
+    /// When a body is not the one that was journalled, or the database fails. Nothing has changed then.
+    pub fn rebuild(&mut self) -> Result<(), ReadError> {
+        const AT_ONCE: u32 = 2_000;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        clear(&transaction)?;
+        self.templates.clear();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entry LEFT JOIN body USING (seq) WHERE entry.seq > ?1 ORDER BY entry.seq LIMIT ?2"
+        );
+        let mut after = 0;
+        loop {
+            let mut projection = Projection::new(&transaction, &mut self.templates);
+            let mut statement = transaction.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![to_sql(after)?, AT_ONCE])?;
+            let mut newest = None;
+            while let Some(row) = rows.next()? {
+                let mut entry = entries::from_row(row)?;
+                let content = stored_content(&mut entry)?;
+                projection.take(&entry, &content)?;
+                newest = Some((entry.seq, entry.at));
+            }
+            drop(rows);
+            let Some((seq, at)) = newest else {
+                break;
+            };
+            after = seq;
+            projection.finish(at)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// The tree that the headers make.
+pub(crate) struct Recomputed {
+    pub(crate) frontier: Frontier,
+    pub(crate) clock: UnixMillis,
+}
+
+/// Makes the tree anew from the headers alone.
+pub(crate) fn recompute(connection: &Connection) -> Result<Recomputed, ReadError> {
+    let mut statement = connection
+        .prepare("SELECT seq, at_ms, kind, subject, digest, proposal FROM entry NOT INDEXED ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    let mut frontier = Frontier::new();
+    let mut clock = UnixMillis(i64::MIN);
+    while let Some(row) = rows.next()? {
+        let kind: Kind = row
+            .get_ref(2)?
+            .as_str()
+            .map_err(StorageError::damaged)?
+            .parse()
+            .map_err(|_| ReadError::Root)?;
+        let header = Header {
+            at: UnixMillis(row.get(1)?),
+            digest: entries::digest(row.get_ref(4)?.as_blob().map_err(StorageError::damaged)?)?,
+            kind,
+            seq: from_sql(row.get(0)?),
+            subject: entries::subject(row, 3, 5)?,
+        };
+        if header.seq != frontier.size() + 1 || header.at < clock {
+            return Err(ReadError::Root);
+        }
+        clock = header.at;
+        frontier.append(header.leaf_hash());
+    }
+    Ok(Recomputed { frontier, clock })
+}
+
+fn check_bodies(connection: &Connection) -> Result<u64, ReadError> {
+    let mut statement =
+        connection.prepare("SELECT seq, kind, digest, bytes FROM body JOIN entry USING (seq)")?;
+    let mut rows = statement.query([])?;
+    let mut bodies = 0;
+    let mut payload_type = (String::new(), String::new());
+    while let Some(row) = rows.next()? {
+        let kind = row.get_ref(1)?.as_str().map_err(StorageError::damaged)?;
+        if payload_type.0 != kind {
+            let known = kind.parse::<record::Kind>().map(record::Kind::payload_type);
+            payload_type = (
+                kind.to_owned(),
+                known.unwrap_or_else(|_| entries::later_payload_type(kind)),
+            );
+        }
+        let digest = entries::digest(row.get_ref(2)?.as_blob().map_err(StorageError::damaged)?)?;
+        let body = row.get_ref(3)?.as_blob().map_err(StorageError::damaged)?;
+        if dsse::record_digest(&payload_type.1, body) != digest {
+            return Err(ReadError::Tampered {
+                seq: from_sql(row.get(0)?),
+            });
+        }
+        bodies += 1;
+    }
+    Ok(bodies)
+}
+
+/// Empties everything that is folded from the entries. What is there may be wrong in any way.
+fn clear(connection: &Connection) -> Result<(), StorageError> {
+    connection.execute_batch(
+        "REINDEX entry_subject;
+         REINDEX entry_proposal;
+         REINDEX entry_people;
+         UPDATE tally SET n = 1 << 60; -- so that no wrong counter stops the triggers
+         DELETE FROM proposal;
+         UPDATE tally SET n = 0;
+         INSERT INTO proposal_text (proposal_text) VALUES ('delete-all');
+         DELETE FROM task;
+         DELETE FROM device_record;
+         DELETE FROM device_fork;",
+    )?;
+    Ok(())
+}
