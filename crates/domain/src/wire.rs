@@ -30,6 +30,10 @@ pub const MAX_PAGE: u32 = 200;
 /// Most entries of one journal page.
 pub const MAX_JOURNAL_PAGE: u32 = 5_000;
 
+/// Header of `GET /api/snapshot`: how many entries the snapshot has. `GET /api/journal?after=<size>&limit=0` then proves
+/// that it is a part of the head.
+pub const SNAPSHOT_SIZE: &str = "x-journal-size";
+
 /// Every error answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

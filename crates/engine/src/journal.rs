@@ -1,6 +1,7 @@
 //! The replica on this device: one writer, a few readers, all off the async threads.
 
 use std::{
+    io::Read as _,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,7 +11,7 @@ use std::{
 
 use countersign_domain::{people::People, wire::JournalPage};
 use countersign_replica::{
-    Applied, ApplyError, Key, Log, OpenError, ReadError, Reader, Replica, StorageError,
+    Applied, ApplyError, Key, Log, OpenError, ReadError, Reader, Replica, SignedHead, StorageError,
 };
 
 /// Read connections that are kept for the next reader.
@@ -125,6 +126,43 @@ impl Journal {
         .await
     }
 
+    /// Takes the place of an empty replica with a snapshot, which is treated as hostile until it is proved to be a part
+    /// of the signed head. True when it was taken; whatever is wrong with it, the replica is empty as before.
+    pub(crate) async fn start_from(
+        &self,
+        packed: Vec<u8>,
+        log: Log,
+        proof: JournalPage,
+    ) -> Result<bool, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let mut writer = lock(&inner.writer);
+            lock(&inner.readers).clear();
+            *lock(&inner.people) = None;
+            let plain = inner.path.with_extension("snapshot");
+            unpack(&packed, &plain).map_err(StorageError::Io)?;
+            remove(&inner.path)?;
+            let head = SignedHead {
+                checkpoint: &proof.checkpoint,
+                consistency: &proof.consistency,
+            };
+            let taken = Replica::from_snapshot(&plain, &inner.path, Some(&inner.key), &log, head);
+            remove(&plain)?;
+            match taken {
+                Ok(replica) => {
+                    *writer = replica;
+                    Ok(true)
+                }
+                Err(error) => {
+                    tracing::warn!("The tenant's snapshot was not taken: {error}");
+                    *writer = Replica::open(&inner.path, Some(&inner.key))?;
+                    Ok(false)
+                }
+            }
+        })
+        .await
+    }
+
     /// Puts right what contradicts itself. True when everything has to be fetched again.
     pub(crate) async fn heal(&self) -> Result<bool, JournalError> {
         if !self.inner.suspect.load(Ordering::SeqCst) {
@@ -202,6 +240,19 @@ where
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Most bytes of an unpacked snapshot: a packed one of any size must not fill the disk.
+const MAX_SNAPSHOT: u64 = 8 << 30;
+
+fn unpack(packed: &[u8], path: &std::path::Path) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    let mut decoder = zstd::Decoder::new(packed)?.take(MAX_SNAPSHOT);
+    std::io::copy(&mut decoder, &mut file.open(path)?)?;
+    Ok(())
 }
 
 fn remove(path: &std::path::Path) -> Result<(), OpenError> {

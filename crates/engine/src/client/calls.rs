@@ -31,6 +31,9 @@ pub(crate) async fn accept_invite(address: &Address, form: &wire::AcceptInvite) 
     send(json(request, form)?.timeout(super::TIME)).await.map(drop)
 }
 
+/// How long a snapshot may take to come: it is large, and the line may be slow.
+const SNAPSHOT_TIME: std::time::Duration = std::time::Duration::from_secs(600);
+
 impl TenantClient {
     pub(crate) async fn sign_out(&self) -> Result<(), CallError> {
         self.tell(Method::POST, "api/auth/sign-out").await
@@ -71,6 +74,20 @@ impl TenantClient {
     pub(crate) async fn journal(&self, after: u64, limit: u32) -> Result<wire::JournalPage, CallError> {
         self.get(&format!("api/journal?after={after}&limit={limit}"))
             .await
+    }
+
+    pub(crate) async fn head(&self) -> Result<wire::Head, CallError> {
+        self.get("api/journal/checkpoint").await
+    }
+
+    /// A whole replica, compressed with zstd, and how many entries it says to have.
+    pub(crate) async fn snapshot(&self) -> Result<(Vec<u8>, u64), CallError> {
+        let response = send(self.request(Method::GET, "api/snapshot")?.timeout(SNAPSHOT_TIME)).await?;
+        let size = response.headers().get(wire::SNAPSHOT_SIZE);
+        let size = size
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .ok_or_else(|| CallError::Protocol("a snapshot without its size".to_owned()))?;
+        Ok((super::read(response).await?, size))
     }
 
     pub(crate) async fn claim(&self, claim: &wire::Claim) -> Result<wire::Claimed, CallError> {

@@ -27,19 +27,19 @@ use crate::{
 const TRIES: u32 = 4;
 
 /// One seat as the executor sees it.
-pub(super) struct DeviceLedger {
+pub(crate) struct DeviceLedger {
     seat: Arc<Seat>,
 }
 
 impl DeviceLedger {
-    pub(super) fn new(seat: &Arc<Seat>) -> Self {
+    pub(crate) fn new(seat: &Arc<Seat>) -> Self {
         Self {
             seat: Arc::clone(seat),
         }
     }
 
     /// Signs the receipt and closes the execution, in one transaction.
-    pub(super) async fn store_receipt(&self, completion: &Completion) -> Result<(), StoreError> {
+    pub(crate) async fn store_receipt(&self, completion: &Completion) -> Result<(), StoreError> {
         let (seat, completion, nonce) = (Arc::clone(&self.seat), completion.clone(), nonce()?);
         self.seat
             .store

@@ -2,65 +2,73 @@
 //! run at any time and any number of times, and is woken by a timer or a hint.
 
 pub(crate) mod execute;
-mod ledger;
+pub(crate) mod ledger;
 pub(crate) mod notify;
-mod pull;
-mod push;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod snapshot;
 pub(crate) mod sync;
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::Notify,
+    task::{AbortHandle, JoinSet},
+};
 
 use crate::seat::Seat;
 
 /// The running reconcilers of a seat. Dropping it stops them.
-#[derive(Debug)]
-pub(crate) struct Tasks(#[expect(dead_code, reason = "held for its drop")] JoinSet<()>);
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    running: JoinSet<()>,
+    names: BTreeMap<&'static str, AbortHandle>,
+}
 
 impl Tasks {
     /// Starts the reconcilers of a seat.
     pub(crate) fn start(seat: &Arc<Seat>) -> Self {
-        let mut tasks = JoinSet::new();
-        keep(
-            &mut tasks,
-            "sync",
-            seat,
-            |seat| async move { sync::run(&seat).await },
-        );
-        keep(&mut tasks, "hints", seat, |seat| async move {
-            sync::listen(&seat).await
-        });
-        keep(&mut tasks, "execute", seat, |seat| async move {
-            execute::run(&seat).await
-        });
-        keep(&mut tasks, "notify", seat, |seat| async move {
-            notify::run(&seat).await
-        });
-        Self(tasks)
+        let mut tasks = Self::default();
+        tasks.keep("sync", seat, |seat| async move { sync::run(&seat).await });
+        tasks.keep("hints", seat, |seat| async move { sync::listen(&seat).await });
+        tasks.keep("execute", seat, |seat| async move { execute::run(&seat).await });
+        tasks.keep("notify", seat, |seat| async move { notify::run(&seat).await });
+        tasks
+    }
+
+    /// Stops one of them, for tests that do its work step by step.
+    #[cfg(test)]
+    pub(crate) fn stop(&self, name: &str) {
+        self.names[name].abort();
+    }
+
+    fn keep<F, W>(&mut self, name: &'static str, seat: &Arc<Seat>, work: W)
+    where
+        W: Fn(Arc<Seat>) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let kept = keep(name, Arc::clone(seat), work);
+        self.names.insert(name, self.running.spawn(kept));
     }
 }
 
 /// Runs a task for ever. One that dies is noticed, said, and started again: its work is idempotent.
-fn keep<F, W>(tasks: &mut JoinSet<()>, name: &'static str, seat: &Arc<Seat>, work: W)
+async fn keep<F, W>(name: &'static str, seat: Arc<Seat>, work: W)
 where
     W: Fn(Arc<Seat>) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let seat = Arc::clone(seat);
-    tasks.spawn(async move {
-        let mut pauses = pauses();
-        loop {
-            let died = futures::FutureExt::catch_unwind(AssertUnwindSafe(work(Arc::clone(&seat)))).await;
-            let why = if died.is_err() { "panicked" } else { "ended" };
-            tracing::error!(task = name, "A background task has {why}; it is started again.");
-            seat.set_trouble(Some(format!(
-                "A background task ({name}) failed and was started again."
-            )));
-            tokio::time::sleep(pauses.next().unwrap_or(LONGEST)).await;
-        }
-    });
+    let mut pauses = pauses();
+    loop {
+        let died = futures::FutureExt::catch_unwind(AssertUnwindSafe(work(Arc::clone(&seat)))).await;
+        let why = if died.is_err() { "panicked" } else { "ended" };
+        tracing::error!(task = name, "A background task has {why}; it is started again.");
+        seat.set_trouble(Some(format!(
+            "A background task ({name}) failed and was started again."
+        )));
+        tokio::time::sleep(pauses.next().unwrap_or(LONGEST)).await;
+    }
 }
 
 /// Longest pause between two tries.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{pause, pauses, pull, push};
+use super::{pause, pauses, pull, push, snapshot};
 use crate::{
     client::CallError,
     decide, enrol,
@@ -44,6 +44,7 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duratio
     if seat.journal.heal().await? {
         seat.tell(EngineEvent::InboxChanged);
     }
+    snapshot::start(seat).await?;
     pull::pull(seat).await?;
     pull::fold_outbox(seat).await?;
     seat.set_link(LinkState::Online);

@@ -23,17 +23,20 @@ const PAGE: u32 = 5_000;
 const COMPRESSION: i32 = 3;
 
 impl Tenant {
-    /// A compressed snapshot (zstd) of the whole replica, at most [`LAG`] entries old. The file is replaced, never
+    /// A compressed snapshot (zstd) of the whole replica, at most [`LAG`] entries old, and how many entries it has. The file is replaced, never
     /// changed: who has it open reads it to its end.
     ///
     /// # Errors
     /// When the store or the disk fails.
-    pub async fn snapshot(&self) -> Result<PathBuf, StoreError> {
+    pub async fn snapshot(&self) -> Result<(PathBuf, u64), StoreError> {
         let mut made_at = self.inner.mirror.lock().await;
         let file = self.inner.path.with_file_name("snapshot.zst");
         let head = self.head().size;
-        if made_at.is_some_and(|size| head - size < LAG) && file.exists() {
-            return Ok(file);
+        if let Some(size) = *made_at
+            && head - size < LAG
+            && file.exists()
+        {
+            return Ok((file, size));
         }
         let path = self.inner.path.with_file_name("mirror.db");
         let replica = match self.catch_up(&path).await {
@@ -47,12 +50,18 @@ impl Tenant {
         let target = file.clone();
         let size = run(move || build(&replica, &target)).await?;
         *made_at = Some(size);
-        Ok(file)
+        Ok((file, size))
     }
 
     /// Opens the mirror and brings it to the head.
     async fn catch_up(&self, path: &Path) -> Result<Replica, StoreError> {
-        let (path, log) = (path.to_owned(), Log { tenant: self.id(), key: Some(self.inner.log_key.public_key()) });
+        let (path, log) = (
+            path.to_owned(),
+            Log {
+                tenant: self.id(),
+                key: Some(self.inner.log_key.public_key()),
+            },
+        );
         let mut replica = run(move || Replica::open(&path, None).map_err(StoreError::damaged)).await?;
         let mut after = size(&replica)?;
         loop {
@@ -74,7 +83,10 @@ impl Tenant {
 
 fn size(replica: &Replica) -> Result<u64, StoreError> {
     let reader = replica.reader().map_err(StoreError::damaged)?;
-    Ok(reader.head().map_err(StoreError::damaged)?.map_or(0, |head| head.size))
+    Ok(reader
+        .head()
+        .map_err(StoreError::damaged)?
+        .map_or(0, |head| head.size))
 }
 
 /// Writes the snapshot beside its place and then into it, and says how many entries it has.
@@ -110,5 +122,7 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 async fn run<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(StoreError::damaged)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(StoreError::damaged)?
 }
