@@ -109,12 +109,10 @@ fn check(
         return Err(Reason::SelfApproval);
     }
     open(proposal, decision, now)?;
-    if decision.expires_at <= now {
-        return Err(Reason::Expired);
-    }
     match decision.verdict {
+        Verdict::Approve if decision.expires_at <= now => Err(Reason::Expired),
         Verdict::Approve => approve(proposal, decision, world, own),
-        // Nothing is loosened by these, so a session is enough and an old card does no harm.
+        // Nothing is loosened by these: a session is enough, an old card does no harm, and a late no is still a no.
         Verdict::Reject | Verdict::Retract => Ok(()),
     }
 }
@@ -131,7 +129,10 @@ fn credential(record: &Record, decision: &Decision, credential: &Credential<'_>)
         }
         Credential::Device(device) => {
             let device = device.ok_or(Reason::BadSignature)?;
-            if device.user != decision.approver || !record.is_signed_by(&device.key) {
+            if decision.device.is_none()
+                || device.user != decision.approver
+                || !record.is_signed_by(&device.key)
+            {
                 return Err(Reason::BadSignature);
             }
             if device.revoked {
@@ -154,25 +155,19 @@ pub fn is_own(proposer: &Proposer, agent_owner: Option<UserId>, person: UserId) 
 
 /// The proposal's state still takes this verdict.
 fn open(proposal: &ProposalState, decision: &Decision, now: UnixMillis) -> Result<(), Reason> {
-    let standing_approval = || {
-        let mine = |cast: &&crate::fold::Cast| {
-            cast.approver == decision.approver && cast.verdict == Verdict::Approve
-        };
-        let retracted: Vec<_> = proposal.standing().filter_map(|cast| cast.retracts).collect();
-        proposal
-            .standing()
-            .filter(mine)
-            .find(|cast| !retracted.contains(&cast.digest))
-            .map(|cast| cast.digest)
-    };
+    let mut mine = proposal.approvals_of(decision.approver);
     match (proposal.status(now), decision.verdict) {
-        (Status::Proposed, Verdict::Approve) => match standing_approval() {
-            None => Ok(()),
-            Some(_) => Err(Reason::Decided),
-        },
+        // One that is too weak for a requirement that has grown since may be given again.
+        (Status::Proposed, Verdict::Approve) => {
+            if mine.any(|cast| proposal.suffices(cast)) {
+                Err(Reason::Decided)
+            } else {
+                Ok(())
+            }
+        }
         (Status::Proposed | Status::Pending, Verdict::Reject) => Ok(()),
         (Status::Proposed | Status::Pending, Verdict::Retract) => {
-            if decision.retracts.is_some() && decision.retracts == standing_approval() {
+            if mine.any(|cast| Some(cast.digest) == decision.retracts) {
                 Ok(())
             } else {
                 Err(Reason::Decided)

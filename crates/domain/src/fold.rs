@@ -3,7 +3,7 @@
 //! INVARIANT: the state after any prefix of the journal depends on that prefix alone, and on the decisions in it only
 //! as a set. Time enters in one place, [`ProposalState::status`], and there as an argument.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ pub struct ProposalState {
     pub ended: Option<Ended>,
 }
 
-/// The newest evaluation of policy.
+/// What policy has said so far: the newest evaluation, as far as it is not looser than those before.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySays {
@@ -68,6 +68,26 @@ pub struct PolicySays {
     pub requirement: Requirement,
     /// Time of the entry: for an allowed call the start of its hold.
     pub at: UnixMillis,
+}
+
+impl PolicySays {
+    /// What it says after a later evaluation, which can only tighten it (design §8).
+    fn tightened(self, newest: Self) -> Self {
+        let requirement = self.requirement.max(newest.requirement);
+        match newest.decision.cmp(&self.decision) {
+            Ordering::Less => Self { requirement, ..self },
+            // The hold of an allowed call began when it was first allowed.
+            Ordering::Equal => Self {
+                requirement,
+                at: self.at,
+                ..newest
+            },
+            Ordering::Greater => Self {
+                requirement,
+                ..newest
+            },
+        }
+    }
 }
 
 /// One decision in the journal.
@@ -261,16 +281,17 @@ impl ProposalState {
             Kind::Void => {
                 let void: Void = record.body()?;
                 self.ours(Kind::Void, void.proposal)?;
-                self.voids.insert(void.decision, void.reason);
+                // The first reason is the one that its author was told.
+                self.voids.entry(void.decision).or_insert(void.reason);
             }
             Kind::Withdraw => {
                 self.ours(Kind::Withdraw, record.body::<Withdraw>()?.proposal)?;
-                self.closed = Some(Closed::Withdrawn { at });
+                self.close(Closed::Withdrawn { at });
             }
             Kind::Supersede => {
                 let supersede: Supersede = record.body()?;
                 self.ours(Kind::Supersede, supersede.proposal)?;
-                self.closed = Some(Closed::Superseded {
+                self.close(Closed::Superseded {
                     at,
                     reason: supersede.reason,
                     successor: supersede.successor,
@@ -278,12 +299,12 @@ impl ProposalState {
             }
             Kind::Expire => {
                 self.ours(Kind::Expire, record.body::<Expire>()?.proposal)?;
-                self.closed = Some(Closed::Expired { at });
+                self.close(Closed::Expired { at });
             }
             Kind::Begin => {
                 let begin: Begin = record.body()?;
                 self.ours(Kind::Begin, begin.proposal)?;
-                self.begun = Some(Begun {
+                self.begun.get_or_insert(Begun {
                     at,
                     executor: begin.executor,
                     fence: begin.fence,
@@ -292,8 +313,11 @@ impl ProposalState {
             }
             Kind::Receipt => self.end(at, record.digest, record.body::<Receipt>()?)?,
             Kind::Lapse => {
-                self.ours(Kind::Lapse, record.body::<Lapse>()?.proposal)?;
-                self.lapsed_at = Some(at);
+                let lapse: Lapse = record.body()?;
+                self.ours(Kind::Lapse, lapse.proposal)?;
+                if self.runs_under(lapse.fence) {
+                    self.lapsed_at.get_or_insert(at);
+                }
             }
             Kind::Genesis
             | Kind::Member
@@ -345,20 +369,17 @@ impl ProposalState {
                 Status::Running
             };
         }
-        match &self.closed {
-            Some(Closed::Withdrawn { .. }) => return Status::Withdrawn,
-            Some(Closed::Superseded { .. }) => return Status::Superseded,
-            Some(Closed::Expired { .. }) => return Status::Expired,
-            None => {}
-        }
-        let Some(policy) = &self.policy else {
-            return Status::Proposed;
-        };
-        match (policy.decision, self.merged()) {
-            (PolicyDecision::Deny, _) => Status::Denied,
-            (_, Merged::Rejected { .. }) => Status::Rejected,
-            (PolicyDecision::Allow, _) | (_, Merged::Approved { .. }) => Status::Pending,
-            (PolicyDecision::RequiresApproval, Merged::Open { .. }) => Status::Proposed,
+        let decision = self.policy.as_ref().map(|policy| policy.decision);
+        // What people and policy have refused stays refused, whatever entry follows.
+        match (decision, self.merged(), &self.closed) {
+            (_, Merged::Rejected { .. }, _) => Status::Rejected,
+            (Some(PolicyDecision::Deny), ..) => Status::Denied,
+            (.., Some(Closed::Withdrawn { .. })) => Status::Withdrawn,
+            (.., Some(Closed::Superseded { .. })) => Status::Superseded,
+            (.., Some(Closed::Expired { .. })) => Status::Expired,
+            (Some(PolicyDecision::Allow), ..)
+            | (Some(PolicyDecision::RequiresApproval), Merged::Approved { .. }, None) => Status::Pending,
+            (Some(PolicyDecision::RequiresApproval) | None, ..) => Status::Proposed,
         }
     }
 
@@ -370,14 +391,14 @@ impl ProposalState {
             return None;
         }
         let from = match (policy.decision, self.merged()) {
-            (_, Merged::Approved { at }) => at,
+            (PolicyDecision::RequiresApproval, Merged::Approved { at }) => at,
             _ => policy.at,
         };
         let held = from + policy.requirement.hold;
         Some(self.not_before.map_or(held, |scheduled| held.max(scheduled)))
     }
 
-    /// The decisions that count: journalled, not void.
+    /// The decisions that stand: journalled, not void.
     pub fn standing(&self) -> impl Iterator<Item = &Cast> + Clone {
         self.decisions
             .iter()
@@ -387,17 +408,52 @@ impl ProposalState {
     /// What the standing decisions come to under the newest requirement.
     pub fn merged(&self) -> Merged {
         let need = self.policy.as_ref().map_or(1, |policy| policy.requirement.quorum);
-        merge(self.standing(), need)
+        merge(self.counting(), need)
     }
 
     /// The approvals that a begin would stand on, one for each person, in order of digest.
     pub fn authority(&self) -> Vec<Digest> {
-        let mut digests: Vec<_> = approvals(self.standing())
+        let mut digests: Vec<_> = approvals(self.counting())
             .into_values()
             .map(|cast| cast.digest)
             .collect();
         digests.sort_unstable();
         digests
+    }
+
+    /// The approvals of one person that stand and were not taken back, strong enough or not.
+    pub(crate) fn approvals_of(&self, person: UserId) -> impl Iterator<Item = &Cast> {
+        let retracted = retracted(self.standing());
+        self.standing().filter(move |cast| {
+            cast.verdict == Verdict::Approve
+                && cast.approver == person
+                && !retracted.contains(&(person, cast.digest))
+        })
+    }
+
+    /// Whether an approval is as strong as the newest requirement wants it.
+    pub(crate) fn suffices(&self, cast: &Cast) -> bool {
+        self.policy
+            .as_ref()
+            .is_none_or(|policy| cast.assurance >= policy.requirement.assurance)
+    }
+
+    /// The decisions that count: a requirement that grew since leaves approvals standing that no longer do.
+    fn counting(&self) -> impl Iterator<Item = &Cast> + Clone {
+        self.standing()
+            .filter(|cast| cast.verdict != Verdict::Approve || self.suffices(cast))
+    }
+
+    /// Whether the accepted begin was under this fence.
+    fn runs_under(&self, fence: u64) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.fence == fence)
+    }
+
+    /// The first end without a run stands; there is none after begin.
+    fn close(&mut self, closed: Closed) {
+        if self.begun.is_none() {
+            self.closed.get_or_insert(closed);
+        }
     }
 
     fn ours(&self, kind: Kind, proposal: ProposalId) -> Result<(), FoldError> {
@@ -410,18 +466,31 @@ impl ProposalState {
 
     fn policy(&mut self, at: UnixMillis, evaluation: Evaluation) -> Result<(), FoldError> {
         self.ours(Kind::Evaluation, evaluation.proposal)?;
-        self.policy = Some(PolicySays {
+        let newest = PolicySays {
             decision: evaluation.decision,
             reason: evaluation.reason,
             policies: evaluation.policies,
             requirement: evaluation.requirement,
             at,
+        };
+        self.policy = Some(match self.policy.take() {
+            Some(before) => before.tightened(newest),
+            None => newest,
         });
         Ok(())
     }
 
-    fn cast(&mut self, seq: u64, at: UnixMillis, digest: Digest, decision: Decision) -> Result<(), FoldError> {
+    fn cast(
+        &mut self,
+        seq: u64,
+        at: UnixMillis,
+        digest: Digest,
+        decision: Decision,
+    ) -> Result<(), FoldError> {
         self.ours(Kind::Decision, decision.proposal)?;
+        if self.decisions.iter().any(|known| known.digest == digest) {
+            return Ok(());
+        }
         // Kept sorted, so that the state is the same whatever order the set arrived in.
         let cast = Cast {
             at,
@@ -445,6 +514,14 @@ impl ProposalState {
 
     fn end(&mut self, at: UnixMillis, digest: Digest, receipt: Receipt) -> Result<(), FoldError> {
         self.ours(Kind::Receipt, receipt.proposal)?;
+        let settled = self
+            .ended
+            .as_ref()
+            .is_some_and(|ended| ended.outcome != Outcome::Unknown);
+        // Only an unknown outcome can still be told (design §5); a late receipt that contradicts a known one is an alarm.
+        if settled || !self.runs_under(receipt.fence) {
+            return Ok(());
+        }
         self.ended = Some(Ended {
             at,
             outcome: receipt.outcome,
@@ -490,11 +567,7 @@ pub fn merge<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone, need: u32) -
 
 /// The earliest standing approval of each person that the person has not taken back.
 fn approvals<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone) -> BTreeMap<UserId, &'a Cast> {
-    let retracted: Vec<_> = decisions
-        .clone()
-        .filter(|cast| cast.verdict == Verdict::Retract)
-        .filter_map(|cast| Some((cast.approver, cast.retracts?)))
-        .collect();
+    let retracted = retracted(decisions.clone());
     let mut first: BTreeMap<UserId, &Cast> = BTreeMap::new();
     for cast in decisions.filter(|cast| cast.verdict == Verdict::Approve) {
         if retracted.contains(&(cast.approver, cast.digest)) {
@@ -506,6 +579,14 @@ fn approvals<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone) -> BTreeMap<
             .or_insert(cast);
     }
     first
+}
+
+/// What was taken back, by whom: nobody takes back what another person decided.
+fn retracted<'a>(decisions: impl Iterator<Item = &'a Cast>) -> Vec<(UserId, Digest)> {
+    decisions
+        .filter(|cast| cast.verdict == Verdict::Retract)
+        .filter_map(|cast| Some((cast.approver, cast.retracts?)))
+        .collect()
 }
 
 /// How long a proposal can be decided unless its proposer or policy says less (design §4).

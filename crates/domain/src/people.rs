@@ -113,7 +113,8 @@ impl People {
         match record.kind {
             Kind::Genesis => {
                 let genesis: Genesis = record.body()?;
-                self.tenant = Some(Tenant {
+                // A journal has one. Another could make a company solo again.
+                self.tenant.get_or_insert(Tenant {
                     id: genesis.tenant,
                     name: genesis.name,
                     mode: genesis.mode,

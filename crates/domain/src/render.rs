@@ -4,7 +4,12 @@
 //! server, which makes the view again and compares. INVARIANT: every argument that will run is in the view; an
 //! argument that the manifest does not mention is shown raw.
 
+mod marks;
+mod visible;
+
 use serde::{Deserialize, Serialize};
+
+pub use visible::{Span, Spans, flat, visible};
 
 use crate::{
     Digest, UnixMillis,
@@ -46,24 +51,6 @@ pub struct View {
     /// The proposer's own words, unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untrusted: Option<UntrustedView>,
-}
-
-/// Text from outside with everything invisible or misleading made visible.
-pub type Spans = Vec<Span>;
-
-/// A run of text.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    content = "text",
-    rename_all = "snake_case",
-    deny_unknown_fields
-)]
-pub enum Span {
-    /// As written.
-    Plain(String),
-    /// Stands for characters that would not be seen or would change how others are seen: `U+202E`.
-    Escape(String),
 }
 
 /// One block of the card.
@@ -164,6 +151,8 @@ pub enum RenderError {
     Connection,
     #[error("the preview is about another proposal")]
     Preview,
+    #[error("the arguments are not an object")]
+    Arguments,
     #[error(transparent)]
     Canonical(#[from] canonical::Error),
 }
@@ -183,7 +172,7 @@ impl View {
 /// `digest` is the proposal record's. The caller has checked `proposal`, `preview` and `connection` against the journal.
 ///
 /// # Errors
-/// When manifest, connection or preview are not those that the proposal names.
+/// When manifest, connection or preview are not those that the proposal names, or the arguments have no names.
 pub fn render(
     proposal: &Proposal,
     digest: Digest,
@@ -198,8 +187,7 @@ pub fn render(
     if preview.is_some_and(|preview| preview.proposal != proposal.id || preview.proposal_digest != digest) {
         return Err(RenderError::Preview);
     }
-    let empty = Object::new();
-    let args = proposal.args.as_object().unwrap_or(&empty);
+    let args = proposal.args.as_object().ok_or(RenderError::Arguments)?;
     Ok(View {
         body: body(args, manifest, connection),
         confirm: confirm(args, manifest, digest),
@@ -224,7 +212,7 @@ pub fn render(
             .map(|reason| visible(reason))
             .collect(),
         sentence: sentence(&manifest.sentence, args),
-        tool: format!("{} {}", manifest.title, manifest.version),
+        tool: shown(&format!("{} {}", manifest.title, manifest.version)),
         untrusted: (!proposal.untrusted.is_empty()).then(|| UntrustedView {
             evidence: proposal
                 .untrusted
@@ -235,7 +223,7 @@ pub fn render(
                     value: visible(&item.value),
                 })
                 .collect(),
-            note: proposal.untrusted.note.as_deref().map(lines).unwrap_or_default(),
+            note: proposal.untrusted.note.as_deref().map(prose).unwrap_or_default(),
         }),
     })
 }
@@ -248,64 +236,26 @@ pub fn sentence(template: &str, args: &Object) -> Spans {
         let Some((name, after)) = after.split_once('}') else {
             break;
         };
-        push_plain(&mut spans, before);
-        for span in visible(&brief(args.get(name))) {
-            match span {
-                Span::Plain(text) => push_plain(&mut spans, &text),
-                escape @ Span::Escape(_) => spans.push(escape),
-            }
-        }
+        push(&mut spans, before);
+        push(&mut spans, &brief(args.get(name)));
         rest = after;
     }
-    push_plain(&mut spans, rest);
+    push(&mut spans, rest);
     spans
 }
 
-/// Makes untrusted text harmless to look at: control and format characters, bidirectional overrides, zero-width,
-/// tag and private-use characters, and piled-up combining marks become [`Span::Escape`]. Nothing is dropped.
-pub fn visible(text: &str) -> Spans {
-    let mut spans = Spans::new();
-    let mut plain = String::new();
-    let mut marks = 0;
-    for c in text.chars() {
-        marks = if is_combining(c) { marks + 1 } else { 0 };
-        if is_deceptive(c) || marks > 2 {
-            if !plain.is_empty() {
-                spans.push(Span::Plain(core::mem::take(&mut plain)));
-            }
-            spans.push(Span::Escape(format!("U+{:04X}", u32::from(c))));
-        } else {
-            plain.push(c);
+fn push(spans: &mut Spans, text: &str) {
+    for span in visible(text) {
+        match (spans.last_mut(), span) {
+            (Some(Span::Plain(last)), Span::Plain(text)) => last.push_str(&text),
+            (_, span) => spans.push(span),
         }
     }
-    if !plain.is_empty() {
-        spans.push(Span::Plain(plain));
-    }
-    spans
 }
 
-/// Spans as one plain string, escapes in their visible form: for search, notifications and logs.
-pub fn flat(spans: &[Span]) -> String {
-    let mut text = String::new();
-    for span in spans {
-        match span {
-            Span::Plain(plain) => text.push_str(plain),
-            Span::Escape(code) => {
-                text.push('⟦');
-                text.push_str(code);
-                text.push('⟧');
-            }
-        }
-    }
-    text
-}
-
-fn push_plain(spans: &mut Spans, text: &str) {
-    match spans.last_mut() {
-        Some(Span::Plain(last)) => last.push_str(text),
-        Some(Span::Escape(_)) | None if !text.is_empty() => spans.push(Span::Plain(text.to_owned())),
-        Some(Span::Escape(_)) | None => {}
-    }
+/// Text in a place of the card that holds a string: harmless to look at all the same.
+fn shown(text: &str) -> String {
+    flat(&visible(text))
 }
 
 /// How much of one value the sentence carries, in characters.
@@ -355,25 +305,39 @@ fn raw(value: &Value) -> String {
 }
 
 fn lines(text: &str) -> Vec<Spans> {
-    text.split('\n')
-        .map(|line| visible(line.strip_suffix('\r').unwrap_or(line)))
-        .collect()
+    text.split('\n').map(visible).collect()
 }
 
+/// Lines of a text for people: CR LF ends one as LF does. A CR anywhere else is shown.
+fn prose(text: &str) -> Vec<Spans> {
+    lines(&text.replace("\r\n", "\n"))
+}
+
+/// Names with values; what has no name, or nothing in it, stands there as a value.
 fn pairs(value: &Value) -> Vec<Pair> {
-    match value {
-        Value::Object(object) => object
+    let named = |object: &Object| -> Vec<Pair> {
+        object
             .iter()
             .map(|(name, value)| Pair {
                 name: visible(name),
                 value: visible(&raw(value)),
             })
+            .collect()
+    };
+    let unnamed = |value: &Value| Pair {
+        name: Spans::new(),
+        value: visible(&raw(value)),
+    };
+    match value {
+        Value::Object(object) => named(object),
+        Value::Array(items) => items
+            .iter()
+            .flat_map(|item| match item.as_object() {
+                Some(object) if !object.is_empty() => named(object),
+                Some(_) | None => vec![unnamed(item)],
+            })
             .collect(),
-        Value::Array(items) => items.iter().flat_map(pairs).collect(),
-        other @ (Value::Null | Value::Bool(_) | Value::Integer(_) | Value::String(_)) => vec![Pair {
-            name: Spans::new(),
-            value: visible(&raw(other)),
-        }],
+        other @ (Value::Null | Value::Bool(_) | Value::Integer(_) | Value::String(_)) => vec![unnamed(other)],
     }
 }
 
@@ -399,17 +363,17 @@ fn body(args: &Object, manifest: &Manifest, connection: Option<&Connection>) -> 
     let unnamed = args
         .iter()
         .filter(|(name, _)| !manifest.card.iter().any(|field| field.arg == *name))
-        .map(|(name, value)| code(name.to_owned(), &raw(value)));
+        .map(|(name, value)| code(shown(name), &raw(value)));
     named.chain(unnamed).collect()
 }
 
 fn node(field: &CardField, value: &Value, connection: Option<&Connection>) -> Node {
-    let label = field.label.clone();
+    let label = shown(&field.label);
     match (field.shape, value) {
         (Shape::Text, Value::String(text)) => Node::Text {
             characters: characters(text),
             label,
-            lines: lines(text),
+            lines: prose(text),
         },
         (Shape::Code, Value::String(text)) => code(label, text),
         (Shape::Recipients, Value::String(address)) => Node::Recipients {
@@ -478,9 +442,10 @@ fn confirm(args: &Object, manifest: &Manifest, digest: Digest) -> Confirm {
                 raw(one)
             }
         };
-        let label = manifest.card.iter().find(|field| field.arg == arg)?.label.clone();
+        let label = shown(&manifest.card.iter().find(|field| field.arg == arg)?.label);
         // What a person cannot see or type exactly cannot be asked for.
-        let plain = matches!(visible(&text).as_slice(), [Span::Plain(_)]) && text.is_ascii();
+        let exact = text.trim() == text && !text.contains("  ");
+        let plain = matches!(visible(&text).as_slice(), [Span::Plain(_)]) && text.is_ascii() && exact;
         (plain && text.len() <= BRIEF).then_some(Confirm::Type { label, text })
     });
     typed.unwrap_or_else(|| {
@@ -489,23 +454,4 @@ fn confirm(args: &Object, manifest: &Manifest, digest: Digest) -> Confirm {
             number: 10 + u32::from(u16::from_be_bytes([first, second])) % 90,
         }
     })
-}
-
-/// Characters that are invisible or alter how their neighbours look: Unicode categories Cc, Cf, Zl, Zp, Co, the
-/// default-ignorable code points, and spaces other than U+0020.
-fn is_deceptive(c: char) -> bool {
-    matches!(c,
-        '\u{0000}'..='\u{001F}' | '\u{007F}'..='\u{00A0}' | '\u{00AD}' | '\u{034F}' | '\u{0600}'..='\u{0605}'
-        | '\u{061C}' | '\u{06DD}' | '\u{070F}' | '\u{0890}'..='\u{0891}' | '\u{08E2}' | '\u{115F}'..='\u{1160}'
-        | '\u{1680}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2000}'..='\u{200F}'
-        | '\u{2028}'..='\u{202F}' | '\u{205F}'..='\u{206F}' | '\u{2800}' | '\u{3000}' | '\u{3164}'
-        | '\u{E000}'..='\u{F8FF}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFD}'
-        | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
-        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{F0000}'..='\u{10FFFF}')
-}
-
-/// The common blocks of combining marks.
-fn is_combining(c: char) -> bool {
-    matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
-        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }

@@ -67,9 +67,11 @@ impl FromStr for UnixMillis {
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
         let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTime)?;
         let millis = Self(time.as_millisecond());
-        let bytes = text.as_bytes();
-        let shape = bytes.len() == 24 && bytes[10] == b'T' && bytes[19] == b'.' && bytes[23] == b'Z';
-        if shape { Ok(millis) } else { Err(InvalidTime) }
+        if millis.to_string() == text {
+            Ok(millis)
+        } else {
+            Err(InvalidTime)
+        }
     }
 }
 
@@ -99,6 +101,7 @@ mod tests {
             "2026-11-22T13:26:48.12Z",
             "2026-11-22T14:26:48.120+01:00",
             "2026-11-22 13:26:48.120Z",
+            "2026-11-22T13:26:60.120Z",
         ] {
             assert_eq!(
                 other.parse::<UnixMillis>(),

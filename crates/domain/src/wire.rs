@@ -538,13 +538,21 @@ pub struct InviteRequest {
 }
 
 /// Answer to an invitation. The secret is shown once and stored hashed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Invited {
     pub invite_id: InviteId,
     pub secret: String,
     pub expires_at: UnixMillis,
+}
+
+impl core::fmt::Debug for Invited {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Invited")
+            .field("invite_id", &self.invite_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `GET /api/invites`

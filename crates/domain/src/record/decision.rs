@@ -36,12 +36,12 @@ pub struct Decision {
     pub nonce: Nonce,
     /// Whether the device had no connection to the tenant when the person decided.
     pub offline: bool,
-    /// Digest of the device's previous record; absent in its first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Digest>,
     /// The preview that was on the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Digest>,
+    /// Digest of the device's previous record; absent in its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
     pub proposal: ProposalId,
     pub proposal_digest: Digest,
     /// Version of the renderer that made the card.

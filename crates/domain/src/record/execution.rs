@@ -1,6 +1,6 @@
 //! What ran, and how it ended.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::{Body, Holder, Kind, Nonce, proposal::subject};
 use crate::{
@@ -102,20 +102,45 @@ pub struct Failure {
 }
 
 /// What a `local` tool changes.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// A task in the tenant's own list.
     TaskCreated {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         description: Option<String>,
         /// A calendar date, `2026-11-30`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         due_date: Option<String>,
         id: TaskId,
         priority: TaskPriority,
         title: String,
     },
+}
+
+impl Serialize for Effect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self::TaskCreated {
+            description,
+            due_date,
+            id,
+            priority,
+            title,
+        } = self;
+        let absent = usize::from(description.is_none()) + usize::from(due_date.is_none());
+        let mut fields = serializer.serialize_struct("Effect", 6 - absent)?;
+        if let Some(description) = description {
+            fields.serialize_field("description", description)?;
+        }
+        if let Some(due_date) = due_date {
+            fields.serialize_field("due_date", due_date)?;
+        }
+        fields.serialize_field("id", id)?;
+        fields.serialize_field("kind", "task_created")?;
+        fields.serialize_field("priority", priority)?;
+        fields.serialize_field("title", title)?;
+        fields.end()
+    }
 }
 
 /// How pressing a task is.

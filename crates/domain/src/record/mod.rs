@@ -1,7 +1,8 @@
 //! Records: what a journal entry's body says. One file per family; each kind has one canonical JSON form.
 //!
 //! A body is stored and signed as bytes and named only by its digest (SHA-256 over the DSSE PAE). Struct fields are
-//! declared in canonical order, so writing one needs no re-ordering; nothing depends on that but speed.
+//! declared in canonical order, and the enums in them write themselves in it, so writing one needs no re-ordering;
+//! nothing depends on that but speed.
 
 mod decision;
 mod execution;
@@ -11,7 +12,7 @@ mod tenant;
 
 use core::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct as _};
 
 pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
 pub use execution::{Begin, Effect, Executor, Failure, Lapse, Outcome, Receipt, TaskPriority};
@@ -286,7 +287,7 @@ impl<'de> Deserialize<'de> for Nonce {
 }
 
 /// Who did something: the credential's owner, never what a body claims.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Actor {
     /// A signed-in person.
@@ -295,6 +296,30 @@ pub enum Actor {
     Agent(crate::id::AgentId),
     /// The tenant server by itself.
     Server,
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::User(id) => write_tagged("user", Some(id), serializer),
+            Self::Agent(id) => write_tagged("agent", Some(id), serializer),
+            Self::Server => write_tagged::<crate::id::UserId, S>("server", None, serializer),
+        }
+    }
+}
+
+/// Writes what serde reads with `tag = "kind", content = "id"`. Serde itself writes the tag first, out of order.
+fn write_tagged<T: Serialize, S: Serializer>(
+    kind: &'static str,
+    id: Option<&T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("Tagged", 1 + usize::from(id.is_some()))?;
+    if let Some(id) = id {
+        fields.serialize_field("id", id)?;
+    }
+    fields.serialize_field("kind", kind)?;
+    fields.end()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! People, the software that proposes for them, and their devices.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Actor, Body, Kind, Nonce};
+use super::{Actor, Body, Kind, Nonce, write_tagged};
 use crate::{
     Digest, UnixMillis,
     dsse::PublicKey,
@@ -166,7 +166,7 @@ impl Body for Endorse {
 }
 
 /// Who vouched for a new device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Endorsement {
@@ -178,6 +178,17 @@ pub enum Endorsement {
     Admin(UserId),
     /// Somebody with a shell on the server.
     Server,
+}
+
+impl Serialize for Endorsement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::FirstDevice => write_tagged::<DeviceId, S>("first_device", None, serializer),
+            Self::Device(id) => write_tagged("device", Some(id), serializer),
+            Self::Admin(id) => write_tagged("admin", Some(id), serializer),
+            Self::Server => write_tagged::<DeviceId, S>("server", None, serializer),
+        }
+    }
 }
 
 /// A device's key leaves service at once.

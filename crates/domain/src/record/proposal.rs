@@ -1,8 +1,8 @@
 //! What is proposed, what policy said of it, what its holder previewed, and how it ends without running.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{Actor, Assurance, Body, Kind, Nonce};
+use super::{Actor, Assurance, Body, Kind, Nonce, write_tagged};
 use crate::{
     Digest, Millis, UnixMillis,
     canonical::Value,
@@ -77,7 +77,7 @@ pub struct ConnectionRef {
 }
 
 /// Who holds a connection's secret, and so previews and executes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Holder {
@@ -85,6 +85,15 @@ pub enum Holder {
     Tenant,
     /// One enrolled device.
     Device(DeviceId),
+}
+
+impl Serialize for Holder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Tenant => write_tagged::<DeviceId, S>("tenant", None, serializer),
+            Self::Device(id) => write_tagged("device", Some(id), serializer),
+        }
+    }
 }
 
 /// Who proposed, as the credential says.
@@ -291,13 +300,30 @@ impl Body for Preview {
 }
 
 /// Whether there is anything to see beforehand.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PreviewOutcome {
     /// The effect as the target would see it, in the tool's own form.
     Shown { content: Value },
     /// None could be made; the risk goes one step up.
     Unavailable { reason: String },
+}
+
+impl Serialize for PreviewOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("PreviewOutcome", 2)?;
+        match self {
+            Self::Shown { content } => {
+                fields.serialize_field("content", content)?;
+                fields.serialize_field("kind", "shown")?;
+            }
+            Self::Unavailable { reason } => {
+                fields.serialize_field("kind", "unavailable")?;
+                fields.serialize_field("reason", reason)?;
+            }
+        }
+        fields.end()
+    }
 }
 
 /// The proposer, or the person it acts for, takes the proposal back.

@@ -1,0 +1,22 @@
+//! The rules as stories and properties: what may count, what may run, what a person sees.
+
+// Helpers of tests are tests to clippy too.
+#![cfg(test)]
+
+mod answers;
+mod authority;
+mod bodies;
+mod card;
+mod cards;
+mod characters;
+mod decisions;
+mod forgery;
+mod merge;
+mod people;
+mod prefixes;
+mod proposals;
+mod reasons;
+mod samples;
+mod scene;
+mod support;
+mod wire;
