@@ -90,14 +90,26 @@ pub(crate) struct Tenants(RwLock<BTreeMap<TenantId, Tenant>>);
 
 impl Tenants {
     pub(crate) fn get(&self, id: TenantId) -> Option<Tenant> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Tenant> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn insert(&self, tenant: Tenant) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.id(), tenant);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(tenant.id(), tenant);
     }
 }

@@ -17,10 +17,22 @@ pub fn views(registry: &Registry, tenant: &Tenant, bodies: &ProposalBodies) -> R
     let people = tenant.people();
     let named = bodies.proposal.connection.as_ref();
     let connection: Option<&Connection> = named.and_then(|named| people.connections.get(&named.id));
-    let Some(manifest) = registry.manifest(bodies.stored.state.manifest) else { return Ok(Views::new()) };
+    let Some(manifest) = registry.manifest(bodies.stored.state.manifest) else {
+        return Ok(Views::new());
+    };
     let digest = bodies.stored.state.digest;
-    match render(&bodies.proposal, digest, bodies.preview.as_ref(), manifest, connection) {
-        Ok(view) => Ok(vec![(RENDERER, view.digest().map_err(|error| StoreError::Damaged(error.to_string()))?)]),
+    match render(
+        &bodies.proposal,
+        digest,
+        bodies.preview.as_ref(),
+        manifest,
+        connection,
+    ) {
+        Ok(view) => Ok(vec![(
+            RENDERER,
+            view.digest()
+                .map_err(|error| StoreError::Damaged(error.to_string()))?,
+        )]),
         Err(error) => {
             tracing::debug!(proposal = %bodies.proposal.id, "No card: {error}");
             Ok(Views::new())

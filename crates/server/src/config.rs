@@ -18,7 +18,12 @@ pub struct Config {
 impl Config {
     /// On loopback, by the machine's clock.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), hosts: Vec::new(), transport: Transport::Loopback, clock: Arc::new(SystemClock) }
+        Self {
+            data: data.into(),
+            hosts: Vec::new(),
+            transport: Transport::Loopback,
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use countersign_domain::{
 use countersign_tools::{
     Registry,
     executor::{
-        Approval, BeginAnswer, Beginning, Completion, Drift, ExecuteError, Intent, Interrupted, Leased, Ledger,
-        LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
+        Approval, BeginAnswer, Beginning, Completion, Drift, ExecuteError, Intent, Interrupted, Leased,
+        Ledger, LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
     },
 };
 use secrecy::SecretString;
@@ -62,7 +62,9 @@ pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::R
     tenant.lapse().await?;
     let manifests: Arc<[Digest]> = registry.manifests().map(|(digest, _)| digest).collect();
     loop {
-        let claimed = tenant.claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE).await?;
+        let claimed = tenant
+            .claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE)
+            .await?;
         if claimed.leases.is_empty() {
             return Ok(claimed.next_due);
         }
@@ -77,10 +79,22 @@ pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::R
 }
 
 async fn run_one(tenant: &Tenant, registry: &Registry, lease: Lease) -> anyhow::Result<()> {
-    let Some(stored) = tenant.proposal(lease.proposal_id).await? else { return Ok(()) };
-    let Ok(authority) = Authority::of(&stored.state, tenant.now()) else { return Ok(()) };
-    let ledger = Books { tenant: tenant.clone() };
-    let outcome = execute(Leased::new(authority, lease.fence, Holder::Tenant), &ledger, registry, &NoSecrets).await;
+    let Some(stored) = tenant.proposal(lease.proposal_id).await? else {
+        return Ok(());
+    };
+    let Ok(authority) = Authority::of(&stored.state, tenant.now()) else {
+        return Ok(());
+    };
+    let ledger = Books {
+        tenant: tenant.clone(),
+    };
+    let outcome = execute(
+        Leased::new(authority, lease.fence, Holder::Tenant),
+        &ledger,
+        registry,
+        &NoSecrets,
+    )
+    .await;
     if let Err(ExecuteError::Complete(completion, _)) = &outcome {
         // The call is over: the receipt is given again, never the call.
         ledger.complete(completion).await?;
@@ -92,9 +106,13 @@ async fn run_one(tenant: &Tenant, registry: &Registry, lease: Lease) -> anyhow::
 
 /// After a restart: what had begun here and has no receipt gets one that says what is known.
 async fn settle_interrupted(tenant: &Tenant) -> anyhow::Result<()> {
-    let ledger = Books { tenant: tenant.clone() };
+    let ledger = Books {
+        tenant: tenant.clone(),
+    };
     for (stored, intent) in tenant.interrupted().await? {
-        let Some(begun) = stored.state.begun.clone() else { continue };
+        let Some(begun) = stored.state.begun.clone() else {
+            continue;
+        };
         let intent: Option<Intent> = intent.map(|text| serde_json::from_str(&text)).transpose()?;
         let interrupted = Interrupted {
             proposal: stored.state.id,
@@ -125,37 +143,67 @@ impl Ledger for Books {
         let evidence = self.tenant.evidence(proposal).await.map_err(LedgerError::new)?;
         let people = self.tenant.people();
         let connection = evidence.stored.state.connection.as_ref();
-        let connection = connection.and_then(|named| people.connections.get(&named.id)).cloned();
+        let connection = connection
+            .and_then(|named| people.connections.get(&named.id))
+            .cloned();
         let key = |record: &Record| {
             let device = record.body::<Decision>().ok()?.device?;
             Some(people.devices.get(&device)?.key.clone())
         };
-        let approvals = evidence.decisions.into_iter().map(|record| Approval { key: key(&record), record }).collect();
-        Ok(StoredBytes { proposal: evidence.proposal, connection, approvals })
+        let approvals = evidence
+            .decisions
+            .into_iter()
+            .map(|record| Approval {
+                key: key(&record),
+                record,
+            })
+            .collect();
+        Ok(StoredBytes {
+            proposal: evidence.proposal,
+            connection,
+            approvals,
+        })
     }
 
     async fn refuse(&self, proposal: ProposalId, _fence: u64, drift: &Drift) -> Result<(), LedgerError> {
-        self.tenant.refuse(proposal, drift.to_string()).await.map_err(LedgerError::new)
+        self.tenant
+            .refuse(proposal, drift.to_string())
+            .await
+            .map_err(LedgerError::new)
     }
 
     async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {
         let begin = beginning.record(random::nonce(), None);
         let record = Record::unsigned(&begin).map_err(LedgerError::new)?;
-        let answer = self.tenant.begin(Arc::new(record), Arc::new(begin)).await.map_err(LedgerError::new)?;
+        let answer = self
+            .tenant
+            .begin(Arc::new(record), Arc::new(begin))
+            .await
+            .map_err(LedgerError::new)?;
         Ok(answer.map_or_else(refused, |_| BeginAnswer::Begun))
     }
 
     async fn intend(&self, intent: &Intent) -> Result<(), LedgerError> {
         let text = serde_json::to_string(intent).map_err(LedgerError::new)?;
-        let answer = self.tenant.intend(intent.proposal, intent.fence, text).await.map_err(LedgerError::new)?;
+        let answer = self
+            .tenant
+            .intend(intent.proposal, intent.fence, text)
+            .await
+            .map_err(LedgerError::new)?;
         answer.map_err(|refusal| LedgerError::new(format!("{refusal:?}")))
     }
 
     async fn complete(&self, completion: &Completion) -> Result<(), LedgerError> {
         let receipt = completion.record(random::nonce(), None);
         let record = Record::unsigned(&receipt).map_err(LedgerError::new)?;
-        let answer = self.tenant.complete(Arc::new(record), Arc::new(receipt)).await.map_err(LedgerError::new)?;
-        answer.map(|_| ()).map_err(|refusal| LedgerError::new(format!("{refusal:?}")))
+        let answer = self
+            .tenant
+            .complete(Arc::new(record), Arc::new(receipt))
+            .await
+            .map_err(LedgerError::new)?;
+        answer
+            .map(|_| ())
+            .map_err(|refusal| LedgerError::new(format!("{refusal:?}")))
     }
 
     async fn apply_local(
@@ -167,8 +215,15 @@ impl Ledger for Books {
         let receipt = completion.record(random::nonce(), None);
         let begun = Record::unsigned(&begin).map_err(LedgerError::new)?;
         let ended = Record::unsigned(&receipt).map_err(LedgerError::new)?;
-        let (begun, ended) = ((Arc::new(begun), Arc::new(begin)), (Arc::new(ended), Arc::new(receipt)));
-        let answer = self.tenant.run_local(begun, ended).await.map_err(LedgerError::new)?;
+        let (begun, ended) = (
+            (Arc::new(begun), Arc::new(begin)),
+            (Arc::new(ended), Arc::new(receipt)),
+        );
+        let answer = self
+            .tenant
+            .run_local(begun, ended)
+            .await
+            .map_err(LedgerError::new)?;
         Ok(answer.map_or_else(refused, |_| BeginAnswer::Begun))
     }
 }
@@ -181,9 +236,10 @@ fn refused(refusal: RunRefusal) -> BeginAnswer {
         RunRefusal::Held(_) => "held",
         RunRefusal::DigestMismatch => "digest_mismatch",
     };
-    BeginAnswer::Refused { reason: reason.to_owned() }
+    BeginAnswer::Refused {
+        reason: reason.to_owned(),
+    }
 }
-
 
 /// The server holds no connection yet, so there is no secret that a call of its own could need.
 struct NoSecrets;

@@ -7,12 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use countersign_domain::{
-    Millis, UnixMillis,
-    canonical::Object,
-    id::TenantId,
-    wire::CheckStatus,
-};
+use countersign_domain::{Millis, UnixMillis, canonical::Object, id::TenantId, wire::CheckStatus};
 use countersign_tools::health::{Check, HealthProbe, HealthReport};
 
 use crate::{app::Tenants, clock::Clock, control::Control};
@@ -38,7 +33,13 @@ pub(crate) struct Probe {
 impl Probe {
     pub(crate) fn new(data: PathBuf, clock: Arc<dyn Clock>, control: Control, tenants: Arc<Tenants>) -> Self {
         let started = clock.now();
-        Self { data, clock, started, control, tenants }
+        Self {
+            data,
+            clock,
+            started,
+            control,
+            tenants,
+        }
     }
 
     /// What anybody may know: no tenant, no figure.
@@ -52,7 +53,12 @@ impl Probe {
     fn report(&self, checks: Vec<Check>) -> HealthReport {
         HealthReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            environment: if cfg!(debug_assertions) { "development" } else { "production" }.to_owned(),
+            environment: if cfg!(debug_assertions) {
+                "development"
+            } else {
+                "production"
+            }
+            .to_owned(),
             uptime: self.clock.now().since(self.started),
             checks,
         }
@@ -61,14 +67,20 @@ impl Probe {
     async fn journal(&self, tenant: TenantId) -> Check {
         let began = self.clock.now();
         let Some(tenant) = self.tenants.get(tenant) else {
-            return timed("journal", Err("The tenant's store is closed".to_owned()), Millis(0));
+            return timed(
+                "journal",
+                Err("The tenant's store is closed".to_owned()),
+                Millis(0),
+            );
         };
         let head = tenant.head();
         // The newest entry is read back and compared with its digest.
         let newest = tenant.record_at(head.size).await;
         let answer = newest.map(|_| ()).map_err(|error| error.to_string());
         let mut check = timed("journal", answer, self.clock.now().since(began));
-        check.details.insert("entries", i64::try_from(head.size).unwrap_or(i64::MAX));
+        check
+            .details
+            .insert("entries", i64::try_from(head.size).unwrap_or(i64::MAX));
         check
     }
 }
@@ -92,15 +104,26 @@ fn timed(name: &str, answer: Result<(), String>, took: Millis) -> Check {
         Ok(()) if took > SLOW => (CheckStatus::Warn, Some("It answers slowly".to_owned())),
         Ok(()) => (CheckStatus::Pass, None),
     };
-    Check { name: name.to_owned(), status, response_time: Some(took), message, details: Object::new() }
+    Check {
+        name: name.to_owned(),
+        status,
+        response_time: Some(took),
+        message,
+        details: Object::new(),
+    }
 }
 
 fn disk(data: &Path) -> Check {
     let space = rustix::fs::statvfs(data).map(|stat| {
         let size = stat.f_frsize;
-        (stat.f_bavail.saturating_mul(size), stat.f_blocks.saturating_mul(size))
+        (
+            stat.f_bavail.saturating_mul(size),
+            stat.f_blocks.saturating_mul(size),
+        )
     });
-    let Ok((free, total)) = space else { return unknown("disk") };
+    let Ok((free, total)) = space else {
+        return unknown("disk");
+    };
     let status = match free {
         ..DISK_FULL => CheckStatus::Fail,
         DISK_FULL..DISK_LOW => CheckStatus::Warn,
@@ -108,7 +131,13 @@ fn disk(data: &Path) -> Check {
     };
     let message = (status != CheckStatus::Pass).then(|| "The disk is nearly full".to_owned());
     let details = Object::from_iter([("freeMB", mib(free)), ("totalMB", mib(total))]);
-    Check { name: "disk".to_owned(), status, response_time: None, message, details }
+    Check {
+        name: "disk".to_owned(),
+        status,
+        response_time: None,
+        message,
+        details,
+    }
 }
 
 /// From `/proc`: where there is none, the answer is that it is not known.
@@ -120,12 +149,20 @@ fn memory() -> Check {
     };
     let used = kib("/proc/self/status", "VmRSS:").map(|kib| kib * 1024);
     let available = kib("/proc/meminfo", "MemAvailable:").map(|kib| kib * 1024);
-    let (Some(used), Some(available)) = (used, available) else { return unknown("memory") };
+    let (Some(used), Some(available)) = (used, available) else {
+        return unknown("memory");
+    };
     let low = available < MEMORY_LOW;
     let status = if low { CheckStatus::Warn } else { CheckStatus::Pass };
     let message = low.then(|| "The machine is short of memory".to_owned());
     let details = Object::from_iter([("usedMB", mib(used)), ("availableMB", mib(available))]);
-    Check { name: "memory".to_owned(), status, response_time: None, message, details }
+    Check {
+        name: "memory".to_owned(),
+        status,
+        response_time: None,
+        message,
+        details,
+    }
 }
 
 fn unknown(name: &str) -> Check {

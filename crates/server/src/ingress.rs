@@ -8,9 +8,7 @@ use countersign_domain::{
     fold::DEFAULT_LIFETIME,
     id::ProposalId,
     intent::{self, Intent, StructuredCall},
-    record::{
-        Connection, ConnectionRef, Evaluation, Phase, Proposal, Proposer, ToolRef, Untrusted,
-    },
+    record::{Connection, ConnectionRef, Evaluation, Phase, Proposal, Proposer, ToolRef, Untrusted},
     render, wire,
 };
 use countersign_policy::{Call, Policy};
@@ -30,7 +28,9 @@ pub struct Rules {
 
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules").field("registry", &self.registry).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,7 +42,12 @@ pub enum Understood {
     /// The tool is not registered.
     NoTool,
     /// It is stored, by this call or an earlier one.
-    Stored { call: wire::ProposedCall, policy: wire::PolicyAnswer, stored: Box<Stored>, created: bool },
+    Stored {
+        call: wire::ProposedCall,
+        policy: wire::PolicyAnswer,
+        stored: Box<Stored>,
+        created: bool,
+    },
 }
 
 /// Why a request was refused.
@@ -63,7 +68,10 @@ pub enum ProposeError {
 
 impl ProposeError {
     fn field(field: &str, message: impl Into<String>) -> Self {
-        Self::Field { field: field.to_owned(), message: message.into() }
+        Self::Field {
+            field: field.to_owned(),
+            message: message.into(),
+        }
     }
 
     fn missing(field: &str) -> Self {
@@ -98,8 +106,12 @@ impl Rules {
         idempotency_key: Option<&str>,
     ) -> Result<Understood, ProposeError> {
         check_limits(&request, tenant.now())?;
-        let Some(wanted) = wanted(tenant, &proposer, &request)? else { return Ok(Understood::NoIntent) };
-        let Some(tool) = self.registry.get(&wanted.tool) else { return Ok(Understood::NoTool) };
+        let Some(wanted) = wanted(tenant, &proposer, &request)? else {
+            return Ok(Understood::NoIntent);
+        };
+        let Some(tool) = self.registry.get(&wanted.tool) else {
+            return Ok(Understood::NoTool);
+        };
         let connection = choose_connection(tenant, tool.manifest(), request.connection)?;
         let known = tenant.known_recipients(addresses(&wanted.input)).await?;
         let ingress = self
@@ -111,16 +123,36 @@ impl Rules {
             input: wanted.input.clone(),
             risk_level: ingress.risk,
         };
-        let new = self.make(tenant, proposer, request, ingress, connection.as_ref(), wanted, idempotency_key)?;
+        let new = self.make(
+            tenant,
+            proposer,
+            request,
+            ingress,
+            connection.as_ref(),
+            wanted,
+            idempotency_key,
+        )?;
         let (stored, created) = tenant.propose(new).await?.map_err(ProposeError::Refused)?;
         // The answer says what is stored, also when an earlier call stored it.
         let says = stored.state.policy.as_ref();
-        let policy = says.map(|says| wire::PolicyAnswer { decision: says.decision, reason: says.reason.clone() });
-        let policy = policy.ok_or_else(|| StoreError::Damaged("a proposal without an evaluation".to_owned()))?;
-        Ok(Understood::Stored { call, policy, stored: Box::new(stored), created })
+        let policy = says.map(|says| wire::PolicyAnswer {
+            decision: says.decision,
+            reason: says.reason.clone(),
+        });
+        let policy =
+            policy.ok_or_else(|| StoreError::Damaged("a proposal without an evaluation".to_owned()))?;
+        Ok(Understood::Stored {
+            call,
+            policy,
+            stored: Box::new(stored),
+            created,
+        })
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one proposal, each made elsewhere")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of one proposal, each made elsewhere"
+    )]
     fn make(
         &self,
         tenant: &Tenant,
@@ -143,7 +175,11 @@ impl Rules {
         });
         let named = connection.map(|connection| {
             let config = connection.config_digest()?;
-            Ok::<_, canonical::Error>(ConnectionRef { config, holder: connection.holder, id: connection.id })
+            Ok::<_, canonical::Error>(ConnectionRef {
+                config,
+                holder: connection.holder,
+                id: connection.id,
+            })
         });
         let proposal = Proposal {
             args: ingress.args,
@@ -154,7 +190,10 @@ impl Rules {
             id: ProposalId::from_uuid(random::uuid()),
             nonce: random::nonce(),
             not_before: None,
-            proposer: Proposer { run: request.run, ..proposer },
+            proposer: Proposer {
+                run: request.run,
+                ..proposer
+            },
             retry_of: request.retry_of,
             risk: ingress.risk,
             risk_reasons: ingress.reasons,
@@ -165,7 +204,10 @@ impl Rules {
                 manifest: ingress.manifest_digest,
                 version: ingress.manifest.version.clone(),
             },
-            untrusted: Untrusted { evidence: request.evidence, note: request.note },
+            untrusted: Untrusted {
+                evidence: request.evidence,
+                note: request.note,
+            },
         };
         let record = Record::unsigned(&proposal).map_err(too_large)?;
         let evaluation = Record::unsigned(&Evaluation {
@@ -192,16 +234,25 @@ impl Rules {
     }
 }
 
-fn wanted(tenant: &Tenant, proposer: &Proposer, request: &wire::Propose) -> Result<Option<Wanted>, ProposeError> {
+fn wanted(
+    tenant: &Tenant,
+    proposer: &Proposer,
+    request: &wire::Propose,
+) -> Result<Option<Wanted>, ProposeError> {
     let tenant = tenant.id().to_string();
     match (&request.text, &request.tool_id) {
         (Some(text), None) if !text.is_empty() && request.input.is_none() => {
-            let Some(intent) = intent::parse(text) else { return Ok(None) };
+            let Some(intent) = intent::parse(text) else {
+                return Ok(None);
+            };
             let key = intent::text_key(&tenant, &proposer.id, &intent, text);
             Ok(Some(from_intent(&intent, key)))
         }
         (None, Some(tool)) => {
-            let input = request.input.clone().ok_or_else(|| ProposeError::missing("input"))?;
+            let input = request
+                .input
+                .clone()
+                .ok_or_else(|| ProposeError::missing("input"))?;
             let key = intent::structured_key(&StructuredCall {
                 actor: &proposer.id,
                 input: &input,
@@ -210,17 +261,26 @@ fn wanted(tenant: &Tenant, proposer: &Proposer, request: &wire::Propose) -> Resu
                 tenant: &tenant,
                 tool,
             });
-            Ok(Some(Wanted { tool: tool.clone(), key: key.map_err(too_large)?, input }))
+            Ok(Some(Wanted {
+                tool: tool.clone(),
+                key: key.map_err(too_large)?,
+                input,
+            }))
         }
-        (Some(_), Some(_)) => {
-            Err(ProposeError::field("text", "Bad Request: Give either 'text' or 'toolId' with 'input', not both"))
-        }
+        (Some(_), Some(_)) => Err(ProposeError::field(
+            "text",
+            "Bad Request: Give either 'text' or 'toolId' with 'input', not both",
+        )),
         (Some(_) | None, None) => Err(ProposeError::missing("text")),
     }
 }
 
 fn from_intent(intent: &Intent, key: String) -> Wanted {
-    Wanted { tool: intent.tool_id().to_owned(), input: intent.input(), key }
+    Wanted {
+        tool: intent.tool_id().to_owned(),
+        input: intent.input(),
+        key,
+    }
 }
 
 /// The proposer's own key where it gave one, else that of what it asks for.
@@ -228,19 +288,29 @@ fn key(proposer: &Proposer, wanted: &Wanted, own: Option<&str>) -> Result<Key, P
     let payload = canonical::to_vec(&wanted.input).map_err(too_large)?;
     let payload = Digest::of_parts(&[wanted.tool.as_bytes(), b"\n", &payload]);
     Ok(match own {
-        Some(own) => Key { key: Digest::of_parts(&[b"http:", proposer.id.as_bytes(), b":", own.as_bytes()]), payload },
+        Some(own) => Key {
+            key: Digest::of_parts(&[b"http:", proposer.id.as_bytes(), b":", own.as_bytes()]),
+            payload,
+        },
         // The same text always asks for the same thing, however its input came to be written.
-        None => Key { key: Digest::of(wanted.key.as_bytes()), payload },
+        None => Key {
+            key: Digest::of(wanted.key.as_bytes()),
+            payload,
+        },
     })
 }
 
 fn check_limits(request: &wire::Propose, now: UnixMillis) -> Result<(), ProposeError> {
-    let long = |text: &Option<String>, most: usize| text.as_ref().is_some_and(|text| text.chars().count() > most);
+    let long =
+        |text: &Option<String>, most: usize| text.as_ref().is_some_and(|text| text.chars().count() > most);
     if long(&request.note, MAX_NOTE) {
         return Err(ProposeError::field("note", "A note has at most 2,000 characters"));
     }
     if long(&request.run, MAX_RUN) {
-        return Err(ProposeError::field("run", "A run's name has at most 128 characters"));
+        return Err(ProposeError::field(
+            "run",
+            "A run's name has at most 128 characters",
+        ));
     }
     let wide = |evidence: &countersign_domain::record::Evidence| {
         evidence.title.chars().count() > MAX_EVIDENCE_TITLE || evidence.value.chars().count() > MAX_NOTE
@@ -254,7 +324,10 @@ fn check_limits(request: &wire::Propose, now: UnixMillis) -> Result<(), ProposeE
     if let Some(at) = request.expires_at
         && (at < now + SHORTEST_LIFE || at > now + LONGEST_LIFE)
     {
-        return Err(ProposeError::field("expiresAt", "A proposal lives from one minute to 30 days"));
+        return Err(ProposeError::field(
+            "expiresAt",
+            "A proposal lives from one minute to 30 days",
+        ));
     }
     Ok(())
 }
@@ -272,31 +345,44 @@ fn choose_connection(
         };
     };
     if let Some(id) = named {
-        let found = people.connections.get(&id).filter(|connection| connection.kind == kind);
+        let found = people
+            .connections
+            .get(&id)
+            .filter(|connection| connection.kind == kind);
         return match found {
             Some(connection) => Ok(Some(connection.clone())),
-            None => Err(ProposeError::field("connection", "There is no such connection for this tool")),
+            None => Err(ProposeError::field(
+                "connection",
+                "There is no such connection for this tool",
+            )),
         };
     }
     let mut fitting = people.connections_of(kind);
     match (fitting.next(), fitting.next()) {
         (Some(only), None) => Ok(Some(only.clone())),
         (None, _) => Err(ProposeError::NoConnection),
-        (Some(_), Some(_)) => {
-            Err(ProposeError::field("connection", "There are several connections for this tool: say which"))
-        }
+        (Some(_), Some(_)) => Err(ProposeError::field(
+            "connection",
+            "There are several connections for this tool: say which",
+        )),
     }
 }
 
 /// Every string that could be an address, in lower case: what the tenant may know already.
 fn addresses(input: &Value) -> Vec<String> {
-    let Some(object) = input.as_object() else { return Vec::new() };
+    let Some(object) = input.as_object() else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     for name in ["to", "cc", "bcc"] {
         match object.get(name) {
             Some(Value::String(address)) => found.push(address.trim().to_lowercase()),
             Some(Value::Array(items)) => {
-                found.extend(items.iter().filter_map(|item| Some(item.as_str()?.trim().to_lowercase())));
+                found.extend(
+                    items
+                        .iter()
+                        .filter_map(|item| Some(item.as_str()?.trim().to_lowercase())),
+                );
             }
             Some(Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Object(_)) | None => {}
         }
@@ -308,8 +394,14 @@ fn addresses(input: &Value) -> Vec<String> {
 fn refuse_input(error: &IngressError) -> ProposeError {
     match error {
         IngressError::Input(input) => {
-            let field = input.field.as_deref().map_or_else(|| "input".to_owned(), |field| format!("input/{field}"));
-            ProposeError::Field { field, message: input.message.clone() }
+            let field = input
+                .field
+                .as_deref()
+                .map_or_else(|| "input".to_owned(), |field| format!("input/{field}"));
+            ProposeError::Field {
+                field,
+                message: input.message.clone(),
+            }
         }
         IngressError::NeedsConnection(_) => ProposeError::NoConnection,
         IngressError::UnknownTool(_) | IngressError::WrongConnection => {

@@ -48,7 +48,12 @@ struct Serve {
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
     /// The certificate chain, as PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "behind_proxy")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        conflicts_with = "behind_proxy"
+    )]
     tls_cert: Option<PathBuf>,
     /// The certificate's key, as PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
@@ -114,7 +119,8 @@ async fn main() -> ExitCode {
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
         // Caught from here on: a stop during start-up must not tear anything.
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut config = Config::new(self.data);
         config.hosts = self.hosts;
         config.transport = match (self.tls_cert, self.tls_key, self.behind_proxy) {
@@ -143,13 +149,24 @@ impl Init {
             bail!("give the password on standard input, for example from a password manager through a pipe");
         }
         let mut password = Zeroizing::new(String::new());
-        io::stdin().take(4096).read_to_string(&mut password).context("reading the password")?;
+        io::stdin()
+            .take(4096)
+            .read_to_string(&mut password)
+            .context("reading the password")?;
         // A pipe ends in a newline that is not part of it.
         let password = Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned());
-        let owner = self.name.unwrap_or_else(|| self.email.split('@').next().unwrap_or_default().to_owned());
+        let owner = self
+            .name
+            .unwrap_or_else(|| self.email.split('@').next().unwrap_or_default().to_owned());
         let mode = if self.solo { Mode::Solo } else { Mode::Company };
         let server = Server::open(Config::new(self.data)).await?;
-        let new = NewTenant { name: self.tenant, mode, email: self.email, owner, password };
+        let new = NewTenant {
+            name: self.tenant,
+            mode,
+            email: self.email,
+            owner,
+            password,
+        };
         let (tenant, user) = server.found_tenant(new).await?;
         print(&json!({"tenantId": tenant, "userId": user}).to_string())
     }
@@ -178,6 +195,11 @@ fn print(line: &str) -> anyhow::Result<()> {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(io::stderr).init();
+    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
 }

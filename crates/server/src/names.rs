@@ -19,11 +19,26 @@ mod tests {
 
     #[test]
     fn a_name_is_what_it_looks_like() {
-        for fine in ["Ada", "Zoë Müller", "李雷", "Acme, Inc.", "O'Brien", &"x".repeat(100)] {
+        for fine in [
+            "Ada",
+            "Zoë Müller",
+            "李雷",
+            "Acme, Inc.",
+            "O'Brien",
+            &"x".repeat(100),
+        ] {
             assert_eq!(name(fine).as_deref(), Some(fine));
         }
         assert_eq!(name("  Ada ").as_deref(), Some("Ada"));
-        for bad in ["", "  ", "a\u{202e}da", "a\u{200b}da", "a\nb", "a\0", &"x".repeat(101)] {
+        for bad in [
+            "",
+            "  ",
+            "a\u{202e}da",
+            "a\u{200b}da",
+            "a\nb",
+            "a\0",
+            &"x".repeat(101),
+        ] {
             assert_eq!(name(bad), None, "{bad:?} could pass for another name");
         }
     }

@@ -85,7 +85,9 @@ pub struct NewTenant {
 
 impl std::fmt::Debug for NewTenant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewTenant").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("NewTenant")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,7 +153,9 @@ pub struct Listening {
 
 impl std::fmt::Debug for Listening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listening").field("url", &self.url()).finish_non_exhaustive()
+        f.debug_struct("Listening")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,8 +182,12 @@ impl Server {
         let control = Control::open(&config.data)?;
         let tenants = Arc::new(Tenants::default());
         let clock = Arc::clone(&config.clock);
-        let probe =
-            Arc::new(Probe::new(config.data.clone(), Arc::clone(&clock), control.clone(), Arc::clone(&tenants)));
+        let probe = Arc::new(Probe::new(
+            config.data.clone(),
+            Arc::clone(&clock),
+            control.clone(),
+            Arc::clone(&tenants),
+        ));
         let registry = Arc::new(Registry::standard(Arc::clone(&probe) as Arc<dyn HealthProbe>)?);
         let passwords = Passwords::default();
         let (stop, stopping) = watch::channel(false);
@@ -188,15 +196,27 @@ impl Server {
             control: control.clone(),
             passwords: passwords.clone(),
             tenants: Arc::clone(&tenants),
-            rules: Rules { registry: Arc::clone(&registry), policy: Arc::new(SeedRules) },
+            rules: Rules {
+                registry: Arc::clone(&registry),
+                policy: Arc::new(SeedRules),
+            },
             throttle: Throttle::default(),
             probe,
             behind_proxy: config.transport == Transport::BehindProxy,
             stopping,
         });
         let executors = Mutex::default();
-        let server =
-            Self { app, config, control, tenants, passwords, registry, stop, executors, _lock: lock };
+        let server = Self {
+            app,
+            config,
+            control,
+            tenants,
+            passwords,
+            registry,
+            stop,
+            executors,
+            _lock: lock,
+        };
         for Placed { id, folder } in server.control.tenants().await? {
             let failed = |error| OpenError::Tenant(id, error);
             let folder = server.config.data.join(folder);
@@ -232,10 +252,16 @@ impl Server {
         };
         let opened = Tenant::create(&folder, self.clock(), founding).await?;
         // The folder has to be findable after a power loss before anything names it.
-        for folder in [folder.as_path(), &self.config.data.join("tenants"), &self.config.data] {
+        for folder in [
+            folder.as_path(),
+            &self.config.data.join("tenants"),
+            &self.config.data,
+        ] {
             File::open(folder)?.sync_all()?;
         }
-        self.control.add_tenant(&placed, name, self.config.clock.now()).await?;
+        self.control
+            .add_tenant(&placed, name, self.config.clock.now())
+            .await?;
         self.admit(opened);
         Ok((tenant, owner))
     }
@@ -257,13 +283,30 @@ impl Server {
         let tenant = self.tenants.get(tenant).ok_or(AgentKeyError::NoTenant)?;
         let name = names::name(name).ok_or(AgentKeyError::Name)?;
         let id = AgentId::from_uuid(random::uuid());
-        let token = self.control.add_agent_key(tenant.id(), id, self.config.clock.now()).await?;
-        match tenant.add_agent(Actor::Server, NewAgent { id, name, owner: None }).await? {
+        let token = self
+            .control
+            .add_agent_key(tenant.id(), id, self.config.clock.now())
+            .await?;
+        match tenant
+            .add_agent(
+                Actor::Server,
+                NewAgent {
+                    id,
+                    name,
+                    owner: None,
+                },
+            )
+            .await?
+        {
             Ok(()) => Ok((id, token)),
             Err(refusal) => {
                 self.control.remove_agent_key(id).await?;
                 let taken = refusal == PeopleRefusal::NameTaken;
-                Err(if taken { AgentKeyError::NameTaken } else { AgentKeyError::TooMany })
+                Err(if taken {
+                    AgentKeyError::NameTaken
+                } else {
+                    AgentKeyError::TooMany
+                })
             }
         }
     }
@@ -284,14 +327,22 @@ impl Server {
     /// When the address is taken or not ours, would be open to the network unprotected, or the certificate is unusable.
     pub async fn listen(&self, address: SocketAddr) -> Result<Listening, ListenError> {
         let tls = match &self.config.transport {
-            Transport::Loopback if !address.ip().is_loopback() => return Err(ListenError::Unprotected(address)),
-            Transport::Tls { certificates, key } => Some(serve::tls(certificates, key).map_err(ListenError::Tls)?),
+            Transport::Loopback if !address.ip().is_loopback() => {
+                return Err(ListenError::Unprotected(address));
+            }
+            Transport::Tls { certificates, key } => {
+                Some(serve::tls(certificates, key).map_err(ListenError::Tls)?)
+            }
             Transport::Loopback | Transport::BehindProxy => None,
         };
         let failed = |error| ListenError::Bind(address, error);
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Listening { listener, address, tls })
+        Ok(Listening {
+            listener,
+            address,
+            tls,
+        })
     }
 
     /// Serves until `until`, then lets requests under way end.
@@ -310,7 +361,10 @@ impl Server {
     }
 
     fn manifests(&self) -> Arc<[Manifest]> {
-        self.registry.manifests().map(|(_, manifest)| manifest.clone()).collect()
+        self.registry
+            .manifests()
+            .map(|(_, manifest)| manifest.clone())
+            .collect()
     }
 
     fn admit(&self, tenant: Tenant) {
@@ -327,16 +381,33 @@ impl Server {
     ) -> Result<UserId, FoundError> {
         let busy = |_| FoundError::Busy;
         if let Some(account) = self.control.account(email.to_owned()).await? {
-            let right = self.passwords.verify(password, Some(account.password)).await.map_err(busy)?;
-            return if right { Ok(account.user) } else { Err(FoundError::WrongPassword) };
+            let right = self
+                .passwords
+                .verify(password, Some(account.password))
+                .await
+                .map_err(busy)?;
+            return if right {
+                Ok(account.user)
+            } else {
+                Err(FoundError::WrongPassword)
+            };
         }
         if !Passwords::is_acceptable(&password) {
             return Err(FoundError::Password);
         }
         let user = UserId::from_uuid(random::uuid());
         let password = self.passwords.hash(password).await.map_err(busy)??;
-        let new = NewAccount { user, email: email.to_owned(), name: name.to_owned(), password };
-        if self.control.add_account(new, self.config.clock.now()).await? { Ok(user) } else { Err(FoundError::Busy) }
+        let new = NewAccount {
+            user,
+            email: email.to_owned(),
+            name: name.to_owned(),
+            password,
+        };
+        if self.control.add_account(new, self.config.clock.now()).await? {
+            Ok(user)
+        } else {
+            Err(FoundError::Busy)
+        }
     }
 }
 
@@ -354,12 +425,20 @@ async fn keep_executing(tenant: Tenant, registry: Arc<Registry>) {
 
 /// Makes the folder if absent, closes it to others, and takes it for this process alone.
 fn lock_folder(data: &Path) -> Result<File, OpenError> {
-    let failed = |error| OpenError::Folder { folder: data.to_owned(), error };
+    let failed = |error| OpenError::Folder {
+        folder: data.to_owned(),
+        error,
+    };
     if holds_other_things(data).map_err(failed)? {
         return Err(OpenError::NotOurs(data.to_owned()));
     }
     private_folder(data).map_err(failed)?;
-    let lock = File::options().create(true).truncate(false).write(true).open(data.join("lock")).map_err(failed)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data.join("lock"))
+        .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(data.to_owned())),

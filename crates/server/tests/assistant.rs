@@ -37,7 +37,9 @@ impl World {
 
     async fn new(mode: Mode) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::open(Config::new(folder.path().join("data"))).await.unwrap();
+        let server = Server::open(Config::new(folder.path().join("data")))
+            .await
+            .unwrap();
         let (tenant, owner) = server
             .found_tenant(NewTenant {
                 name: "Acme".to_owned(),
@@ -51,7 +53,13 @@ impl World {
         let (_, agent) = server.add_agent(tenant, "Bookkeeper").await.unwrap();
         let person = server.open_session(owner).await.unwrap();
         let text = |token: &countersign_server::Token| token.reveal().to_owned();
-        Self { _folder: folder, tenant: tenant.to_string(), agent: text(&agent), person: text(&person), server }
+        Self {
+            _folder: folder,
+            tenant: tenant.to_string(),
+            agent: text(&agent),
+            person: text(&person),
+            server,
+        }
     }
 
     fn router(&self) -> Router {
@@ -71,9 +79,14 @@ impl World {
     }
 
     async fn propose(&self, text: &str) -> String {
-        let answer = self.post("/api/assistant/propose", &self.agent, json!({"text": text})).await;
+        let answer = self
+            .post("/api/assistant/propose", &self.agent, json!({"text": text}))
+            .await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        answer.body["proposalRecord"]["aiToolCallId"].as_str().unwrap().to_owned()
+        answer.body["proposalRecord"]["aiToolCallId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     async fn decide(&self, what: &str, id: &str) -> Answer {
@@ -81,11 +94,15 @@ impl World {
             "approve" => json!({"aiToolCallId": id}),
             _ => json!({"aiToolCallId": id, "reason": "Not now"}),
         };
-        self.post(&format!("/api/assistant/{what}"), &self.person, body).await
+        self.post(&format!("/api/assistant/{what}"), &self.person, body)
+            .await
     }
 
     async fn tasks(&self) -> usize {
-        self.get("/api/tasks", &self.person).await.body["tasks"].as_array().unwrap().len()
+        self.get("/api/tasks", &self.person).await.body["tasks"]
+            .as_array()
+            .unwrap()
+            .len()
     }
 }
 
@@ -99,20 +116,35 @@ async fn call(router: Router, method: &str, path: &str, token: &str, tenant: &st
     if !body.is_empty() {
         request = request.header("content-type", "application/json");
     }
-    let answer = router.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+    let answer = router
+        .oneshot(request.body(Body::from(body)).unwrap())
+        .await
+        .unwrap();
     let status = answer.status();
     let bytes = to_bytes(answer.into_body(), 1 << 22).await.unwrap();
-    Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    Answer {
+        status,
+        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    }
 }
 
 fn code(answer: &Answer) -> (u16, &str) {
-    (answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default())
+    (
+        answer.status.as_u16(),
+        answer.body["code"].as_str().unwrap_or_default(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proposal_is_answered_in_the_seeds_own_fields() {
     let world = World::company().await;
-    let answer = world.post("/api/assistant/propose", &world.agent, json!({"text": "create task: Review"})).await;
+    let answer = world
+        .post(
+            "/api/assistant/propose",
+            &world.agent,
+            json!({"text": "create task: Review"}),
+        )
+        .await;
     let body = &answer.body;
     assert_eq!(body["ok"], true);
     assert_eq!(body["tenantId"], world.tenant.as_str());
@@ -129,7 +161,10 @@ async fn a_proposal_is_answered_in_the_seeds_own_fields() {
     );
     assert_eq!(body["proposalRecord"]["status"], "proposed");
     let key = body["proposalRecord"]["toolCallId"].as_str().unwrap();
-    assert!(key.starts_with("assistant:propose:v1:") && key.len() == 21 + 64, "the seed's key: {key}");
+    assert!(
+        key.starts_with("assistant:propose:v1:") && key.len() == 21 + 64,
+        "the seed's key: {key}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,7 +177,9 @@ async fn what_is_not_understood_is_said_so_and_stored_nowhere() {
         ("summarize thread: thread_12345", "tool_not_found"),
         ("draft email to: a@b.c subject: S context: C", "tool_not_found"),
     ] {
-        let answer = world.post("/api/assistant/propose", &world.agent, json!({"text": text})).await;
+        let answer = world
+            .post("/api/assistant/propose", &world.agent, json!({"text": text}))
+            .await;
         assert_eq!(answer.status, StatusCode::OK, "{text:?}: {answer:?}");
         assert_eq!(answer.body["proposed"], Value::Null, "{text:?}");
         assert_eq!(answer.body["reason"], reason, "{text:?}");
@@ -182,10 +219,18 @@ async fn bad_input_is_refused_with_a_sentence_and_a_code() {
         input(r#"{}"#),
         input(r#"{"title":"x","dueDate":"yesterday"}"#),
     ] {
-        let answer = world.call("POST", "/api/assistant/propose", &world.agent, body.clone()).await;
+        let answer = world
+            .call("POST", "/api/assistant/propose", &world.agent, body.clone())
+            .await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {answer:?}");
-        assert!(answer.body["error"].as_str().is_some_and(|text| !text.is_empty()), "{body}: {answer:?}");
-        assert!(answer.body["code"].as_str().is_some_and(|text| !text.is_empty()), "{body}: {answer:?}");
+        assert!(
+            answer.body["error"].as_str().is_some_and(|text| !text.is_empty()),
+            "{body}: {answer:?}"
+        );
+        assert!(
+            answer.body["code"].as_str().is_some_and(|text| !text.is_empty()),
+            "{body}: {answer:?}"
+        );
     }
     let large = json!({"text": format!("create task: {}", "x".repeat(300_000))});
     let answer = world.post("/api/assistant/propose", &world.agent, large).await;
@@ -198,20 +243,40 @@ async fn bad_input_is_refused_with_a_sentence_and_a_code() {
 async fn an_approved_call_runs_once_and_execute_joins_the_one_run() {
     let world = World::company().await;
     let id = world.propose("create task: Once").await;
-    let early = world.post("/api/assistant/execute", &world.agent, json!({"aiToolCallId": id})).await;
-    assert_eq!(code(&early), (409, "not_pending"), "W-07: nothing runs without an approval");
+    let early = world
+        .post(
+            "/api/assistant/execute",
+            &world.agent,
+            json!({"aiToolCallId": id}),
+        )
+        .await;
+    assert_eq!(
+        code(&early),
+        (409, "not_pending"),
+        "W-07: nothing runs without an approval"
+    );
     assert_eq!(early.body["currentStatus"], "proposed");
 
     let approved = world.decide("approve", &id).await;
     assert_eq!(approved.status, StatusCode::OK, "{approved:?}");
     assert_eq!(approved.body["approval"]["decision"], "approved");
-    let runs = (0..8).map(|_| world.post("/api/assistant/execute", &world.agent, json!({"aiToolCallId": id})));
+    let runs = (0..8).map(|_| {
+        world.post(
+            "/api/assistant/execute",
+            &world.agent,
+            json!({"aiToolCallId": id}),
+        )
+    });
     for run in futures::future::join_all(runs).await {
         assert_eq!(run.status, StatusCode::OK, "{run:?}");
         assert_eq!(run.body["status"], "completed");
         assert_eq!(run.body["resultSummary"]["success"], true);
     }
-    assert_eq!(world.tasks().await, 1, "W-01: eight parallel executes, one effect");
+    assert_eq!(
+        world.tasks().await,
+        1,
+        "W-01: eight parallel executes, one effect"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +285,9 @@ async fn of_approve_and_reject_at_once_both_callers_know_the_one_outcome() {
     for round in 0..20 {
         let id = world.propose(&format!("create task: Race {round}")).await;
         let (approve, reject) = tokio::join!(world.decide("approve", &id), world.decide("reject", &id));
-        let detail = world.get(&format!("/api/assistant/proposals/{id}"), &world.person).await;
+        let detail = world
+            .get(&format!("/api/assistant/proposals/{id}"), &world.person)
+            .await;
         match (approve.status.as_u16(), reject.status.as_u16()) {
             // The approval came first and had not begun: the reject wins. Or it had begun: the reject was too late.
             (200, 200) => assert_eq!(detail.body["status"], "rejected", "W-02"),
@@ -236,7 +303,10 @@ async fn a_second_decision_is_a_conflict_that_names_the_state() {
     let world = World::company().await;
     let id = world.propose("create task: Twice").await;
     let rejected = world.decide("reject", &id).await;
-    assert_eq!(rejected.body["status"], "rejected", "W-09: a rejection is not a failure");
+    assert_eq!(
+        rejected.body["status"], "rejected",
+        "W-09: a rejection is not a failure"
+    );
     assert_eq!(rejected.body["approval"]["reason"], "Not now");
     let again = world.decide("approve", &id).await;
     assert_eq!(code(&again), (409, "decided"), "W-27");
@@ -249,9 +319,21 @@ async fn a_second_decision_is_a_conflict_that_names_the_state() {
 async fn low_risk_runs_by_itself_and_its_waiting_agent_hears_of_it() {
     let world = World::company().await;
     let id = world.propose("system health").await;
-    let run = world.post("/api/assistant/execute", &world.agent, json!({"aiToolCallId": id})).await;
-    assert_eq!((run.status.as_u16(), &run.body["status"]), (200, &json!("completed")), "W-17: {run:?}");
-    let detail = world.get(&format!("/api/assistant/proposals/{id}"), &world.agent).await;
+    let run = world
+        .post(
+            "/api/assistant/execute",
+            &world.agent,
+            json!({"aiToolCallId": id}),
+        )
+        .await;
+    assert_eq!(
+        (run.status.as_u16(), &run.body["status"]),
+        (200, &json!("completed")),
+        "W-17: {run:?}"
+    );
+    let detail = world
+        .get(&format!("/api/assistant/proposals/{id}"), &world.agent)
+        .await;
     assert_eq!(detail.body["policy"]["decision"], "allow");
     assert!(detail.body["execution"]["result"].is_object(), "{detail:?}");
 }
@@ -267,8 +349,14 @@ async fn a_waiting_agent_is_answered_when_a_person_decides() {
         world.decide("reject", &id).await
     };
     let (answer, _) = tokio::join!(waiting, deciding);
-    assert_eq!(answer.body["status"], "rejected", "the agent gets the decision, not a timeout");
-    assert_eq!(answer.body["decisions"][0]["comment"], "Not now", "with its reason");
+    assert_eq!(
+        answer.body["status"], "rejected",
+        "the agent gets the decision, not a timeout"
+    );
+    assert_eq!(
+        answer.body["decisions"][0]["comment"], "Not now",
+        "with its reason"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -277,18 +365,35 @@ async fn an_agents_key_decides_nothing_and_sees_only_its_own() {
     let id = world.propose("create task: Mine").await;
     for what in ["approve", "reject"] {
         let body = json!({"aiToolCallId": id, "reason": "because"});
-        let body = if what == "approve" { json!({"aiToolCallId": id}) } else { body };
-        let answer = world.post(&format!("/api/assistant/{what}"), &world.agent, body).await;
+        let body = if what == "approve" {
+            json!({"aiToolCallId": id})
+        } else {
+            body
+        };
+        let answer = world
+            .post(&format!("/api/assistant/{what}"), &world.agent, body)
+            .await;
         assert_eq!(code(&answer), (403, "not_eligible"), "{what}");
     }
     let own = json!({"text": "create task: Ada's"});
     let adas = world.post("/api/assistant/propose", &world.person, own).await;
     let adas = adas.body["proposalRecord"]["aiToolCallId"].as_str().unwrap();
-    let answer = world.get(&format!("/api/assistant/proposals/{adas}"), &world.agent).await;
-    assert_eq!(code(&answer), (404, "not_found"), "another's proposal answers like an absent one");
+    let answer = world
+        .get(&format!("/api/assistant/proposals/{adas}"), &world.agent)
+        .await;
+    assert_eq!(
+        code(&answer),
+        (404, "not_found"),
+        "another's proposal answers like an absent one"
+    );
     let list = world.get("/api/assistant/proposals", &world.agent).await;
     assert_eq!(list.body["proposals"].as_array().unwrap().len(), 1);
-    for path in ["/api/journal", "/api/journal/checkpoint", "/api/tasks", "/api/members"] {
+    for path in [
+        "/api/journal",
+        "/api/journal/checkpoint",
+        "/api/tasks",
+        "/api/members",
+    ] {
         let answer = world.get(path, &world.agent).await;
         assert!(matches!(answer.status.as_u16(), 403 | 404), "{path}: {answer:?}");
     }
@@ -297,19 +402,50 @@ async fn an_agents_key_decides_nothing_and_sees_only_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_approves_their_own_proposal_in_a_company() {
     let world = World::company().await;
-    let answer = world.post("/api/assistant/propose", &world.person, json!({"text": "create task: Mine"})).await;
-    let id = answer.body["proposalRecord"]["aiToolCallId"].as_str().unwrap().to_owned();
-    assert_eq!(code(&world.decide("approve", &id).await), (403, "self_approval"), "W-05");
-    assert_eq!(world.decide("reject", &id).await.status, StatusCode::OK, "taking it back is always possible");
+    let answer = world
+        .post(
+            "/api/assistant/propose",
+            &world.person,
+            json!({"text": "create task: Mine"}),
+        )
+        .await;
+    let id = answer.body["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        code(&world.decide("approve", &id).await),
+        (403, "self_approval"),
+        "W-05"
+    );
+    assert_eq!(
+        world.decide("reject", &id).await.status,
+        StatusCode::OK,
+        "taking it back is always possible"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alone_ones_own_proposal_takes_more_than_a_session() {
     let world = World::new(Mode::Solo).await;
-    let answer = world.post("/api/assistant/propose", &world.person, json!({"text": "create task: Mine"})).await;
-    let id = answer.body["proposalRecord"]["aiToolCallId"].as_str().unwrap().to_owned();
-    assert_eq!(code(&world.decide("approve", &id).await), (403, "assurance_too_low"));
-    let detail = world.get(&format!("/api/assistant/proposals/{id}"), &world.person).await;
+    let answer = world
+        .post(
+            "/api/assistant/propose",
+            &world.person,
+            json!({"text": "create task: Mine"}),
+        )
+        .await;
+    let id = answer.body["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        code(&world.decide("approve", &id).await),
+        (403, "assurance_too_low")
+    );
+    let detail = world
+        .get(&format!("/api/assistant/proposals/{id}"), &world.person)
+        .await;
     assert_eq!(detail.body["status"], "proposed", "the state is as it was");
     assert_eq!(detail.body["decisions"], json!([]));
 }
@@ -320,19 +456,42 @@ async fn foreign_and_absent_ids_answer_alike() {
     let foreign = other.propose("create task: Theirs").await;
     let absent = "0192f3a4-0000-7000-8000-0123456789ab".to_owned();
     for id in [foreign, absent, "not-an-id".to_owned()] {
-        let get = world.get(&format!("/api/assistant/proposals/{id}"), &world.person).await;
+        let get = world
+            .get(&format!("/api/assistant/proposals/{id}"), &world.person)
+            .await;
         assert_eq!(code(&get), (404, "not_found"), "{id}");
         if id == "not-an-id" {
             continue;
         }
         for what in ["approve", "reject"] {
-            assert_eq!(code(&world.decide(what, &id).await), (404, "not_found"), "{what} {id}: W-19");
+            assert_eq!(
+                code(&world.decide(what, &id).await),
+                (404, "not_found"),
+                "{what} {id}: W-19"
+            );
         }
-        let run = world.post("/api/assistant/execute", &world.person, json!({"aiToolCallId": id})).await;
+        let run = world
+            .post(
+                "/api/assistant/execute",
+                &world.person,
+                json!({"aiToolCallId": id}),
+            )
+            .await;
         assert_eq!(code(&run), (404, "not_found"), "{id}");
     }
-    let elsewhere = call(world.router(), "GET", "/api/assistant/proposals", &world.person, &other.tenant, String::new());
-    assert_eq!(code(&elsewhere.await), (404, "not_found"), "W-24: a foreign tenant is as absent as an unknown one");
+    let elsewhere = call(
+        world.router(),
+        "GET",
+        "/api/assistant/proposals",
+        &world.person,
+        &other.tenant,
+        String::new(),
+    );
+    assert_eq!(
+        code(&elsewhere.await),
+        (404, "not_found"),
+        "W-24: a foreign tenant is as absent as an unknown one"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -347,19 +506,32 @@ async fn an_idempotency_key_names_one_request() {
             .header("x-tenant-id", &world.tenant)
             .header("content-type", "application/json")
             .header("idempotency-key", key)
-            .body(Body::from(json!({"text": format!("create task: {title}")}).to_string()))
+            .body(Body::from(
+                json!({"text": format!("create task: {title}")}).to_string(),
+            ))
             .unwrap();
         let router = world.router();
         async move {
             let answer = router.oneshot(request).await.unwrap();
             let status = answer.status();
             let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-            Answer { status, body: serde_json::from_slice(&bytes).unwrap() }
+            Answer {
+                status,
+                body: serde_json::from_slice(&bytes).unwrap(),
+            }
         }
     };
     let first = send("k-1", "A").await.body["proposalRecord"]["aiToolCallId"].clone();
-    assert_eq!(send("k-1", "A").await.body["proposalRecord"]["aiToolCallId"], first, "one key, one proposal");
-    assert_ne!(send("k-2", "A").await.body["proposalRecord"]["aiToolCallId"], first, "it wins over the text's key");
+    assert_eq!(
+        send("k-1", "A").await.body["proposalRecord"]["aiToolCallId"],
+        first,
+        "one key, one proposal"
+    );
+    assert_ne!(
+        send("k-2", "A").await.body["proposalRecord"]["aiToolCallId"],
+        first,
+        "it wins over the text's key"
+    );
     assert_eq!(code(&send("k-1", "B").await), (422, "idempotency_key_reused"));
     assert_eq!(code(&send("", "A").await), (400, "idempotency_key"));
 }
@@ -375,19 +547,36 @@ async fn the_list_is_paged_by_key_and_filtered() {
     loop {
         let page = world.get(&path, &world.person).await;
         let rows = page.body["proposals"].as_array().unwrap();
-        seen.extend(rows.iter().map(|row| row["sentence"].as_str().unwrap().to_owned()));
+        seen.extend(
+            rows.iter()
+                .map(|row| row["sentence"].as_str().unwrap().to_owned()),
+        );
         match page.body["next"].as_str() {
             Some(next) => path = format!("/api/assistant/proposals?limit=3&status=proposed&after={next}"),
             None => break,
         }
     }
     assert_eq!(seen.len(), 7, "every one once: {seen:?}");
-    assert!(seen[0].contains("Number 6") && seen[6].contains("Number 0"), "newest first: {seen:?}");
-    let found = world.get("/api/assistant/proposals?q=number%204", &world.person).await;
+    assert!(
+        seen[0].contains("Number 6") && seen[6].contains("Number 0"),
+        "newest first: {seen:?}"
+    );
+    let found = world
+        .get("/api/assistant/proposals?q=number%204", &world.person)
+        .await;
     assert_eq!(found.body["proposals"].as_array().unwrap().len(), 1);
-    let none = world.get("/api/assistant/proposals?risk=critical", &world.person).await;
+    let none = world
+        .get("/api/assistant/proposals?risk=critical", &world.person)
+        .await;
     assert_eq!(none.body["proposals"], json!([]));
-    assert_eq!(world.get("/api/assistant/proposals?status=sleeping", &world.person).await.status.as_u16(), 400);
+    assert_eq!(
+        world
+            .get("/api/assistant/proposals?status=sleeping", &world.person)
+            .await
+            .status
+            .as_u16(),
+        400
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -395,8 +584,13 @@ async fn a_proposer_takes_its_own_back_and_nobody_elses() {
     let world = World::company().await;
     let id = world.propose("create task: Never mind").await;
     let path = format!("/api/assistant/proposals/{id}/withdraw");
-    assert_eq!(code(&world.post(&path, &world.person, json!({})).await), (404, "not_found"));
-    let answer = world.post(&path, &world.agent, json!({"reason": "Changed my mind"})).await;
+    assert_eq!(
+        code(&world.post(&path, &world.person, json!({})).await),
+        (404, "not_found")
+    );
+    let answer = world
+        .post(&path, &world.agent, json!({"reason": "Changed my mind"}))
+        .await;
     assert_eq!(answer.body["status"], "withdrawn", "{answer:?}");
     let late = world.decide("approve", &id).await;
     assert_eq!(code(&late), (409, "withdrawn"));

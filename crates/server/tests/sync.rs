@@ -29,7 +29,9 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::open(Config::new(folder.path().join("data"))).await.unwrap();
+        let server = Server::open(Config::new(folder.path().join("data")))
+            .await
+            .unwrap();
         let new = NewTenant {
             name: "Acme".to_owned(),
             mode: Mode::Company,
@@ -38,9 +40,21 @@ impl World {
             password: Zeroizing::new("correct horse battery".to_owned()),
         };
         let (tenant, owner) = server.found_tenant(new).await.unwrap();
-        let agent = server.add_agent(tenant, "Bookkeeper").await.unwrap().1.reveal().to_owned();
+        let agent = server
+            .add_agent(tenant, "Bookkeeper")
+            .await
+            .unwrap()
+            .1
+            .reveal()
+            .to_owned();
         let person = server.open_session(owner).await.unwrap().reveal().to_owned();
-        Self { folder, server, tenant, agent, person }
+        Self {
+            folder,
+            server,
+            tenant,
+            agent,
+            person,
+        }
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: &str) -> axum::response::Response {
@@ -63,12 +77,19 @@ impl World {
     }
 
     async fn page(&self, after: u64) -> JournalPage {
-        serde_json::from_slice(&self.bytes(&format!("/api/journal?after={after}&limit=5000")).await).unwrap()
+        serde_json::from_slice(
+            &self
+                .bytes(&format!("/api/journal?after={after}&limit=5000"))
+                .await,
+        )
+        .unwrap()
     }
 
     async fn propose(&self, title: &str) {
         let body = format!(r#"{{"text":"create task: {title}"}}"#);
-        let answer = self.send("POST", "/api/assistant/propose", &self.agent, &body).await;
+        let answer = self
+            .send("POST", "/api/assistant/propose", &self.agent, &body)
+            .await;
         assert_eq!(answer.status(), StatusCode::OK);
     }
 }
@@ -87,13 +108,19 @@ async fn a_fresh_device_catches_up_by_snapshot_and_tail() {
     std::fs::write(&plain, zstd::decode_all(&packed[..]).unwrap()).unwrap();
 
     // An empty page after the snapshot proves that it is a part of the signed head.
-    let log = Log { tenant: world.tenant, key: None };
+    let log = Log {
+        tenant: world.tenant,
+        key: None,
+    };
     let size = Reader::open(&plain, None).unwrap().head().unwrap().unwrap().size;
     let proof: JournalPage =
         serde_json::from_slice(&world.bytes(&format!("/api/journal?after={size}&limit=0")).await).unwrap();
     let key = Key::from_bytes([7; 32]);
     let path = world.folder.path().join("replica.db");
-    let head = SignedHead { checkpoint: &proof.checkpoint, consistency: &proof.consistency };
+    let head = SignedHead {
+        checkpoint: &proof.checkpoint,
+        consistency: &proof.consistency,
+    };
     let mut replica = match Replica::from_snapshot(&plain, &path, Some(&key), &log, head) {
         Ok(replica) => replica,
         Err(error) => panic!("the server's own snapshot is taken: {error}"),
@@ -107,7 +134,11 @@ async fn a_fresh_device_catches_up_by_snapshot_and_tail() {
         }
     }
     let counts = replica.reader().unwrap().counts(UnixMillis(0)).unwrap();
-    assert_eq!(counts.to_decide.iter().sum::<u64>(), 25, "every proposal is there");
+    assert_eq!(
+        counts.to_decide.iter().sum::<u64>(),
+        25,
+        "every proposal is there"
+    );
     let raw = std::fs::read(&path).unwrap();
     assert!(!raw.starts_with(b"SQLite format 3"), "encrypted at rest");
 }
@@ -119,9 +150,17 @@ async fn the_head_is_told_as_it_moves() {
     assert_eq!(answer.status(), StatusCode::OK);
     let mut pieces = answer.into_body().into_data_stream();
     let mut next = async || -> Head {
-        let piece = tokio::time::timeout(Duration::from_secs(20), pieces.next()).await.unwrap().unwrap().unwrap();
+        let piece = tokio::time::timeout(Duration::from_secs(20), pieces.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         let text = String::from_utf8(piece.to_vec()).unwrap();
-        let data = text.lines().find_map(|line| line.strip_prefix("data:")).unwrap().trim();
+        let data = text
+            .lines()
+            .find_map(|line| line.strip_prefix("data:"))
+            .unwrap()
+            .trim();
         serde_json::from_str(data).unwrap()
     };
     let first = next().await;

@@ -33,7 +33,9 @@ impl Control {
                 .prepare_cached("SELECT user_id, password FROM account WHERE email = ?1")?
                 .query_row([email], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            let Some((user, password)) = row else { return Ok(None) };
+            let Some((user, password)) = row else {
+                return Ok(None);
+            };
             let user = UserId::from_slice(&user).map_err(ControlError::damaged)?;
             Ok(Some(Account { user, password }))
         })
@@ -62,7 +64,9 @@ pub(crate) fn email(text: &str) -> Option<String> {
     let (local, domain) = text.rsplit_once('@')?;
     let plain = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
     let label = |label: &str| {
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label.chars().all(|c| c.is_alphanumeric() || c == '-')
     };
     let fits = text.len() <= LONGEST_EMAIL
@@ -79,7 +83,11 @@ mod tests {
     #[test]
     fn one_address_has_one_form() {
         for spelling in ["ada@acme.example", " Ada@Acme.Example\n", "ADA@ACME.EXAMPLE"] {
-            assert_eq!(email(spelling).as_deref(), Some("ada@acme.example"), "{spelling:?}");
+            assert_eq!(
+                email(spelling).as_deref(),
+                Some("ada@acme.example"),
+                "{spelling:?}"
+            );
         }
         assert_eq!(email("ada+x@localhost").as_deref(), Some("ada+x@localhost"));
     }

@@ -17,13 +17,20 @@ const OPEN_EACH: i64 = 8;
 
 impl Control {
     /// Makes a challenge.
-    pub(crate) async fn challenge(&self, tenant: TenantId, user: UserId, now: UnixMillis) -> Result<Nonce, ControlError> {
+    pub(crate) async fn challenge(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        now: UnixMillis,
+    ) -> Result<Nonce, ControlError> {
         let nonce = random::nonce();
         let hash = hash(nonce)?;
         self.call(move |connection, _| {
             let (tenant, user) = (&tenant.as_bytes()[..], &user.as_bytes()[..]);
             let replace = connection.transaction()?;
-            replace.prepare_cached("DELETE FROM challenge WHERE expires_ms <= ?1")?.execute([now.0])?;
+            replace
+                .prepare_cached("DELETE FROM challenge WHERE expires_ms <= ?1")?
+                .execute([now.0])?;
             replace
                 .prepare_cached(
                     "DELETE FROM challenge WHERE hash IN (SELECT hash FROM challenge
@@ -31,7 +38,9 @@ impl Control {
                 )?
                 .execute(params![tenant, user, OPEN_EACH - 1])?;
             replace
-                .prepare_cached("INSERT INTO challenge (hash, tenant, user_id, expires_ms) VALUES (?1, ?2, ?3, ?4)")?
+                .prepare_cached(
+                    "INSERT INTO challenge (hash, tenant, user_id, expires_ms) VALUES (?1, ?2, ?3, ?4)",
+                )?
                 .execute(params![hash.as_bytes(), tenant, user, (now + STANDS).0])?;
             replace.commit()?;
             Ok(())
@@ -62,5 +71,7 @@ impl Control {
 }
 
 fn hash(nonce: Nonce) -> Result<Digest, ControlError> {
-    serde_json::to_vec(&nonce).map(|text| Digest::of(&text)).map_err(ControlError::damaged)
+    serde_json::to_vec(&nonce)
+        .map(|text| Digest::of(&text))
+        .map_err(ControlError::damaged)
 }

@@ -50,7 +50,11 @@ struct Entry {
 
 impl Cache {
     fn get(&self, hash: &Digest) -> Option<Arc<Entry>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(hash).map(Arc::clone)
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash)
+            .map(Arc::clone)
     }
 
     fn put(&self, hash: Digest, entry: Arc<Entry>) {
@@ -62,14 +66,23 @@ impl Cache {
     }
 
     fn forget(&self, hash: &Digest) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(hash);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(hash);
     }
 }
 
 impl Control {
     /// Whom the token stands for; `None` for what is no token, unknown, expired or revoked.
-    pub(crate) async fn identify(&self, token: &str, now: UnixMillis) -> Result<Option<Identity>, ControlError> {
-        let Some((kind, hash)) = Token::read(token) else { return Ok(None) };
+    pub(crate) async fn identify(
+        &self,
+        token: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Identity>, ControlError> {
+        let Some((kind, hash)) = Token::read(token) else {
+            return Ok(None);
+        };
         let entry = match self.credentials.get(&hash) {
             Some(entry) => entry,
             None => match self.look_up(kind, hash).await? {
@@ -118,7 +131,9 @@ impl Control {
     /// Ends a session. When this returns, its token is nobody's.
     pub(crate) async fn end_session(&self, session: SessionId) -> Result<(), ControlError> {
         self.call(move |connection, cache| {
-            connection.prepare_cached("DELETE FROM session WHERE token = ?1")?.execute([session.as_bytes()])?;
+            connection
+                .prepare_cached("DELETE FROM session WHERE token = ?1")?
+                .execute([session.as_bytes()])?;
             cache.forget(&session);
             Ok(())
         })
@@ -136,8 +151,15 @@ impl Control {
         let hash = token.hash();
         self.call(move |connection, _| {
             connection
-                .prepare_cached("INSERT INTO agent_key (token, tenant, agent, created_ms) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![hash.as_bytes(), &tenant.as_bytes()[..], &agent.as_bytes()[..], now.0])?;
+                .prepare_cached(
+                    "INSERT INTO agent_key (token, tenant, agent, created_ms) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    hash.as_bytes(),
+                    &tenant.as_bytes()[..],
+                    &agent.as_bytes()[..],
+                    now.0
+                ])?;
             Ok(())
         })
         .await?;
@@ -179,7 +201,10 @@ impl Control {
     fn touch(&self, entry: &Arc<Entry>, session: SessionId, now: UnixMillis) {
         let used = entry.used.load(Ordering::Relaxed);
         let due = now.since(UnixMillis(used)) >= TOUCH
-            && entry.used.compare_exchange(used, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            && entry
+                .used
+                .compare_exchange(used, now.0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
         if !due {
             return;
         }
@@ -203,12 +228,20 @@ impl Control {
 fn session(connection: &Connection, hash: Digest) -> Result<Option<Entry>, ControlError> {
     let row: Option<(Vec<u8>, i64, i64)> = connection
         .prepare_cached("SELECT user_id, used_ms, expires_ms FROM session WHERE token = ?1")?
-        .query_row([hash.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([hash.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    let Some((user, used, expires)) = row else { return Ok(None) };
+    let Some((user, used, expires)) = row else {
+        return Ok(None);
+    };
     let user = UserId::from_slice(&user).map_err(ControlError::damaged)?;
     let identity = Identity::Person { user, session: hash };
-    Ok(Some(Entry { identity, expires: AtomicI64::new(expires), used: AtomicI64::new(used) }))
+    Ok(Some(Entry {
+        identity,
+        expires: AtomicI64::new(expires),
+        used: AtomicI64::new(used),
+    }))
 }
 
 fn agent(connection: &Connection, hash: Digest) -> Result<Option<Entry>, ControlError> {
@@ -216,9 +249,15 @@ fn agent(connection: &Connection, hash: Digest) -> Result<Option<Entry>, Control
         .prepare_cached("SELECT tenant, agent FROM agent_key WHERE token = ?1")?
         .query_row([hash.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((tenant, agent)) = row else { return Ok(None) };
+    let Some((tenant, agent)) = row else {
+        return Ok(None);
+    };
     let tenant = TenantId::from_slice(&tenant).map_err(ControlError::damaged)?;
     let agent = AgentId::from_slice(&agent).map_err(ControlError::damaged)?;
     let identity = Identity::Agent { tenant, agent };
-    Ok(Some(Entry { identity, expires: AtomicI64::new(i64::MAX), used: AtomicI64::new(0) }))
+    Ok(Some(Entry {
+        identity,
+        expires: AtomicI64::new(i64::MAX),
+        used: AtomicI64::new(0),
+    }))
 }

@@ -39,7 +39,9 @@ pub enum ControlError {
     Database(#[from] rusqlite::Error),
     #[error("the server's own store is damaged: {0}")]
     Damaged(String),
-    #[error("this data was written by a newer version of Countersign; update the program, nothing was changed")]
+    #[error(
+        "this data was written by a newer version of Countersign; update the program, nothing was changed"
+    )]
     Newer,
 }
 
@@ -75,14 +77,21 @@ impl Control {
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         connection.set_prepared_statement_cache_capacity(64);
         migrate(&mut connection)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), credentials: Arc::default() })
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            credentials: Arc::default(),
+        })
     }
 
     /// Whether the store answers.
     pub(crate) async fn ping(&self) -> Result<(), ControlError> {
-        self.call(|connection, _| Ok(connection.query_row("SELECT 1 FROM account LIMIT 1", [], |_| Ok(())).optional()?))
-            .await
-            .map(|_| ())
+        self.call(|connection, _| {
+            Ok(connection
+                .query_row("SELECT 1 FROM account LIMIT 1", [], |_| Ok(()))
+                .optional()?)
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Runs `work` on the connection, off the async threads. Everything that touches the cache of credentials does so
@@ -92,7 +101,10 @@ impl Control {
         T: Send + 'static,
         F: FnOnce(&mut Connection, &credential::Cache) -> Result<T, ControlError> + Send + 'static,
     {
-        let Self { connection, credentials } = self.clone();
+        let Self {
+            connection,
+            credentials,
+        } = self.clone();
         tokio::task::spawn_blocking(move || {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut connection, &credentials)
@@ -104,13 +116,23 @@ impl Control {
 
 fn migrate(connection: &mut Connection) -> Result<(), ControlError> {
     let runner = migrations::migrations::runner();
-    let ours = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max();
+    let ours = runner
+        .get_migrations()
+        .iter()
+        .map(|migration| i64::from(migration.version()))
+        .max();
     let known: Option<i64> = connection
-        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'", [], |row| row.get(0))
+        .query_row(
+            "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     if known.is_some() {
         let applied: Option<i64> =
-            connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
+            connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| {
+                row.get(0)
+            })?;
         if applied > ours {
             return Err(ControlError::Newer);
         }

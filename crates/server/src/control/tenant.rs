@@ -17,7 +17,10 @@ pub(crate) struct Placed {
 impl Placed {
     /// Where a new tenant goes.
     pub(crate) fn new(id: TenantId) -> Self {
-        Self { id, folder: PathBuf::from("tenants").join(id.to_string()) }
+        Self {
+            id,
+            folder: PathBuf::from("tenants").join(id.to_string()),
+        }
     }
 }
 
@@ -27,11 +30,16 @@ impl Control {
         self.call(|connection, _| {
             connection
                 .prepare_cached("SELECT id, folder FROM tenant ORDER BY id")?
-                .query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?)))?
+                .query_map([], |row| {
+                    Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
+                })?
                 .map(|row| {
                     let (id, folder) = row?;
                     let id = TenantId::from_slice(&id).map_err(ControlError::damaged)?;
-                    Ok(Placed { id, folder: PathBuf::from(folder) })
+                    Ok(Placed {
+                        id,
+                        folder: PathBuf::from(folder),
+                    })
                 })
                 .collect()
         })
@@ -39,10 +47,17 @@ impl Control {
     }
 
     /// Adds a tenant whose folder is complete: from here on the server opens it.
-    pub(crate) async fn add_tenant(&self, placed: &Placed, name: String, now: UnixMillis) -> Result<(), ControlError> {
+    pub(crate) async fn add_tenant(
+        &self,
+        placed: &Placed,
+        name: String,
+        now: UnixMillis,
+    ) -> Result<(), ControlError> {
         let Placed { id, folder } = placed.clone();
         self.call(move |connection, _| {
-            let folder = folder.to_str().ok_or_else(|| ControlError::damaged("the folder's name is not text"))?;
+            let folder = folder
+                .to_str()
+                .ok_or_else(|| ControlError::damaged("the folder's name is not text"))?;
             connection
                 .prepare_cached("INSERT INTO tenant (id, name, folder, created_ms) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![&id.as_bytes()[..], name, folder, now.0])?;

@@ -36,7 +36,11 @@ impl Token {
     /// A fresh one.
     pub(crate) fn new(kind: TokenKind) -> Self {
         let bytes = Zeroizing::new(random::bytes::<32>());
-        Self(Zeroizing::new(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(*bytes))))
+        Self(Zeroizing::new(format!(
+            "{}{}",
+            kind.prefix(),
+            URL_SAFE_NO_PAD.encode(*bytes)
+        )))
     }
 
     /// What the store keeps: SHA-256 of the text. The token has 256 random bits, so nothing slower is needed, and
@@ -52,7 +56,9 @@ impl Token {
 
     /// Reads what a caller brought: its kind and hash, if it has the form of a token at all.
     pub(crate) fn read(text: &str) -> Option<(TokenKind, Digest)> {
-        let kind = TokenKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
+        let kind = TokenKind::ALL
+            .into_iter()
+            .find(|kind| text.starts_with(kind.prefix()))?;
         let random = text.strip_prefix(kind.prefix())?;
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(random).ok()?);
         (bytes.len() == 32).then(|| (kind, Digest::of(text.as_bytes())))
@@ -74,9 +80,15 @@ mod tests {
         for kind in TokenKind::ALL {
             let token = Token::new(kind);
             assert_eq!(Token::read(token.reveal()), Some((kind, token.hash())));
-            assert!(!format!("{token:?}").contains(&token.reveal()[12..]), "a log line must not hold it");
+            assert!(
+                !format!("{token:?}").contains(&token.reveal()[12..]),
+                "a log line must not hold it"
+            );
         }
-        assert_ne!(Token::new(TokenKind::Agent).reveal(), Token::new(TokenKind::Agent).reveal());
+        assert_ne!(
+            Token::new(TokenKind::Agent).reveal(),
+            Token::new(TokenKind::Agent).reveal()
+        );
     }
 
     #[test]
@@ -84,7 +96,17 @@ mod tests {
         let token = Token::new(TokenKind::Session);
         let text = token.reveal();
         let (short, long) = (&text[..text.len() - 1], format!("{text}A"));
-        for other in ["", "nothing", "cs_session_", "null", "undefined", short, &long, &text.to_uppercase(), &text[3..]] {
+        for other in [
+            "",
+            "nothing",
+            "cs_session_",
+            "null",
+            "undefined",
+            short,
+            &long,
+            &text.to_uppercase(),
+            &text[3..],
+        ] {
             assert_eq!(Token::read(other), None, "{other:?} must not reach the store");
         }
     }

@@ -29,7 +29,9 @@ pub(crate) async fn list(caller: Caller) -> Result<axum::Json<AgentList>, ApiErr
         revoked: agent.revoked,
         created_at: agent.since,
     });
-    Ok(axum::Json(AgentList { agents: agents.collect() }))
+    Ok(axum::Json(AgentList {
+        agents: agents.collect(),
+    }))
 }
 
 /// `POST /api/agents`
@@ -42,14 +44,24 @@ pub(crate) async fn create(
     let name = name(&request.name)?;
     let agent_id = AgentId::from_uuid(random::uuid());
     // The key first: it opens nothing yet, while an agent without one could never call.
-    let key = app.control().add_agent_key(caller.tenant.id(), agent_id, app.now()).await?;
-    let new = NewAgent { id: agent_id, name, owner: request.personal.then_some(user) };
+    let key = app
+        .control()
+        .add_agent_key(caller.tenant.id(), agent_id, app.now())
+        .await?;
+    let new = NewAgent {
+        id: agent_id,
+        name,
+        owner: request.personal.then_some(user),
+    };
     if let Err(refusal) = caller.tenant.add_agent(Actor::User(user), new).await? {
         app.control().remove_agent_key(agent_id).await?;
         return Err(refusal.into());
     }
     let api_key = key.reveal().to_owned();
-    Ok((StatusCode::CREATED, axum::Json(AgentCreated { agent_id, api_key })))
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(AgentCreated { agent_id, api_key }),
+    ))
 }
 
 /// `POST /api/agents/{id}/revoke`: when it answers, the key is nobody's.

@@ -15,8 +15,8 @@ use countersign_domain::{
     render::RENDERER,
     wire::{
         Approval, Approve, DecidedAnswer, Execute, Executed, ExecutionDetail, MAX_PAGE, MAX_WAIT_SECONDS,
-        PolicyDetail, ProposalDetail, ProposalList, ProposalRecord, ProposalSummary, Propose, Proposed, Reject,
-        ResultSummary, WithdrawRequest,
+        PolicyDetail, ProposalDetail, ProposalList, ProposalRecord, ProposalSummary, Propose, Proposed,
+        Reject, ResultSummary, WithdrawRequest,
     },
 };
 use serde::Deserialize;
@@ -50,11 +50,20 @@ pub(crate) async fn propose(
     let key = idempotency_key(&headers)?;
     let proposer = proposer(&caller)?;
     let actor = proposer.id.clone();
-    let understood = app.rules().propose(&caller.tenant, proposer, request, key).await.map_err(propose_error)?;
+    let understood = app
+        .rules()
+        .propose(&caller.tenant, proposer, request, key)
+        .await
+        .map_err(propose_error)?;
     let (proposed, policy, proposal_record, reason) = match understood {
         Understood::NoIntent => (None, None, None, Some("no_intent_match".to_owned())),
         Understood::NoTool => (None, None, None, Some("tool_not_found".to_owned())),
-        Understood::Stored { call, policy, stored, created } => {
+        Understood::Stored {
+            call,
+            policy,
+            stored,
+            created,
+        } => {
             let record = ProposalRecord {
                 ai_tool_call_id: stored.state.id,
                 ai_conversation_id: actor.clone(),
@@ -67,7 +76,15 @@ pub(crate) async fn propose(
         }
     };
     let tenant_id = caller.tenant.id();
-    Ok(axum::Json(Proposed { ok: true, tenant_id, user_id: actor, proposed, policy, proposal_record, reason }))
+    Ok(axum::Json(Proposed {
+        ok: true,
+        tenant_id,
+        user_id: actor,
+        proposed,
+        policy,
+        proposal_record,
+        reason,
+    }))
 }
 
 /// `POST /api/assistant/approve`
@@ -77,8 +94,14 @@ pub(crate) async fn approve(
     Json(request): Json<Approve>,
 ) -> Result<axum::Json<DecidedAnswer>, ApiError> {
     let comment = within(request.comment, "comment")?;
-    let (stored, decision) =
-        decide(&app, &caller, request.ai_tool_call_id, Verdict::Approve, comment.clone()).await?;
+    let (stored, decision) = decide(
+        &app,
+        &caller,
+        request.ai_tool_call_id,
+        Verdict::Approve,
+        comment.clone(),
+    )
+    .await?;
     let approval = Approval::Approved {
         approved_at: decision.decided_at,
         approved_by: decision.approver,
@@ -95,10 +118,19 @@ pub(crate) async fn reject(
 ) -> Result<axum::Json<DecidedAnswer>, ApiError> {
     let reason = within(Some(request.reason), "reason")?.filter(|reason| !reason.trim().is_empty());
     let reason = reason.ok_or_else(|| ApiError::missing("reason"))?;
-    let (stored, decision) =
-        decide(&app, &caller, request.ai_tool_call_id, Verdict::Reject, Some(reason.clone())).await?;
-    let approval =
-        Approval::Rejected { rejected_at: decision.decided_at, rejected_by: decision.approver, reason };
+    let (stored, decision) = decide(
+        &app,
+        &caller,
+        request.ai_tool_call_id,
+        Verdict::Reject,
+        Some(reason.clone()),
+    )
+    .await?;
+    let approval = Approval::Rejected {
+        rejected_at: decision.decided_at,
+        rejected_by: decision.approver,
+        reason,
+    };
     Ok(axum::Json(decided(&caller.tenant, &stored, approval)))
 }
 
@@ -129,12 +161,21 @@ pub(crate) async fn execute(
         | Status::Expired
         | Status::Withdrawn
         | Status::Superseded => {
-            let message = format!("Conflict: Tool call status is '{}', must be 'pending'", status.name());
+            let message = format!(
+                "Conflict: Tool call status is '{}', must be 'pending'",
+                status.name()
+            );
             return Err(ApiError::conflict("not_pending", message, status));
         }
     }
-    let bodies = tenant.proposal_bodies(id).await?.ok_or_else(ApiError::not_found)?;
-    Ok((StatusCode::OK, axum::Json(executed(&stored, status, None, Some(summary(&bodies))))))
+    let bodies = tenant
+        .proposal_bodies(id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    Ok((
+        StatusCode::OK,
+        axum::Json(executed(&stored, status, None, Some(summary(&bodies)))),
+    ))
 }
 
 /// Filters of the list.
@@ -154,20 +195,31 @@ pub(crate) async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<ProposalList>, ApiError> {
-    let status = query.status.map(|name| Status::from_name(&name).ok_or_else(|| ApiError::missing("status")));
+    let status = query
+        .status
+        .map(|name| Status::from_name(&name).ok_or_else(|| ApiError::missing("status")));
     let limit = query.limit.unwrap_or(50).clamp(1, MAX_PAGE);
     let filter = Filter {
         status: status.transpose()?,
         tool: query.tool,
         risk: query.risk,
-        words: query.q.iter().flat_map(|q| q.split_whitespace()).take(10).map(str::to_owned).collect(),
+        words: query
+            .q
+            .iter()
+            .flat_map(|q| q.split_whitespace())
+            .take(10)
+            .map(str::to_owned)
+            .collect(),
         proposer: (!caller.sees_all()).then(|| caller.actor_id()),
         before: query.after,
     };
     let now = caller.tenant.now();
     let found = caller.tenant.proposals(filter, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
-    let next = found.last().filter(|_| full).map(|last| last.state.created_seq.to_string());
+    let next = found
+        .last()
+        .filter(|_| full)
+        .map(|last| last.state.created_seq.to_string());
     let proposals = found
         .into_iter()
         .map(|stored| ProposalSummary {
@@ -207,7 +259,11 @@ pub(crate) async fn get(
         let changed = |stored: &Stored, now| stored.state.last_seq > since || stored.status(now).is_final();
         wait_until(&caller.tenant, id, wait, changed).await?;
     }
-    let bodies = caller.tenant.proposal_bodies(id).await?.ok_or_else(ApiError::not_found)?;
+    let bodies = caller
+        .tenant
+        .proposal_bodies(id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     Ok(axum::Json(detail(bodies, caller.tenant.now())?))
 }
 
@@ -221,12 +277,19 @@ pub(crate) async fn withdraw(
     let reason = within(request.reason, "reason")?;
     match caller.tenant.withdraw(id, caller.actor, reason).await? {
         Ok(_) => {
-            let bodies = caller.tenant.proposal_bodies(id).await?.ok_or_else(ApiError::not_found)?;
+            let bodies = caller
+                .tenant
+                .proposal_bodies(id)
+                .await?
+                .ok_or_else(ApiError::not_found)?;
             Ok(axum::Json(detail(bodies, caller.tenant.now())?))
         }
         Err(WithdrawRefusal::NotFound) => Err(ApiError::not_found()),
         Err(WithdrawRefusal::State(status)) => {
-            let message = format!("Conflict: Tool call status is '{}', it can no longer be withdrawn", status.name());
+            let message = format!(
+                "Conflict: Tool call status is '{}', it can no longer be withdrawn",
+                status.name()
+            );
             Err(ApiError::conflict("wrong_state", message, status))
         }
     }
@@ -239,7 +302,11 @@ pub(crate) fn parse_id(text: &str) -> Result<ProposalId, ApiError> {
 
 /// A proposal that the caller may see; the others answer like absent ones.
 async fn visible(caller: &Caller, id: ProposalId) -> Result<Stored, ApiError> {
-    let stored = caller.tenant.proposal(id).await?.ok_or_else(ApiError::not_found)?;
+    let stored = caller
+        .tenant
+        .proposal(id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     if caller.sees_all() || stored.state.proposer.id == caller.actor_id() {
         Ok(stored)
     } else {
@@ -280,9 +347,16 @@ async fn decide(
     comment: Option<String>,
 ) -> Result<(Stored, Decision), ApiError> {
     let Actor::User(approver) = caller.actor else {
-        return Err(ApiError::forbidden("not_eligible", "Forbidden: An agent's key cannot decide"));
+        return Err(ApiError::forbidden(
+            "not_eligible",
+            "Forbidden: An agent's key cannot decide",
+        ));
     };
-    let bodies = caller.tenant.proposal_bodies(id).await?.ok_or_else(ApiError::not_found)?;
+    let bodies = caller
+        .tenant
+        .proposal_bodies(id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     let own = bodies.stored.state.proposer.id == caller.actor_id();
     if !caller.sees_all() && !own {
         return Err(ApiError::not_found());
@@ -297,7 +371,11 @@ async fn decide(
     })?;
     let decision = session_decision(&caller.tenant, approver, &bodies, verdict, comment, view);
     let record = Record::unsigned(&decision).map_err(ApiError::internal)?;
-    match caller.tenant.decide_by_session(Arc::new(record), approver, accepted).await? {
+    match caller
+        .tenant
+        .decide_by_session(Arc::new(record), approver, accepted)
+        .await?
+    {
         Ok(stored) => Ok((stored, decision)),
         Err(DecideRefusal::Reason(reason, status)) => Err(refusal(reason, status)),
     }
@@ -378,7 +456,12 @@ fn executed(
     result_summary: Option<ResultSummary>,
 ) -> Executed {
     let begun = stored.state.begun.as_ref().map(|begun| begun.at);
-    let duration = stored.state.ended.as_ref().zip(begun).map(|(ended, begun)| ended.at.since(begun).0);
+    let duration = stored
+        .state
+        .ended
+        .as_ref()
+        .zip(begun)
+        .map(|(ended, begun)| ended.at.since(begun).0);
     Executed {
         ok: true,
         ai_tool_call_id: stored.state.id,
@@ -418,15 +501,23 @@ fn cut(text: &str) -> String {
 }
 
 fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<ProposalDetail, ApiError> {
-    let ProposalBodies { stored, proposal, receipt, .. } = bodies;
+    let ProposalBodies {
+        stored,
+        proposal,
+        receipt,
+        ..
+    } = bodies;
     let status = stored.status(now);
     let not_before = stored.due();
     let state = stored.state;
-    let policy = state.policy.ok_or_else(|| ApiError::internal("a proposal without an evaluation"))?;
+    let policy = state
+        .policy
+        .ok_or_else(|| ApiError::internal("a proposal without an evaluation"))?;
     let closed = match state.closed {
         Some(countersign_domain::fold::Closed::Superseded { reason, .. }) => Some(reason),
         Some(
-            countersign_domain::fold::Closed::Withdrawn { .. } | countersign_domain::fold::Closed::Expired { .. },
+            countersign_domain::fold::Closed::Withdrawn { .. }
+            | countersign_domain::fold::Closed::Expired { .. },
         )
         | None => None,
     };
@@ -436,7 +527,9 @@ fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<ProposalDetail, Api
             executor: begun.executor,
             begun_at: begun.at,
             finished_at: ended.map(|ended| ended.finished_at),
-            outcome: ended.map(|ended| ended.outcome).or(state.lapsed_at.map(|_| Outcome::Unknown)),
+            outcome: ended
+                .map(|ended| ended.outcome)
+                .or(state.lapsed_at.map(|_| Outcome::Unknown)),
             summary: ended.map(|ended| ended.summary.clone()),
             error: ended.and_then(|ended| Some(ended.failure.as_ref()?.message.clone())),
             reference: ended.and_then(|ended| ended.reference.clone()),
@@ -497,13 +590,21 @@ fn proposer(caller: &Caller) -> Result<Proposer, ApiError> {
         }
         Actor::Server => return Err(ApiError::not_found()),
     };
-    Ok(Proposer { id: caller.actor_id(), kind, name, on_behalf_of: owner, run: None })
+    Ok(Proposer {
+        id: caller.actor_id(),
+        kind,
+        name,
+        on_behalf_of: owner,
+        run: None,
+    })
 }
 
 /// The `Idempotency-Key` header: 1 to 255 printable ASCII characters (draft-ietf-httpapi-idempotency-key-header).
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let text = value.to_str().ok().map(|text| text.trim().trim_matches('"'));
     match text {
         Some(text) if !text.is_empty() && text.len() <= 255 && values.next().is_none() => Ok(Some(text)),
@@ -515,7 +616,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 }
 
 fn within(text: Option<String>, field: &'static str) -> Result<Option<String>, ApiError> {
-    if text.as_ref().is_some_and(|text| text.chars().count() > MAX_COMMENT) {
+    if text
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > MAX_COMMENT)
+    {
         let message = format!("Bad Request: '{field}' has at most {MAX_COMMENT} characters");
         return Err(ApiError::bad_request("too_long", message).with_field(field));
     }
@@ -524,7 +628,9 @@ fn within(text: Option<String>, field: &'static str) -> Result<Option<String>, A
 
 fn propose_error(error: ProposeError) -> ApiError {
     match error {
-        ProposeError::Field { field, message } => ApiError::bad_request("invalid_field", message).with_field(field),
+        ProposeError::Field { field, message } => {
+            ApiError::bad_request("invalid_field", message).with_field(field)
+        }
         ProposeError::NoConnection => ApiError::unprocessable("no_connection", error.to_string()),
         ProposeError::Refused(ProposeRefusal::KeyReused) => ApiError::unprocessable(
             "idempotency_key_reused",
@@ -535,7 +641,10 @@ fn propose_error(error: ProposeError) -> ApiError {
                 .with_field("supersedes")
         }
         ProposeError::Refused(ProposeRefusal::ConnectionChanged | ProposeRefusal::ToolChanged) => {
-            ApiError::retry("changed", "The tool or its connection has just changed: send the same request again")
+            ApiError::retry(
+                "changed",
+                "The tool or its connection has just changed: send the same request again",
+            )
         }
         ProposeError::Store(error) => error.into(),
     }

@@ -51,17 +51,30 @@ impl FromRequestParts<App> for Caller {
             Identity::Person { user, .. } => {
                 let named = tenant_header(&parts.headers)?;
                 // Absent, foreign, malformed: one answer, so that nobody learns which tenants there are.
-                let tenant = named.and_then(|id| app.tenants().get(id)).ok_or_else(ApiError::not_found)?;
+                let tenant = named
+                    .and_then(|id| app.tenants().get(id))
+                    .ok_or_else(ApiError::not_found)?;
                 let role = tenant.role(user).ok_or_else(ApiError::not_found)?;
-                Ok(Self { actor: Actor::User(user), tenant, role: Some(role) })
+                Ok(Self {
+                    actor: Actor::User(user),
+                    tenant,
+                    role: Some(role),
+                })
             }
             Identity::Agent { tenant, agent } => {
-                let tenant = app.tenants().get(tenant).filter(|tenant| in_service(tenant, agent));
+                let tenant = app
+                    .tenants()
+                    .get(tenant)
+                    .filter(|tenant| in_service(tenant, agent));
                 let tenant = tenant.ok_or_else(ApiError::unauthorized)?;
                 if tenant_header(&parts.headers)? != Some(tenant.id()) {
                     return Err(ApiError::not_found());
                 }
-                Ok(Self { actor: Actor::Agent(agent), tenant, role: None })
+                Ok(Self {
+                    actor: Actor::Agent(agent),
+                    tenant,
+                    role: None,
+                })
             }
         }
     }
@@ -72,9 +85,10 @@ impl Caller {
     pub(crate) fn person(&self) -> Result<UserId, ApiError> {
         match self.actor {
             Actor::User(user) => Ok(user),
-            Actor::Agent(_) | Actor::Server => {
-                Err(ApiError::forbidden("forbidden", "Forbidden: An agent's key cannot do this"))
-            }
+            Actor::Agent(_) | Actor::Server => Err(ApiError::forbidden(
+                "forbidden",
+                "Forbidden: An agent's key cannot do this",
+            )),
         }
     }
 
@@ -91,7 +105,10 @@ impl Caller {
         if role.manages() {
             Ok(user)
         } else {
-            Err(ApiError::forbidden("forbidden", "Forbidden: Only an owner or admin can do this"))
+            Err(ApiError::forbidden(
+                "forbidden",
+                "Forbidden: Only an owner or admin can do this",
+            ))
         }
     }
 
@@ -112,13 +129,18 @@ impl Caller {
 
 async fn identity(headers: &HeaderMap, app: &App) -> Result<Identity, ApiError> {
     let token = bearer(headers).ok_or_else(ApiError::unauthorized)?;
-    app.control().identify(token, app.now()).await?.ok_or_else(ApiError::unauthorized)
+    app.control()
+        .identify(token, app.now())
+        .await?
+        .ok_or_else(ApiError::unauthorized)
 }
 
 /// The one bearer token (RFC 6750 §2.1). Two headers leave open who calls, so they are nobody.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
@@ -135,5 +157,9 @@ fn tenant_header(headers: &HeaderMap) -> Result<Option<TenantId>, ApiError> {
 }
 
 fn in_service(tenant: &Tenant, agent: AgentId) -> bool {
-    tenant.people().agents.get(&agent).is_some_and(|agent| !agent.revoked)
+    tenant
+        .people()
+        .agents
+        .get(&agent)
+        .is_some_and(|agent| !agent.revoked)
 }

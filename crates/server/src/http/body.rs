@@ -49,23 +49,34 @@ where
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
-        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-            ApiError::too_large()
-        } else {
-            ApiError::bad_request("invalid_json", "Bad Request: The body did not arrive whole")
-        }
-    })
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection: BytesRejection| {
+            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+                ApiError::too_large()
+            } else {
+                ApiError::bad_request("invalid_json", "Bad Request: The body did not arrive whole")
+            }
+        })
 }
 
 /// The seed does not look at the media type; absent stays accepted, another one is not (R16: content-type confusion).
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
         return Err(ApiError::unsupported_media_type());
     }
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(value) = values.next() else { return Ok(()) };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     if values.next().is_none() && essence.eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
@@ -108,11 +119,18 @@ fn explain<T: DeserializeOwned>(bytes: &[u8]) -> ApiError {
         ApiError::missing(&within(named))
     } else if text.starts_with("unknown field") {
         let field = within(named);
-        ApiError::bad_request("unknown_field", format!("Bad Request: Unknown '{}' field", shown(&field)))
-            .with_field(shown(&field))
+        ApiError::bad_request(
+            "unknown_field",
+            format!("Bad Request: Unknown '{}' field", shown(&field)),
+        )
+        .with_field(shown(&field))
     } else if text.starts_with("duplicate field") {
         let field = within(named);
-        ApiError::bad_request("duplicate_field", format!("Bad Request: Duplicate '{field}' field")).with_field(field)
+        ApiError::bad_request(
+            "duplicate_field",
+            format!("Bad Request: Duplicate '{field}' field"),
+        )
+        .with_field(field)
     } else if path.is_empty() {
         ApiError::bad_request("invalid_field", "Bad Request: The fields do not fit together")
     } else {
@@ -170,7 +188,9 @@ mod tests {
     use super::*;
 
     async fn body_of(error: ApiError) -> ErrorBody {
-        let bytes = axum::body::to_bytes(error.into_response().into_body(), MAX_BODY).await.unwrap();
+        let bytes = axum::body::to_bytes(error.into_response().into_body(), MAX_BODY)
+            .await
+            .unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }
 
@@ -182,10 +202,25 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_a_json_object_is_refused_as_such() {
         let two = r#"{"email":"a","password":"b"}{}"#;
-        for text in [two, "", "null", "[]", "[\"a@b.example\",\"secret\"]", "3", "\"x\"", "{", "{]", "\u{feff}{}"] {
+        for text in [
+            two,
+            "",
+            "null",
+            "[]",
+            "[\"a@b.example\",\"secret\"]",
+            "3",
+            "\"x\"",
+            "{",
+            "{]",
+            "\u{feff}{}",
+        ] {
             let (code, error, _) = refusal::<SignIn>(text).await;
             let expected = ("invalid_json", "Bad Request: Invalid JSON body");
-            assert_eq!((code.as_str(), error.as_str()), expected, "{text:?} is no object with names");
+            assert_eq!(
+                (code.as_str(), error.as_str()),
+                expected,
+                "{text:?} is no object with names"
+            );
         }
     }
 
@@ -194,9 +229,24 @@ mod tests {
         let missing = "Bad Request: Missing or invalid 'password' field";
         for (text, code, error, field) in [
             (r#"{"email":"a"}"#, "invalid_field", missing, "password"),
-            (r#"{"email":"a","password":1}"#, "invalid_field", missing, "password"),
-            (r#"{"email":"a","password":null}"#, "invalid_field", missing, "password"),
-            (r#"{"email":"a","password":"b","x":1}"#, "unknown_field", "Bad Request: Unknown 'x' field", "x"),
+            (
+                r#"{"email":"a","password":1}"#,
+                "invalid_field",
+                missing,
+                "password",
+            ),
+            (
+                r#"{"email":"a","password":null}"#,
+                "invalid_field",
+                missing,
+                "password",
+            ),
+            (
+                r#"{"email":"a","password":"b","x":1}"#,
+                "unknown_field",
+                "Bad Request: Unknown 'x' field",
+                "x",
+            ),
             (
                 r#"{"email":"a","email":"b","password":"b"}"#,
                 "duplicate_field",
@@ -220,7 +270,10 @@ mod tests {
             );
         }
         let (_, _, field) = refusal::<Propose>(r#"{"toolId":"t","input":{"a":1,"a":2}}"#).await;
-        assert!(field.is_some_and(|field| field.starts_with("input")), "two equal names are two meanings");
+        assert!(
+            field.is_some_and(|field| field.starts_with("input")),
+            "two equal names are two meanings"
+        );
     }
 
     #[tokio::test]
@@ -234,11 +287,25 @@ mod tests {
             let answer = <Json<CreateAgent> as FromRequest<()>>::from_request(request, &()).await;
             answer.map(|_| ()).map_err(|error| error.into_response().status())
         }
-        for fine in [None, Some("application/json"), Some("Application/JSON; charset=utf-8")] {
+        for fine in [
+            None,
+            Some("application/json"),
+            Some("Application/JSON; charset=utf-8"),
+        ] {
             assert_eq!(sent(fine).await, Ok(()), "{fine:?}");
         }
-        for other in ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "", "application/jsonx"] {
-            assert_eq!(sent(Some(other)).await, Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{other:?}");
+        for other in [
+            "text/plain",
+            "multipart/form-data",
+            "application/x-www-form-urlencoded",
+            "",
+            "application/jsonx",
+        ] {
+            assert_eq!(
+                sent(Some(other)).await,
+                Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+                "{other:?}"
+            );
         }
     }
 
@@ -252,6 +319,10 @@ mod tests {
             .layer(DefaultBodyLimit::max(16));
         let request = Request::post("/").body(Body::from("[".repeat(17))).unwrap();
         let answer = router.oneshot(request).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "its content was never looked at");
+        assert_eq!(
+            answer.status(),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "its content was never looked at"
+        );
     }
 }

@@ -12,7 +12,8 @@ use countersign_domain::{
     people::Device,
     record::Enrol,
     wire::{
-        Challenge, DeviceList, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled, RevokeRequest,
+        Challenge, DeviceList, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,
+        RevokeRequest,
     },
 };
 
@@ -31,7 +32,10 @@ const LONGEST_REASON: usize = 500;
 pub(crate) async fn list(caller: Caller) -> Result<axum::Json<DeviceList>, ApiError> {
     let (user, role) = caller.member()?;
     let people = caller.tenant.people();
-    let shown = people.devices.iter().filter(|(_, device)| role.manages() || device.user == user);
+    let shown = people
+        .devices
+        .iter()
+        .filter(|(_, device)| role.manages() || device.user == user);
     let devices = shown.map(|(id, device)| {
         let state = standing(device);
         DeviceSummary {
@@ -46,13 +50,21 @@ pub(crate) async fn list(caller: Caller) -> Result<axum::Json<DeviceList>, ApiEr
             code: (state == DeviceState::Waiting && device.user == user).then(|| device.code()),
         }
     });
-    Ok(axum::Json(DeviceList { devices: devices.collect() }))
+    Ok(axum::Json(DeviceList {
+        devices: devices.collect(),
+    }))
 }
 
 /// `POST /api/devices/challenge`
-pub(crate) async fn challenge(State(app): State<App>, caller: Caller) -> Result<axum::Json<Challenge>, ApiError> {
+pub(crate) async fn challenge(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<axum::Json<Challenge>, ApiError> {
     let user = caller.person()?;
-    let challenge = app.control().challenge(caller.tenant.id(), user, app.now()).await?;
+    let challenge = app
+        .control()
+        .challenge(caller.tenant.id(), user, app.now())
+        .await?;
     Ok(axum::Json(Challenge { challenge }))
 }
 
@@ -63,31 +75,48 @@ pub(crate) async fn enrol(
     Json(request): Json<EnrolRequest>,
 ) -> Result<axum::Json<Enrolled>, ApiError> {
     let user = caller.person()?;
-    let malformed = |error| {
-        ApiError::bad_request("malformed", format!("Bad Request: {error}")).with_field("record")
-    };
+    let malformed =
+        |error| ApiError::bad_request("malformed", format!("Bad Request: {error}")).with_field("record");
     let record = Record::from_envelope(request.record).map_err(malformed)?;
     let enrol: Enrol = record.body().map_err(malformed)?;
     if !record.is_signed_by(&enrol.public_key) {
-        return Err(ApiError::forbidden("bad_signature", "Forbidden: The record is not signed by the key that it brings"));
+        return Err(ApiError::forbidden(
+            "bad_signature",
+            "Forbidden: The record is not signed by the key that it brings",
+        ));
     }
     if enrol.user != user || enrol.tenant != caller.tenant.id() {
-        return Err(ApiError::forbidden("forbidden", "Forbidden: The record is about another person or tenant"));
+        return Err(ApiError::forbidden(
+            "forbidden",
+            "Forbidden: The record is about another person or tenant",
+        ));
     }
     if name(&enrol.name)? != enrol.name {
         return Err(ApiError::missing("name"));
     }
     let device_id = enrol.device;
-    let again = caller.tenant.people().devices.get(&device_id).is_some_and(|known| known.enrol == record.digest);
+    let again = caller
+        .tenant
+        .people()
+        .devices
+        .get(&device_id)
+        .is_some_and(|known| known.enrol == record.digest);
     if !again {
-        let fresh = app.control().spend_challenge(enrol.challenge, enrol.tenant, user, app.now()).await?;
+        let fresh = app
+            .control()
+            .spend_challenge(enrol.challenge, enrol.tenant, user, app.now())
+            .await?;
         if !fresh {
             let message = "Conflict: The challenge is unknown, used or too old; ask for a new one";
             return Err(ApiError::conflict_bare("stale_challenge", message));
         }
     }
     let device = caller.tenant.enrol(Arc::new(record), Arc::new(enrol)).await??;
-    Ok(axum::Json(Enrolled { device_id, standing: standing(&device), code: device.code() }))
+    Ok(axum::Json(Enrolled {
+        device_id,
+        standing: standing(&device),
+        code: device.code(),
+    }))
 }
 
 /// `POST /api/devices/{id}/endorse`
@@ -100,7 +129,9 @@ pub(crate) async fn endorse(
     let user = caller.manager()?;
     let device: DeviceId = id(&device)?;
     // Six digits are few: an admin's stolen session must not try them all.
-    app.throttle().attempt_at(&format!("endorse {user} {device}"), app.now()).map_err(ApiError::throttled)?;
+    app.throttle()
+        .attempt_at(&format!("endorse {user} {device}"), app.now())
+        .map_err(ApiError::throttled)?;
     caller.tenant.endorse(user, device, request.code).await??;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -116,7 +147,10 @@ pub(crate) async fn revoke(
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
         return Err(ApiError::missing("reason"));
     }
-    caller.tenant.revoke_device(user, id(&device)?, reason.to_owned()).await??;
+    caller
+        .tenant
+        .revoke_device(user, id(&device)?, reason.to_owned())
+        .await??;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -26,13 +26,26 @@ struct Inner {
 
 impl ApiError {
     fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        let body = ErrorBody { error: message.into(), code: code.to_owned(), current_status: None, field: None };
-        Self(Box::new(Inner { status, body, retry_after: None }))
+        let body = ErrorBody {
+            error: message.into(),
+            code: code.to_owned(),
+            current_status: None,
+            field: None,
+        };
+        Self(Box::new(Inner {
+            status,
+            body,
+            retry_after: None,
+        }))
     }
 
     /// No credential that counts.
     pub(crate) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized: No valid session")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Unauthorized: No valid session",
+        )
     }
 
     /// The same for an unknown address as for a wrong password.
@@ -43,12 +56,20 @@ impl ApiError {
 
     /// A tenant call without its tenant.
     pub(crate) fn missing_tenant() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "missing_tenant", "Bad Request: Missing x-tenant-id header")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "missing_tenant",
+            "Bad Request: Missing x-tenant-id header",
+        )
     }
 
     /// Absent, foreign or malformed: the one answer to all three.
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not Found: There is nothing here under that name")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "Not Found: There is nothing here under that name",
+        )
     }
 
     /// A request that cannot be understood.
@@ -58,8 +79,11 @@ impl ApiError {
 
     /// A field that is needed and is not there, or not in its form: the seed's sentence.
     pub(crate) fn missing(field: &str) -> Self {
-        Self::bad_request("invalid_field", format!("Bad Request: Missing or invalid '{field}' field"))
-            .with_field(field)
+        Self::bad_request(
+            "invalid_field",
+            format!("Bad Request: Missing or invalid '{field}' field"),
+        )
+        .with_field(field)
     }
 
     /// The caller is known and may not.
@@ -86,7 +110,11 @@ impl ApiError {
 
     /// More bytes than the call takes.
     pub(crate) fn too_large() -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Payload Too Large: The request body is too large")
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "Payload Too Large: The request body is too large",
+        )
     }
 
     /// A body that does not say it is JSON.
@@ -125,7 +153,11 @@ impl ApiError {
     /// Our own mistake. The caller learns that it happened, the log learns what.
     pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
         tracing::error!("A request failed: {error}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Error: The server made a mistake")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Internal Error: The server made a mistake",
+        )
     }
 
     /// Names the field at fault.
@@ -135,7 +167,10 @@ impl ApiError {
     }
 
     fn store_failed() -> Self {
-        Self::retry("store_failed", "Service Unavailable: The server's store failed; nothing was changed")
+        Self::retry(
+            "store_failed",
+            "Service Unavailable: The server's store failed; nothing was changed",
+        )
     }
 }
 
@@ -161,13 +196,21 @@ impl From<Busy> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Inner { status, body, retry_after } = *self.0;
+        let Inner {
+            status,
+            body,
+            retry_after,
+        } = *self.0;
         let mut response = (status, Json(body)).into_response();
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -180,13 +223,31 @@ mod tests {
     #[test]
     fn the_seeds_sentences_are_kept_word_for_word() {
         for (error, status, code, sentence) in [
-            (ApiError::unauthorized(), 401, "unauthorized", "Unauthorized: No valid session"),
-            (ApiError::missing_tenant(), 400, "missing_tenant", "Bad Request: Missing x-tenant-id header"),
-            (ApiError::missing("text"), 400, "invalid_field", "Bad Request: Missing or invalid 'text' field"),
+            (
+                ApiError::unauthorized(),
+                401,
+                "unauthorized",
+                "Unauthorized: No valid session",
+            ),
+            (
+                ApiError::missing_tenant(),
+                400,
+                "missing_tenant",
+                "Bad Request: Missing x-tenant-id header",
+            ),
+            (
+                ApiError::missing("text"),
+                400,
+                "invalid_field",
+                "Bad Request: Missing or invalid 'text' field",
+            ),
         ] {
             assert_eq!(error.0.status.as_u16(), status);
             assert_eq!(error.0.body.code, code);
-            assert_eq!(error.0.body.error, sentence, "clients of the seed compare these texts");
+            assert_eq!(
+                error.0.body.error, sentence,
+                "clients of the seed compare these texts"
+            );
         }
     }
 

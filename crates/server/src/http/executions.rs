@@ -26,7 +26,12 @@ pub(crate) async fn claim(
     own_device(&caller.tenant, user, request.device)?;
     let holder = Holder::Device(request.device);
     let limit = request.limit.clamp(1, MAX_LEASES);
-    Ok(axum::Json(caller.tenant.claim(holder, request.manifests.into(), limit).await?))
+    Ok(axum::Json(
+        caller
+            .tenant
+            .claim(holder, request.manifests.into(), limit)
+            .await?,
+    ))
 }
 
 /// `POST /api/executions/{id}/begin`
@@ -56,10 +61,16 @@ pub(crate) async fn complete(
     }
     if receipt.effect.is_some() {
         // Only the server's own tools change the tenant's store.
-        return Err(ApiError::bad_request("invalid_field", "A device's receipt has no effect on the tenant's store"));
+        return Err(ApiError::bad_request(
+            "invalid_field",
+            "A device's receipt has no effect on the tenant's store",
+        ));
     }
     let digest = record.digest;
-    let answer = caller.tenant.complete(Arc::new(record), Arc::new(receipt)).await?;
+    let answer = caller
+        .tenant
+        .complete(Arc::new(record), Arc::new(receipt))
+        .await?;
     answered(&caller.tenant, answer, digest)
 }
 
@@ -74,13 +85,19 @@ fn signed<B: Body>(
     let record = Record::from_envelope(envelope).map_err(malformed)?;
     let body: B = record.body().map_err(malformed)?;
     let Holder::Device(device) = executor(&body) else {
-        return Err(ApiError::forbidden("bad_signature", "Forbidden: The record names another executor"));
+        return Err(ApiError::forbidden(
+            "bad_signature",
+            "Forbidden: The record names another executor",
+        ));
     };
     let key = own_device(&caller.tenant, user, device)?;
     if record.is_signed_by(&key) {
         Ok((record, body))
     } else {
-        Err(ApiError::forbidden("bad_signature", "Forbidden: The signature is not that device's"))
+        Err(ApiError::forbidden(
+            "bad_signature",
+            "Forbidden: The signature is not that device's",
+        ))
     }
 }
 
@@ -93,9 +110,10 @@ fn own_device(
     let people = tenant.people();
     match people.devices.get(&device) {
         Some(known) if known.user == user && known.is_active() => Ok(known.key.clone()),
-        Some(known) if known.user == user => {
-            Err(ApiError::forbidden("device_revoked", "Forbidden: The device is not in service"))
-        }
+        Some(known) if known.user == user => Err(ApiError::forbidden(
+            "device_revoked",
+            "Forbidden: The device is not in service",
+        )),
         Some(_) | None => Err(ApiError::not_found()),
     }
 }
@@ -106,18 +124,26 @@ fn answered(
     digest: countersign_domain::Digest,
 ) -> Result<axum::Json<ExecutionAnswer>, ApiError> {
     match answer {
-        Ok(stored) => Ok(axum::Json(ExecutionAnswer { status: stored.status(tenant.now()), digest })),
+        Ok(stored) => Ok(axum::Json(ExecutionAnswer {
+            status: stored.status(tenant.now()),
+            digest,
+        })),
         Err(RunRefusal::NotFound) => Err(ApiError::not_found()),
-        Err(RunRefusal::Fenced) => Err(ApiError::conflict_bare("fenced", "Conflict: The lease is no longer yours")),
+        Err(RunRefusal::Fenced) => Err(ApiError::conflict_bare(
+            "fenced",
+            "Conflict: The lease is no longer yours",
+        )),
         Err(RunRefusal::State(status)) => {
             let message = format!("Conflict: Tool call status is '{}'", status.name());
             Err(ApiError::conflict("wrong_state", message, status))
         }
-        Err(RunRefusal::Held(until)) => {
-            Err(ApiError::conflict_bare("held", format!("Conflict: It is held until {until}")))
-        }
-        Err(RunRefusal::DigestMismatch) => {
-            Err(ApiError::conflict_bare("digest_mismatch", "Conflict: The record is about other bytes"))
-        }
+        Err(RunRefusal::Held(until)) => Err(ApiError::conflict_bare(
+            "held",
+            format!("Conflict: It is held until {until}"),
+        )),
+        Err(RunRefusal::DigestMismatch) => Err(ApiError::conflict_bare(
+            "digest_mismatch",
+            "Conflict: The record is about other bytes",
+        )),
     }
 }

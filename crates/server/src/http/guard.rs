@@ -26,9 +26,13 @@ impl Guard {
     /// Loopback, the listening address where it names one machine, and what was given with `--host`.
     pub(crate) fn new(listening: Option<IpAddr>, hosts: &[String]) -> Self {
         let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let address = listening.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
+        let address = listening
+            .filter(|ip| !ip.is_unspecified())
+            .map(|ip| ip.to_string());
         let given = hosts.iter().map(|host| host.to_ascii_lowercase());
-        Self(Arc::new(loopback.into_iter().chain(address).chain(given).collect()))
+        Self(Arc::new(
+            loopback.into_iter().chain(address).chain(given).collect(),
+        ))
     }
 
     fn check(&self, request: &Request) -> Result<(), ApiError> {
@@ -42,28 +46,35 @@ impl Guard {
         // No page of ours talks to this server, so only a page at this very address would not be foreign.
         let same = |origin: &str| {
             [Scheme::HTTP, Scheme::HTTPS].iter().any(|scheme| {
-                origin.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://")).is_some_and(
-                    |authority| authority.eq_ignore_ascii_case(host),
-                )
+                origin
+                    .strip_prefix(scheme.as_str())
+                    .and_then(|rest| rest.strip_prefix("://"))
+                    .is_some_and(|authority| authority.eq_ignore_ascii_case(host))
             })
         };
         match headers.contains_key(header::ORIGIN) {
-            true if !one(headers, &header::ORIGIN).is_some_and(same) => {
-                Err(ApiError::forbidden("foreign_origin", "Forbidden: Requests of web pages are not served"))
-            }
+            true if !one(headers, &header::ORIGIN).is_some_and(same) => Err(ApiError::forbidden(
+                "foreign_origin",
+                "Forbidden: Requests of web pages are not served",
+            )),
             true | false => Ok(()),
         }
     }
 }
 
 fn foreign_host() -> ApiError {
-    ApiError::forbidden("foreign_host", "Forbidden: This server does not answer under that name; it is given with --host")
+    ApiError::forbidden(
+        "foreign_host",
+        "Forbidden: This server does not answer under that name; it is given with --host",
+    )
 }
 
 /// The header's value, when there is exactly one.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
     value.to_str().ok()
 }
 
@@ -72,7 +83,14 @@ fn host_name(host: &str) -> Option<String> {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => {
             let (name, after) = rest.split_once(']')?;
-            (name, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+            (
+                name,
+                if after.is_empty() {
+                    None
+                } else {
+                    Some(after.strip_prefix(':')?)
+                },
+            )
         }
         None => match host.split_once(':') {
             Some((name, port)) => (name, Some(port)),
@@ -87,7 +105,10 @@ fn host_name(host: &str) -> Option<String> {
 /// no body.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let id = random::uuid().to_string();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", id, method = %request.method(), route);
     let began = Instant::now();
     let answer = async {
@@ -98,14 +119,23 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     };
     let mut response = answer.instrument(span.clone()).await;
     span.in_scope(|| {
-        tracing::debug!(status = response.status().as_u16(), micros = began.elapsed().as_micros(), "answered");
+        tracing::debug!(
+            status = response.status().as_u16(),
+            micros = began.elapsed().as_micros(),
+            "answered"
+        );
     });
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(&REQUEST_ID, id);
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -160,14 +190,26 @@ mod tests {
         ] {
             assert_eq!(code(&[("host", foreign)]), "foreign host", "{foreign:?}");
         }
-        assert_eq!(code(&[]), "foreign host", "a request that does not say whom it means is not ours");
-        assert_eq!(code(&[("host", "localhost"), ("host", "localhost")]), "foreign host", "two names are none");
+        assert_eq!(
+            code(&[]),
+            "foreign host",
+            "a request that does not say whom it means is not ours"
+        );
+        assert_eq!(
+            code(&[("host", "localhost"), ("host", "localhost")]),
+            "foreign host",
+            "two names are none"
+        );
     }
 
     #[test]
     fn no_foreign_page_gets_through() {
         let with = |origin| code(&[("host", "localhost:8080"), ("origin", origin)]);
-        assert_eq!(with("http://localhost:8080"), "served", "the same origin is not foreign");
+        assert_eq!(
+            with("http://localhost:8080"),
+            "served",
+            "the same origin is not foreign"
+        );
         for foreign in [
             "null",
             "",
@@ -180,14 +222,23 @@ mod tests {
         ] {
             assert_eq!(with(foreign), "foreign origin", "{foreign:?}");
         }
-        let twice = [("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://localhost")];
+        let twice = [
+            ("host", "localhost"),
+            ("origin", "http://localhost"),
+            ("origin", "http://localhost"),
+        ];
         assert_eq!(code(&twice), "foreign origin", "two origins are not one");
     }
 
     #[test]
     fn a_whole_address_in_the_request_line_must_be_the_one_in_host() {
         let guard = Guard::new(None, &[]);
-        let request = Request::builder().uri("http://evil.example/api/health").header("host", "localhost");
-        assert!(guard.check(&request.body(Body::empty()).unwrap()).is_err(), "two names for one server");
+        let request = Request::builder()
+            .uri("http://evil.example/api/health")
+            .header("host", "localhost");
+        assert!(
+            guard.check(&request.body(Body::empty()).unwrap()).is_err(),
+            "two names for one server"
+        );
     }
 }

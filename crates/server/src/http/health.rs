@@ -9,11 +9,22 @@ use crate::App;
 pub(crate) async fn liveness(State(app): State<App>) -> (StatusCode, axum::Json<Health>) {
     let report = app.probe().liveness().await;
     let status = report.status();
-    let code = if status == HealthStatus::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if status == HealthStatus::Unhealthy {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     let checks = report.checks.into_iter().map(|check| HealthCheck {
         name: check.name,
         status: check.status,
         message: check.message.unwrap_or_else(|| "It works".to_owned()),
     });
-    (code, axum::Json(Health { status, version: report.version, checks: checks.collect() }))
+    (
+        code,
+        axum::Json(Health {
+            status,
+            version: report.version,
+            checks: checks.collect(),
+        }),
+    )
 }

@@ -33,9 +33,16 @@ pub(crate) async fn list(caller: Caller) -> Result<axum::Json<InviteList>, ApiEr
     let open = people.invites.values().filter(|invite| invite.expires_at > now);
     let invites = open.filter_map(|invite| {
         let (email, role) = (invite.email.clone(), invite.role?);
-        Some(InviteSummary { id: invite.id, email, role, expires_at: invite.expires_at })
+        Some(InviteSummary {
+            id: invite.id,
+            email,
+            role,
+            expires_at: invite.expires_at,
+        })
     });
-    Ok(axum::Json(InviteList { invites: invites.collect() }))
+    Ok(axum::Json(InviteList {
+        invites: invites.collect(),
+    }))
 }
 
 /// `POST /api/invites`
@@ -47,10 +54,20 @@ pub(crate) async fn create(
     let by = Actor::User(caller.manager()?);
     let email = control::email(&request.email).ok_or_else(|| ApiError::missing("email"))?;
     let invite_id = InviteId::from_uuid(random::uuid());
-    let invitation = Invitation { tenant: caller.tenant.id(), invite: invite_id };
+    let invitation = Invitation {
+        tenant: caller.tenant.id(),
+        invite: invite_id,
+    };
     // The secret first: it opens nothing yet, while an invitation without one could never be accepted.
-    let secret = app.control().add_invitation(invitation, app.now() + INVITATION, app.now()).await?;
-    let new = NewInvite { id: invite_id, email, role: request.role };
+    let secret = app
+        .control()
+        .add_invitation(invitation, app.now() + INVITATION, app.now())
+        .await?;
+    let new = NewInvite {
+        id: invite_id,
+        email,
+        role: request.role,
+    };
     let expires_at = match caller.tenant.invite(by, new).await? {
         Ok(expires_at) => expires_at,
         Err(refusal) => {
@@ -59,7 +76,14 @@ pub(crate) async fn create(
         }
     };
     let secret = secret.reveal().to_owned();
-    Ok((StatusCode::CREATED, axum::Json(Invited { invite_id, secret, expires_at })))
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(Invited {
+            invite_id,
+            secret,
+            expires_at,
+        }),
+    ))
 }
 
 /// `DELETE /api/invites/{id}`
@@ -85,7 +109,9 @@ pub(crate) async fn accept(
     let secret = Zeroizing::new(request.secret);
     let name = name(&request.name)?;
     // Counted by address alone: the secret itself cannot be guessed, but each try may cost a hash.
-    app.throttle().attempt(from, "invitation", app.now()).map_err(ApiError::throttled)?;
+    app.throttle()
+        .attempt(from, "invitation", app.now())
+        .map_err(ApiError::throttled)?;
     let found = app.control().invitation(&secret, app.now()).await?;
     let found = found.and_then(|found| Some((app.tenants().get(found.tenant)?, found.invite)));
     let (tenant, invite) = found.ok_or_else(ApiError::not_found)?;
@@ -113,11 +139,18 @@ async fn account(
         }
         let user = UserId::from_uuid(random::uuid());
         let hash = app.passwords().hash(password.clone()).await??;
-        let new = NewAccount { user, email: email.to_owned(), name: name.to_owned(), password: hash };
+        let new = NewAccount {
+            user,
+            email: email.to_owned(),
+            name: name.to_owned(),
+            password: hash,
+        };
         if app.control().add_account(new, app.now()).await? {
             return Ok(user);
         }
         // Somebody was quicker: it is an account like any other.
     }
-    sign_in::prove(app, from, email, password).await?.ok_or_else(ApiError::wrong_credentials)
+    sign_in::prove(app, from, email, password)
+        .await?
+        .ok_or_else(ApiError::wrong_credentials)
 }

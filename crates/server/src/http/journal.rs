@@ -47,16 +47,19 @@ pub(crate) async fn events(
     sight(&caller)?;
     let head = caller.tenant.follow();
     let user = caller.person()?;
-    let stream = stream::unfold((caller.tenant, head, true), move |(tenant, mut head, first)| async move {
-        if !first {
-            head.changed().await.ok()?;
-        }
-        head.mark_unchanged();
-        // A removed member's stream ends with the removal.
-        tenant.role(user)?;
-        let event = Event::default().event("head").json_data(tenant.head()).ok()?;
-        Some((Ok(event), (tenant, head, false)))
-    });
+    let stream = stream::unfold(
+        (caller.tenant, head, true),
+        move |(tenant, mut head, first)| async move {
+            if !first {
+                head.changed().await.ok()?;
+            }
+            head.mark_unchanged();
+            // A removed member's stream ends with the removal.
+            tenant.role(user)?;
+            let event = Event::default().event("head").json_data(tenant.head()).ok()?;
+            Some((Ok(event), (tenant, head, false)))
+        },
+    );
     // A server that stops does not wait for those who listen to it.
     let stream = stream.take_until(Box::pin(async move { app.stopping().await }));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
@@ -65,5 +68,9 @@ pub(crate) async fn events(
 /// What of the bodies the caller may see. An agent's key gets no journal at all.
 fn sight(caller: &Caller) -> Result<Sight, ApiError> {
     caller.person()?;
-    Ok(if caller.sees_all() { Sight::All } else { Sight::Own(caller.actor_id()) })
+    Ok(if caller.sees_all() {
+        Sight::All
+    } else {
+        Sight::Own(caller.actor_id())
+    })
 }

@@ -21,7 +21,9 @@ pub(crate) async fn list(caller: Caller) -> Result<axum::Json<MemberList>, ApiEr
             since: person.since,
         })
     });
-    Ok(axum::Json(MemberList { members: members.collect() }))
+    Ok(axum::Json(MemberList {
+        members: members.collect(),
+    }))
 }
 
 /// `PATCH /api/members/{id}`
@@ -31,7 +33,10 @@ pub(crate) async fn change(
     Json(request): Json<ChangeMember>,
 ) -> Result<StatusCode, ApiError> {
     let by = Actor::User(caller.manager()?);
-    caller.tenant.change_member(by, id(&user)?, request.role).await??;
+    caller
+        .tenant
+        .change_member(by, id(&user)?, request.role)
+        .await??;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -130,8 +130,15 @@ fn end_of_waiting(call: MethodRouter<App>, app: &App) -> MethodRouter<App> {
 /// A handler's panic is that request's failure, not its neighbours'.
 #[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    ApiError::internal(format_args!("a handler panicked: {}", text.unwrap_or("without a word"))).into_response()
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    ApiError::internal(format_args!(
+        "a handler panicked: {}",
+        text.unwrap_or("without a word")
+    ))
+    .into_response()
 }
 
 #[cfg(test)]

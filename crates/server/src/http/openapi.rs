@@ -18,90 +18,193 @@ pub(crate) async fn document() -> impl IntoResponse {
 /// Every call. The order of a path's methods and of the paths is of no matter.
 pub(crate) fn describe() -> Value {
     let mut api = Api::new();
-    api.call("get", "/api/health", "Whether the server lives").open().answers::<wire::Health>(200).answers::<wire::Health>(503);
-    api.call("get", "/api/openapi.json", "This description").open().answers::<wire_json::Anything>(200);
-    api.call("post", "/api/auth/sign-in", "Open a session").open().takes::<wire::SignIn>().answers::<wire::SignedIn>(200);
-    api.call("post", "/api/auth/sign-out", "End the session").no_tenant().done();
-
-    api.call("get", "/api/tenant", "The tenant and the caller's role in it").answers::<wire::TenantInfo>(200);
-    api.call("get", "/api/tools", "Every tool's manifest").answers::<wire::ToolList>(200);
-
-    api.call("get", "/api/members", "The tenant's people").answers::<wire::MemberList>(200);
-    api.call("patch", "/api/members/{id}", "Give a member another role").takes::<wire::ChangeMember>().done();
-    api.call("delete", "/api/members/{id}", "Remove a member").done();
-    api.call("get", "/api/invites", "Open invitations").answers::<wire::InviteList>(200);
-    api.call("post", "/api/invites", "Invite somebody").takes::<wire::InviteRequest>().answers::<wire::Invited>(201);
-    api.call("delete", "/api/invites/{id}", "Take an invitation back").done();
-    api.call("post", "/api/invites/accept", "Join with an invitation's secret, and sign in")
+    api.call("get", "/api/health", "Whether the server lives")
         .open()
-        .takes::<wire::AcceptInvite>()
+        .answers::<wire::Health>(200)
+        .answers::<wire::Health>(503);
+    api.call("get", "/api/openapi.json", "This description")
+        .open()
+        .answers::<wire_json::Anything>(200);
+    api.call("post", "/api/auth/sign-in", "Open a session")
+        .open()
+        .takes::<wire::SignIn>()
         .answers::<wire::SignedIn>(200);
+    api.call("post", "/api/auth/sign-out", "End the session")
+        .no_tenant()
+        .done();
 
-    api.call("get", "/api/agents", "The tenant's agents").answers::<wire::AgentList>(200);
+    api.call("get", "/api/tenant", "The tenant and the caller's role in it")
+        .answers::<wire::TenantInfo>(200);
+    api.call("get", "/api/tools", "Every tool's manifest")
+        .answers::<wire::ToolList>(200);
+
+    api.call("get", "/api/members", "The tenant's people")
+        .answers::<wire::MemberList>(200);
+    api.call("patch", "/api/members/{id}", "Give a member another role")
+        .takes::<wire::ChangeMember>()
+        .done();
+    api.call("delete", "/api/members/{id}", "Remove a member").done();
+    api.call("get", "/api/invites", "Open invitations")
+        .answers::<wire::InviteList>(200);
+    api.call("post", "/api/invites", "Invite somebody")
+        .takes::<wire::InviteRequest>()
+        .answers::<wire::Invited>(201);
+    api.call("delete", "/api/invites/{id}", "Take an invitation back")
+        .done();
+    api.call(
+        "post",
+        "/api/invites/accept",
+        "Join with an invitation's secret, and sign in",
+    )
+    .open()
+    .takes::<wire::AcceptInvite>()
+    .answers::<wire::SignedIn>(200);
+
+    api.call("get", "/api/agents", "The tenant's agents")
+        .answers::<wire::AgentList>(200);
     api.call("post", "/api/agents", "Register an agent; its key is shown once")
         .takes::<wire::CreateAgent>()
         .answers::<wire::AgentCreated>(201);
-    api.call("post", "/api/agents/{id}/revoke", "Take an agent out of service").done();
+    api.call("post", "/api/agents/{id}/revoke", "Take an agent out of service")
+        .done();
 
-    api.call("get", "/api/connections", "The tenant's ways out").answers::<wire::ConnectionList>(200);
+    api.call("get", "/api/connections", "The tenant's ways out")
+        .answers::<wire::ConnectionList>(200);
     api.call("post", "/api/connections", "Add a connection in its public part")
         .takes::<wire::CreateConnection>()
         .answers::<wire::ConnectionCreated>(201);
-    api.call("delete", "/api/connections/{id}", "Remove a connection; what has not begun over it is superseded").done();
+    api.call(
+        "delete",
+        "/api/connections/{id}",
+        "Remove a connection; what has not begun over it is superseded",
+    )
+    .done();
 
-    api.call("get", "/api/devices", "Device keys: everybody's for who manages, else one's own")
-        .answers::<wire::DeviceList>(200);
-    api.call("post", "/api/devices/challenge", "The nonce that an enrol record has to carry").answers::<wire::Challenge>(200);
-    api.call("post", "/api/devices/enrol", "Bring a device's key").takes::<wire::EnrolRequest>().answers::<wire::Enrolled>(200);
-    api.call("post", "/api/devices/{id}/endorse", "Vouch for another person's device").takes::<wire::EndorseRequest>().done();
-    api.call("post", "/api/devices/{id}/revoke", "Take a device out of service").takes::<wire::RevokeRequest>().done();
+    api.call(
+        "get",
+        "/api/devices",
+        "Device keys: everybody's for who manages, else one's own",
+    )
+    .answers::<wire::DeviceList>(200);
+    api.call(
+        "post",
+        "/api/devices/challenge",
+        "The nonce that an enrol record has to carry",
+    )
+    .answers::<wire::Challenge>(200);
+    api.call("post", "/api/devices/enrol", "Bring a device's key")
+        .takes::<wire::EnrolRequest>()
+        .answers::<wire::Enrolled>(200);
+    api.call(
+        "post",
+        "/api/devices/{id}/endorse",
+        "Vouch for another person's device",
+    )
+    .takes::<wire::EndorseRequest>()
+    .done();
+    api.call("post", "/api/devices/{id}/revoke", "Take a device out of service")
+        .takes::<wire::RevokeRequest>()
+        .done();
 
-    api.call("post", "/api/assistant/propose", "Propose a tool call, as text or as tool and input")
-        .header("idempotency-key", "1 to 255 printable ASCII characters; wins over the key made from the text")
-        .takes::<wire::Propose>()
-        .answers::<wire::Proposed>(200);
-    api.call("post", "/api/assistant/approve", "Approve with the session's assurance")
-        .takes::<wire::Approve>()
+    api.call(
+        "post",
+        "/api/assistant/propose",
+        "Propose a tool call, as text or as tool and input",
+    )
+    .header(
+        "idempotency-key",
+        "1 to 255 printable ASCII characters; wins over the key made from the text",
+    )
+    .takes::<wire::Propose>()
+    .answers::<wire::Proposed>(200);
+    api.call(
+        "post",
+        "/api/assistant/approve",
+        "Approve with the session's assurance",
+    )
+    .takes::<wire::Approve>()
+    .answers::<wire::DecidedAnswer>(200);
+    api.call("post", "/api/assistant/reject", "Reject, finally")
+        .takes::<wire::Reject>()
         .answers::<wire::DecidedAnswer>(200);
-    api.call("post", "/api/assistant/reject", "Reject, finally").takes::<wire::Reject>().answers::<wire::DecidedAnswer>(200);
-    api.call("post", "/api/assistant/execute", "Wait up to 30 seconds for the one run")
-        .takes::<wire::Execute>()
-        .answers::<wire::Executed>(200)
-        .answers::<wire::Executed>(202);
+    api.call(
+        "post",
+        "/api/assistant/execute",
+        "Wait up to 30 seconds for the one run",
+    )
+    .takes::<wire::Execute>()
+    .answers::<wire::Executed>(200)
+    .answers::<wire::Executed>(202);
     api.call("get", "/api/assistant/proposals", "Proposals, newest first")
         .query("status", json!({"type": "string"}))
         .query("tool", json!({"type": "string"}))
         .query("risk", json!({"enum": ["low", "medium", "high", "critical"]}))
-        .query("q", json!({"type": "string", "description": "Words that all occur in the sentence"}))
+        .query(
+            "q",
+            json!({"type": "string", "description": "Words that all occur in the sentence"}),
+        )
         .page(wire::MAX_PAGE)
         .answers::<wire::ProposalList>(200);
-    api.call("get", "/api/assistant/proposals/{id}", "One proposal whole, optionally waiting for a change")
-        .query("wait", json!({"type": "integer", "minimum": 0, "description": "Seconds, at most 45"}))
-        .query("revision", json!({"type": "integer", "minimum": 0, "description": "The revision that the caller has"}))
-        .answers::<wire::ProposalDetail>(200);
-    api.call("post", "/api/assistant/proposals/{id}/withdraw", "Take one's own proposal back")
-        .takes::<wire::WithdrawRequest>()
-        .answers::<wire::ProposalDetail>(200);
-    api.call("get", "/api/tasks", "Tasks made so far, newest first").page(wire::MAX_PAGE).answers::<wire::TaskList>(200);
+    api.call(
+        "get",
+        "/api/assistant/proposals/{id}",
+        "One proposal whole, optionally waiting for a change",
+    )
+    .query(
+        "wait",
+        json!({"type": "integer", "minimum": 0, "description": "Seconds, at most 45"}),
+    )
+    .query(
+        "revision",
+        json!({"type": "integer", "minimum": 0, "description": "The revision that the caller has"}),
+    )
+    .answers::<wire::ProposalDetail>(200);
+    api.call(
+        "post",
+        "/api/assistant/proposals/{id}/withdraw",
+        "Take one's own proposal back",
+    )
+    .takes::<wire::WithdrawRequest>()
+    .answers::<wire::ProposalDetail>(200);
+    api.call("get", "/api/tasks", "Tasks made so far, newest first")
+        .page(wire::MAX_PAGE)
+        .answers::<wire::TaskList>(200);
 
     api.call("post", "/api/records", "What a device signed, in its order")
         .takes::<wire::PushRecords>()
         .answers::<wire::PushedRecords>(200);
-    api.call("get", "/api/journal", "Entries after a sequence number, with the head's checkpoint and a proof")
-        .page(wire::MAX_JOURNAL_PAGE)
-        .answers::<wire::JournalPage>(200);
-    api.call("get", "/api/journal/events", "Server-sent events, each the new head")
-        .answers_in::<wire::Head>(200, "text/event-stream");
-    api.call("get", "/api/journal/checkpoint", "The head").answers::<wire::Head>(200);
-    api.call("get", "/api/snapshot", "A replica for a fresh device, compressed with zstd")
-        .answers_in::<wire_json::Anything>(200, "application/zstd");
+    api.call(
+        "get",
+        "/api/journal",
+        "Entries after a sequence number, with the head's checkpoint and a proof",
+    )
+    .page(wire::MAX_JOURNAL_PAGE)
+    .answers::<wire::JournalPage>(200);
+    api.call(
+        "get",
+        "/api/journal/events",
+        "Server-sent events, each the new head",
+    )
+    .answers_in::<wire::Head>(200, "text/event-stream");
+    api.call("get", "/api/journal/checkpoint", "The head")
+        .answers::<wire::Head>(200);
+    api.call(
+        "get",
+        "/api/snapshot",
+        "A replica for a fresh device, compressed with zstd",
+    )
+    .answers_in::<wire_json::Anything>(200, "application/zstd");
 
-    api.call("post", "/api/executions/claim", "Lease what the device may begin").takes::<wire::Claim>().answers::<wire::Claimed>(200);
+    api.call("post", "/api/executions/claim", "Lease what the device may begin")
+        .takes::<wire::Claim>()
+        .answers::<wire::Claimed>(200);
     for (path, summary) in [
         ("/api/executions/{id}/begin", "Begin: the point of no return"),
         ("/api/executions/{id}/complete", "Hand in the receipt"),
     ] {
-        api.call("post", path, summary).takes::<wire::ExecutionRecord>().answers::<wire::ExecutionAnswer>(200);
+        api.call("post", path, summary)
+            .takes::<wire::ExecutionRecord>()
+            .answers::<wire::ExecutionAnswer>(200);
     }
     api.finish()
 }
@@ -124,7 +227,10 @@ impl Api {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
         });
-        Self { schemas: settings.into_generator(), paths: Map::new() }
+        Self {
+            schemas: settings.into_generator(),
+            paths: Map::new(),
+        }
     }
 
     fn call(&mut self, method: &str, path: &str, summary: &str) -> Operation<'_> {
@@ -137,12 +243,18 @@ impl Api {
             "responses": {"default": {"$ref": "#/components/responses/Refusal"}},
         });
         if path.contains("{id}") {
-            push(&mut operation["parameters"], json!({
-                "name": "id", "in": "path", "required": true, "schema": {"type": "string"}
-            }));
+            push(
+                &mut operation["parameters"],
+                json!({
+                    "name": "id", "in": "path", "required": true, "schema": {"type": "string"}
+                }),
+            );
         }
         place[method] = operation;
-        Operation { schemas: &mut self.schemas, value: &mut place[method] }
+        Operation {
+            schemas: &mut self.schemas,
+            value: &mut place[method],
+        }
     }
 
     fn finish(mut self) -> Value {
@@ -194,24 +306,32 @@ impl Operation<'_> {
     }
 
     fn query(self, name: &str, schema: Value) -> Self {
-        push(&mut self.value["parameters"], json!({"name": name, "in": "query", "schema": schema}));
+        push(
+            &mut self.value["parameters"],
+            json!({"name": name, "in": "query", "schema": schema}),
+        );
         self
     }
 
     fn page(self, most: u32) -> Self {
-        self.query("after", json!({"type": "integer", "minimum": 0, "description": "Where the page before ended"}))
-            .query("limit", json!({"type": "integer", "minimum": 1, "maximum": most}))
+        self.query(
+            "after",
+            json!({"type": "integer", "minimum": 0, "description": "Where the page before ended"}),
+        )
+        .query("limit", json!({"type": "integer", "minimum": 1, "maximum": most}))
     }
 
     fn header(self, name: &str, description: &str) -> Self {
-        let header = json!({"name": name, "in": "header", "schema": {"type": "string"}, "description": description});
+        let header =
+            json!({"name": name, "in": "header", "schema": {"type": "string"}, "description": description});
         push(&mut self.value["parameters"], header);
         self
     }
 
     fn takes<T: JsonSchema>(self) -> Self {
         let schema = self.schemas.subschema_for::<T>();
-        self.value["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        self.value["requestBody"] =
+            json!({"required": true, "content": {"application/json": {"schema": schema}}});
         self
     }
 

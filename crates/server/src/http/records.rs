@@ -31,7 +31,12 @@ pub(crate) async fn push(
     Ok(axum::Json(PushedRecords { results }))
 }
 
-async fn take(app: &App, tenant: &Tenant, user: UserId, envelope: Envelope) -> Result<RecordResult, ApiError> {
+async fn take(
+    app: &App,
+    tenant: &Tenant,
+    user: UserId,
+    envelope: Envelope,
+) -> Result<RecordResult, ApiError> {
     let digest = envelope.digest();
     let refused = |reason: &str| RecordResult {
         digest,
@@ -68,10 +73,20 @@ async fn take(app: &App, tenant: &Tenant, user: UserId, envelope: Envelope) -> R
     }
 }
 
-async fn decision(app: &App, tenant: &Tenant, user: UserId, record: Record) -> Result<RecordResult, ApiError> {
+async fn decision(
+    app: &App,
+    tenant: &Tenant,
+    user: UserId,
+    record: Record,
+) -> Result<RecordResult, ApiError> {
     let Ok(decision) = record.body::<Decision>() else {
         let reason = Some("malformed".to_owned());
-        return Ok(RecordResult { digest: record.digest, effective: false, reason, status: None });
+        return Ok(RecordResult {
+            digest: record.digest,
+            effective: false,
+            reason,
+            status: None,
+        });
     };
     // The proposal's bytes never change, so its card can be made before the writer is asked.
     let views = match tenant.proposal_bodies(decision.proposal).await? {

@@ -26,8 +26,13 @@ impl FromRequestParts<App> for From {
         let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
         // The proxy appends whom it saw: what stands before the last comma is whatever the client wrote.
         let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
-        let forwarded = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        let from = if app.is_behind_proxy() { forwarded.or(peer) } else { peer };
+        let forwarded =
+            forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        let from = if app.is_behind_proxy() {
+            forwarded.or(peer)
+        } else {
+            peer
+        };
         Ok(Self(from.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))))
     }
 }
@@ -61,7 +66,9 @@ pub(super) async fn prove(
     email: &str,
     password: Zeroizing<String>,
 ) -> Result<Option<UserId>, ApiError> {
-    app.throttle().attempt(from, email, app.now()).map_err(ApiError::throttled)?;
+    app.throttle()
+        .attempt(from, email, app.now())
+        .map_err(ApiError::throttled)?;
     let account = app.control().account(email.to_owned()).await?;
     let (user, stored) = account.map(|account| (account.user, account.password)).unzip();
     if !app.passwords().verify(password, stored).await? {
@@ -78,7 +85,16 @@ pub(super) async fn open(app: &App, user: UserId) -> Result<SignedIn, ApiError> 
         let people = tenant.people();
         let role = people.role(user)?;
         let known = people.tenant.as_ref()?;
-        Some(TenantSummary { id: known.id, name: known.name.clone(), role, mode: known.mode })
+        Some(TenantSummary {
+            id: known.id,
+            name: known.name.clone(),
+            role,
+            mode: known.mode,
+        })
     });
-    Ok(SignedIn { token: token.reveal().to_owned(), user_id: user, tenants: tenants.collect() })
+    Ok(SignedIn {
+        token: token.reveal().to_owned(),
+        user_id: user,
+        tenants: tenants.collect(),
+    })
 }

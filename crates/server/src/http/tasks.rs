@@ -23,5 +23,8 @@ pub(crate) async fn list(
     let found = caller.tenant.tasks(query.after, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
     let next = found.last().filter(|_| full).map(|(key, _)| key.to_string());
-    Ok(axum::Json(TaskList { tasks: found.into_iter().map(|(_, task)| task).collect(), next }))
+    Ok(axum::Json(TaskList {
+        tasks: found.into_iter().map(|(_, task)| task).collect(),
+        next,
+    }))
 }

@@ -22,5 +22,11 @@ pub(crate) async fn info(caller: Caller) -> Result<axum::Json<TenantInfo>, ApiEr
 /// `GET /api/tools`: the manifests that are in force, for people and agents.
 pub(crate) async fn tools(caller: Caller) -> axum::Json<ToolList> {
     let people = caller.tenant.people();
-    axum::Json(ToolList { tools: people.tools.values().map(|(_, manifest)| manifest.clone()).collect() })
+    axum::Json(ToolList {
+        tools: people
+            .tools
+            .values()
+            .map(|(_, manifest)| manifest.clone())
+            .collect(),
+    })
 }

@@ -67,9 +67,15 @@ impl Throttle {
             }
         }
         for &(key, _) in keys {
-            let window = windows.entry(key).or_insert(Window { began: now, attempts: 0 });
+            let window = windows.entry(key).or_insert(Window {
+                began: now,
+                attempts: 0,
+            });
             if !window.is_open(now) {
-                *window = Window { began: now, attempts: 0 };
+                *window = Window {
+                    began: now,
+                    attempts: 0,
+                };
             }
             window.attempts += 1;
         }
@@ -101,7 +107,10 @@ impl Window {
 
 fn keys(from: IpAddr, account: &str) -> (Key, Key) {
     let from = network(from);
-    (Key::Address(from), Key::Account(from, Digest::of(account.as_bytes())))
+    (
+        Key::Address(from),
+        Key::Account(from, Digest::of(account.as_bytes())),
+    )
 }
 
 /// One household has one IPv4 address, or a whole IPv6 /64.
@@ -140,10 +149,22 @@ mod tests {
         for _ in 0..FOR_ACCOUNT {
             assert_eq!(throttle.attempt(HOME, "ada", NOW), Ok(()));
         }
-        assert_eq!(throttle.attempt(HOME, "ada", NOW + Millis(1)), Err(300), "and says when to come back");
-        assert_eq!(throttle.attempt(HOME, "bob", NOW), Ok(()), "another account is not ada's trouble");
+        assert_eq!(
+            throttle.attempt(HOME, "ada", NOW + Millis(1)),
+            Err(300),
+            "and says when to come back"
+        );
+        assert_eq!(
+            throttle.attempt(HOME, "bob", NOW),
+            Ok(()),
+            "another account is not ada's trouble"
+        );
         let elsewhere = "198.51.100.1".parse().unwrap();
-        assert_eq!(throttle.attempt(elsewhere, "ada", NOW), Ok(()), "ada at home is not locked out by a stranger");
+        assert_eq!(
+            throttle.attempt(elsewhere, "ada", NOW),
+            Ok(()),
+            "ada at home is not locked out by a stranger"
+        );
         assert_eq!(throttle.attempt(HOME, "ada", NOW + WINDOW), Ok(()));
     }
 
@@ -151,7 +172,9 @@ mod tests {
     fn spraying_many_accounts_from_one_network_ends_too() {
         let throttle = Throttle::default();
         let from = |host: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host));
-        let tries = (0..200_u16).filter(|n| throttle.attempt(from(*n), &format!("user{n}"), NOW).is_ok()).count();
+        let tries = (0..200_u16)
+            .filter(|n| throttle.attempt(from(*n), &format!("user{n}"), NOW).is_ok())
+            .count();
         assert_eq!(tries, FOR_ADDRESS as usize, "a /64 is one network");
     }
 
@@ -159,7 +182,11 @@ mod tests {
     fn being_right_clears_the_count() {
         let throttle = Throttle::default();
         for _ in 0..200 {
-            assert_eq!(throttle.attempt(HOME, "ada", NOW), Ok(()), "signing in often is not guessing");
+            assert_eq!(
+                throttle.attempt(HOME, "ada", NOW),
+                Ok(()),
+                "signing in often is not guessing"
+            );
             throttle.succeeded(HOME, "ada");
         }
     }

@@ -382,7 +382,8 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn intend(&self, proposal: ProposalId, fence: u64, intent: String) -> Answer<(), RunRefusal> {
-        self.write(move |desk| run::intend(desk, proposal, fence, &intent)).await
+        self.write(move |desk| run::intend(desk, proposal, fence, &intent))
+            .await
     }
 
     /// Calls that the server itself had begun and not ended when it stopped, each with its intent.
@@ -398,7 +399,10 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn refuse(&self, proposal: ProposalId, reason: String) -> Result<(), StoreError> {
-        match self.write(move |desk| run::refuse(desk, proposal, &reason)).await? {
+        match self
+            .write(move |desk| run::refuse(desk, proposal, &reason))
+            .await?
+        {
             Ok(()) => Ok(()),
             Err(never) => match never {},
         }
@@ -409,7 +413,8 @@ impl Tenant {
     /// # Errors
     /// When the store fails or there is no such proposal.
     pub async fn evidence(&self, proposal: ProposalId) -> Result<Evidence, StoreError> {
-        self.read(move |connection| reads::evidence(connection, proposal)).await
+        self.read(move |connection| reads::evidence(connection, proposal))
+            .await
     }
 
     /// Marks begun calls whose executor has gone silent as unknown, and returns how many there were.

@@ -204,7 +204,11 @@ impl Tenant {
             let mut count = database.prepare_cached(&sql)?;
             connections
                 .iter()
-                .map(|id| Ok(count.query_row([id.to_string()], |row| row.get::<_, i64>(0))?.unsigned_abs()))
+                .map(|id| {
+                    Ok(count
+                        .query_row([id.to_string()], |row| row.get::<_, i64>(0))?
+                        .unsigned_abs())
+                })
                 .collect()
         })
         .await
@@ -215,7 +219,10 @@ impl Tenant {
 fn managing(people: &People, by: Actor) -> Result<Role, PeopleRefusal> {
     match by {
         Actor::Server => Ok(Role::Owner),
-        Actor::User(user) => people.role(user).filter(|role| role.manages()).ok_or(PeopleRefusal::Forbidden),
+        Actor::User(user) => people
+            .role(user)
+            .filter(|role| role.manages())
+            .ok_or(PeopleRefusal::Forbidden),
         Actor::Agent(_) => Err(PeopleRefusal::Forbidden),
     }
 }
@@ -250,12 +257,18 @@ fn remove_member(desk: &mut Desk, by: Actor, user: UserId) -> Change {
     check!(may_change(desk.people(), mine, old, None));
     put_member(desk, by, user, None)?;
     let people = Arc::clone(desk.people());
-    let devices = people.devices.iter().filter(|(_, device)| device.user == user && device.revoked_at.is_none());
+    let devices = people
+        .devices
+        .iter()
+        .filter(|(_, device)| device.user == user && device.revoked_at.is_none());
     for (id, _) in devices {
         take_out_of_service(desk, by, *id, "Its owner is no longer a member.")?;
     }
     decide::void_where(desk, Reason::NotEligible, |cast| cast.approver == user)?;
-    let own = people.agents.iter().filter(|(_, agent)| agent.owner == Some(user) && !agent.revoked);
+    let own = people
+        .agents
+        .iter()
+        .filter(|(_, agent)| agent.owner == Some(user) && !agent.revoked);
     for (id, _) in own {
         put_agent_revoked(desk, by, *id)?;
     }
@@ -268,7 +281,11 @@ fn may_change(people: &People, mine: Role, old: Role, new: Option<Role>) -> Resu
     if touches_owner && mine != Role::Owner {
         return Err(PeopleRefusal::NeedsOwner);
     }
-    let owners = people.members.values().filter(|person| person.role == Some(Role::Owner)).count();
+    let owners = people
+        .members
+        .values()
+        .filter(|person| person.role == Some(Role::Owner))
+        .count();
     if old == Role::Owner && new != Some(Role::Owner) && owners == 1 {
         return Err(PeopleRefusal::LastOwner);
     }
@@ -280,7 +297,19 @@ fn put_member(desk: &mut Desk, by: Actor, user: UserId, role: Option<Role>) -> R
     let person = person.ok_or_else(|| StoreError::damaged("a member is missing"))?;
     let (at, tenant) = (desk.now(), desk.tenant());
     let nonce = random::nonce();
-    append(desk, &Member { at, by, email: person.email, name: person.name, nonce, role, tenant, user })?;
+    append(
+        desk,
+        &Member {
+            at,
+            by,
+            email: person.email,
+            name: person.name,
+            nonce,
+            role,
+            tenant,
+            user,
+        },
+    )?;
     Ok(())
 }
 
@@ -290,60 +319,93 @@ fn invite(desk: &mut Desk, by: Actor, new: &NewInvite) -> Change<UnixMillis> {
         return Ok(Err(PeopleRefusal::NeedsOwner));
     }
     let people = desk.people();
-    if people.members.values().any(|person| person.role.is_some() && person.email == new.email) {
+    if people
+        .members
+        .values()
+        .any(|person| person.role.is_some() && person.email == new.email)
+    {
         return Ok(Err(PeopleRefusal::AlreadyMember));
     }
     let now = desk.now();
-    if people.invites.values().filter(|invite| invite.expires_at > now).count() >= MOST {
+    if people
+        .invites
+        .values()
+        .filter(|invite| invite.expires_at > now)
+        .count()
+        >= MOST
+    {
         return Ok(Err(PeopleRefusal::TooMany));
     }
     let expires_at = now + INVITATION;
     let tenant = desk.tenant();
-    append(desk, &Invite {
-        at: now,
-        by,
-        email: new.email.clone(),
-        expires_at,
-        id: new.id,
-        nonce: random::nonce(),
-        role: Some(new.role),
-        tenant,
-    })?;
+    append(
+        desk,
+        &Invite {
+            at: now,
+            by,
+            email: new.email.clone(),
+            expires_at,
+            id: new.id,
+            nonce: random::nonce(),
+            role: Some(new.role),
+            tenant,
+        },
+    )?;
     Ok(Ok(expires_at))
 }
 
 fn withdraw_invite(desk: &mut Desk, by: Actor, id: InviteId) -> Change {
     check!(managing(desk.people(), by));
-    let invite = check!(desk.people().invites.get(&id).cloned().ok_or(PeopleRefusal::NotFound));
+    let invite = check!(
+        desk.people()
+            .invites
+            .get(&id)
+            .cloned()
+            .ok_or(PeopleRefusal::NotFound)
+    );
     end_invite(desk, by, invite)?;
     Ok(Ok(()))
 }
 
 fn accept_invite(desk: &mut Desk, id: InviteId, user: UserId, name: &str) -> Change {
     let now = desk.now();
-    let open = desk.people().invites.get(&id).filter(|invite| invite.expires_at > now).cloned();
+    let open = desk
+        .people()
+        .invites
+        .get(&id)
+        .filter(|invite| invite.expires_at > now)
+        .cloned();
     let invite = check!(open.ok_or(PeopleRefusal::NotFound));
     if desk.people().role(user).is_some() {
         return Ok(Err(PeopleRefusal::AlreadyMember));
     }
     let by = Actor::User(user);
     let tenant = desk.tenant();
-    append(desk, &Member {
-        at: now,
-        by,
-        email: invite.email.clone(),
-        name: name.to_owned(),
-        nonce: random::nonce(),
-        role: invite.role,
-        tenant,
-        user,
-    })?;
+    append(
+        desk,
+        &Member {
+            at: now,
+            by,
+            email: invite.email.clone(),
+            name: name.to_owned(),
+            nonce: random::nonce(),
+            role: invite.role,
+            tenant,
+            user,
+        },
+    )?;
     end_invite(desk, by, invite)?;
     Ok(Ok(()))
 }
 
 fn end_invite(desk: &mut Desk, by: Actor, invite: Invite) -> Result<(), StoreError> {
-    let ended = Invite { at: desk.now(), by, nonce: random::nonce(), role: None, ..invite };
+    let ended = Invite {
+        at: desk.now(),
+        by,
+        nonce: random::nonce(),
+        role: None,
+        ..invite
+    };
     append(desk, &ended)?;
     Ok(())
 }
@@ -358,16 +420,19 @@ fn add_agent(desk: &mut Desk, by: Actor, new: &NewAgent) -> Change {
         return Ok(Err(PeopleRefusal::NameTaken));
     }
     let (at, tenant) = (desk.now(), desk.tenant());
-    append(desk, &Agent {
-        agent: new.id,
-        at,
-        by,
-        name: new.name.clone(),
-        nonce: random::nonce(),
-        owner: new.owner,
-        revoked: false,
-        tenant,
-    })?;
+    append(
+        desk,
+        &Agent {
+            agent: new.id,
+            at,
+            by,
+            name: new.name.clone(),
+            nonce: random::nonce(),
+            owner: new.owner,
+            revoked: false,
+            tenant,
+        },
+    )?;
     Ok(Ok(()))
 }
 
@@ -381,18 +446,26 @@ fn revoke_agent(desk: &mut Desk, by: Actor, id: AgentId) -> Change {
 }
 
 fn put_agent_revoked(desk: &mut Desk, by: Actor, id: AgentId) -> Result<(), StoreError> {
-    let agent = desk.people().agents.get(&id).cloned().ok_or_else(|| StoreError::damaged("an agent is missing"))?;
+    let agent = desk
+        .people()
+        .agents
+        .get(&id)
+        .cloned()
+        .ok_or_else(|| StoreError::damaged("an agent is missing"))?;
     let (at, tenant) = (desk.now(), desk.tenant());
-    append(desk, &Agent {
-        agent: id,
-        at,
-        by,
-        name: agent.name,
-        nonce: random::nonce(),
-        owner: agent.owner,
-        revoked: true,
-        tenant,
-    })?;
+    append(
+        desk,
+        &Agent {
+            agent: id,
+            at,
+            by,
+            name: agent.name,
+            nonce: random::nonce(),
+            owner: agent.owner,
+            revoked: true,
+            tenant,
+        },
+    )?;
     Ok(())
 }
 
@@ -400,17 +473,27 @@ fn add_connection(desk: &mut Desk, by: UserId, new: &Connection) -> Change {
     check!(managing(desk.people(), Actor::User(by)));
     let people = desk.people();
     if let Holder::Device(device) = new.holder
-        && !people.devices.get(&device).is_some_and(|device| device.user == by && device.is_active())
+        && !people
+            .devices
+            .get(&device)
+            .is_some_and(|device| device.user == by && device.is_active())
     {
         return Ok(Err(PeopleRefusal::NotYourDevice));
     }
     if people.connections.len() >= MOST {
         return Ok(Err(PeopleRefusal::TooMany));
     }
-    if people.connections.values().any(|known| same_name(&known.name, &new.name)) {
+    if people
+        .connections
+        .values()
+        .any(|known| same_name(&known.name, &new.name))
+    {
         return Ok(Err(PeopleRefusal::NameTaken));
     }
-    let stamped = Connection { at: desk.now(), ..new.clone() };
+    let stamped = Connection {
+        at: desk.now(),
+        ..new.clone()
+    };
     append(desk, &stamped)?;
     Ok(Ok(()))
 }
@@ -428,10 +511,21 @@ fn remove_connection(desk: &mut Desk, by: Actor, id: ConnectionId) -> Change {
 fn close_connection(desk: &mut Desk, by: Actor, id: ConnectionId) -> Result<(), StoreError> {
     let known = desk.people().connections.get(&id).cloned();
     let known = known.ok_or_else(|| StoreError::damaged("a connection is missing"))?;
-    let gone = Connection { at: desk.now(), by, nonce: random::nonce(), removed: true, ..known };
+    let gone = Connection {
+        at: desk.now(),
+        by,
+        nonce: random::nonce(),
+        removed: true,
+        ..known
+    };
     append(desk, &gone)?;
     for mut stored in decide::open_proposals(desk)? {
-        if stored.state.connection.as_ref().is_none_or(|named| named.id != id) {
+        if stored
+            .state
+            .connection
+            .as_ref()
+            .is_none_or(|named| named.id != id)
+        {
             continue;
         }
         desk.settle(&mut stored)?;
@@ -439,7 +533,12 @@ fn close_connection(desk: &mut Desk, by: Actor, id: ConnectionId) -> Result<(), 
             continue;
         }
         let reason = "The connection was removed".to_owned();
-        let entry = Supersede { at: desk.now(), proposal: stored.state.id, reason, successor: None };
+        let entry = Supersede {
+            at: desk.now(),
+            proposal: stored.state.id,
+            reason,
+            successor: None,
+        };
         desk.extend_with(&mut stored, &entry)?;
         desk.save(&stored)?;
     }
@@ -452,7 +551,11 @@ fn enrol_device(desk: &mut Desk, record: &Record, enrol: &Enrol) -> Change<Devic
     if let Some(known) = people.devices.get(&enrol.device) {
         // The same record again is the same enrolment: its first answer may have been lost.
         let same = known.enrol == record.digest && known.user == enrol.user;
-        return Ok(if same { Ok(known.clone()) } else { Err(PeopleRefusal::DeviceKnown) });
+        return Ok(if same {
+            Ok(known.clone())
+        } else {
+            Err(PeopleRefusal::DeviceKnown)
+        });
     }
     if people.devices.values().any(|known| known.key == enrol.public_key) {
         return Ok(Err(PeopleRefusal::DeviceKnown));
@@ -470,7 +573,9 @@ fn enrol_device(desk: &mut Desk, record: &Record, enrol: &Enrol) -> Change<Devic
         put_endorsement(desk, enrol.device, record.digest, Endorsement::FirstDevice)?;
     }
     let device = desk.people().devices.get(&enrol.device).cloned();
-    Ok(Ok(device.ok_or_else(|| StoreError::damaged("a device is missing"))?))
+    Ok(Ok(
+        device.ok_or_else(|| StoreError::damaged("a device is missing"))?
+    ))
 }
 
 fn endorse(desk: &mut Desk, by: UserId, id: DeviceId, code: &str) -> Change {
@@ -502,7 +607,17 @@ fn put_endorsement(
     by: Endorsement,
 ) -> Result<(), StoreError> {
     let (at, tenant) = (desk.now(), desk.tenant());
-    append(desk, &Endorse { at, by, device, enrol, nonce: random::nonce(), tenant })?;
+    append(
+        desk,
+        &Endorse {
+            at,
+            by,
+            device,
+            enrol,
+            nonce: random::nonce(),
+            tenant,
+        },
+    )?;
     Ok(())
 }
 
@@ -510,7 +625,10 @@ fn revoke(desk: &mut Desk, by: UserId, id: DeviceId, reason: &str) -> Change {
     let people = desk.people();
     let mine = check!(people.role(by).ok_or(PeopleRefusal::Forbidden));
     // A member who manages nothing does not learn whose devices there are.
-    let device = people.devices.get(&id).filter(|device| device.user == by || mine.manages());
+    let device = people
+        .devices
+        .get(&id)
+        .filter(|device| device.user == by || mine.manages());
     let device = check!(device.ok_or(PeopleRefusal::NotFound));
     if device.user != by && people.role(device.user) == Some(Role::Owner) && mine != Role::Owner {
         return Ok(Err(PeopleRefusal::NeedsOwner));
@@ -523,10 +641,19 @@ fn revoke(desk: &mut Desk, by: UserId, id: DeviceId, reason: &str) -> Change {
 
 /// Revokes a device and closes the connections that only it could use.
 fn take_out_of_service(desk: &mut Desk, by: Actor, device: DeviceId, reason: &str) -> Result<(), StoreError> {
-    let revoke = Revoke { at: desk.now(), by, device, nonce: random::nonce(), reason: reason.to_owned() };
+    let revoke = Revoke {
+        at: desk.now(),
+        by,
+        device,
+        nonce: random::nonce(),
+        reason: reason.to_owned(),
+    };
     decide::revoke_device(desk, &revoke)?;
     let people = Arc::clone(desk.people());
-    let held = people.connections.values().filter(|connection| connection.holder == Holder::Device(device));
+    let held = people
+        .connections
+        .values()
+        .filter(|connection| connection.holder == Holder::Device(device));
     for connection in held {
         close_connection(desk, by, connection.id)?;
     }

@@ -135,15 +135,19 @@ fn bodies(connection: &Connection, id: ProposalId) -> Result<Option<ProposalBodi
 }
 
 pub(super) fn evidence(connection: &Connection, id: ProposalId) -> Result<Evidence, StoreError> {
-    let stored =
-        proposals::find(connection, id)?.ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?;
+    let stored = proposals::find(connection, id)?
+        .ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?;
     let (_, proposal) = entries::record_at(connection, stored.state.created_seq)?;
     let decisions = stored
         .state
         .standing()
         .map(|cast| entries::record_at(connection, cast.seq).map(|(_, record)| record))
         .collect::<Result<_, _>>()?;
-    Ok(Evidence { stored, proposal, decisions })
+    Ok(Evidence {
+        stored,
+        proposal,
+        decisions,
+    })
 }
 
 fn list(

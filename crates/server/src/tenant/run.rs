@@ -277,16 +277,27 @@ fn leased(
 }
 
 /// Stores that the call under this fence is about to be made.
-pub(super) fn intend(desk: &mut Desk, proposal: ProposalId, fence: u64, intent: &str) -> Answer<(), RunRefusal> {
+pub(super) fn intend(
+    desk: &mut Desk,
+    proposal: ProposalId,
+    fence: u64,
+    intent: &str,
+) -> Answer<(), RunRefusal> {
     let changed = desk
         .connection()
         .prepare_cached("UPDATE lease SET intent = ?3 WHERE proposal = ?1 AND fence = ?2 AND begun = 1")?
         .execute(params![proposal.as_bytes(), to_sql(fence)?, intent])?;
-    Ok(if changed == 1 { Ok(()) } else { Err(RunRefusal::Fenced) })
+    Ok(if changed == 1 {
+        Ok(())
+    } else {
+        Err(RunRefusal::Fenced)
+    })
 }
 
 /// Calls that the server itself had begun and not ended: (proposal, intent).
-pub(super) fn interrupted(connection: &rusqlite::Connection) -> Result<Vec<(Stored, Option<String>)>, StoreError> {
+pub(super) fn interrupted(
+    connection: &rusqlite::Connection,
+) -> Result<Vec<(Stored, Option<String>)>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT state, tool_call_id, sentence, preview_seq, receipt_seq, proposal.fence, lease.intent
          FROM lease JOIN proposal ON proposal.id = lease.proposal WHERE begun = 1 AND executor IS NULL",
@@ -300,15 +311,26 @@ pub(super) fn interrupted(connection: &rusqlite::Connection) -> Result<Vec<(Stor
 }
 
 /// Ends a lease over bytes that are not what was approved: the proposal is closed.
-pub(super) fn refuse(desk: &mut Desk, proposal: ProposalId, reason: &str) -> Answer<(), std::convert::Infallible> {
+pub(super) fn refuse(
+    desk: &mut Desk,
+    proposal: ProposalId,
+    reason: &str,
+) -> Answer<(), std::convert::Infallible> {
     if let Some(mut stored) = desk.proposal(proposal)?
         && stored.status(desk.now()) == Status::Pending
     {
-        let entry = Supersede { at: desk.now(), proposal, reason: reason.to_owned(), successor: None };
+        let entry = Supersede {
+            at: desk.now(),
+            proposal,
+            reason: reason.to_owned(),
+            successor: None,
+        };
         desk.extend_with(&mut stored, &entry)?;
         desk.save(&stored)?;
     }
-    desk.connection().prepare_cached("DELETE FROM lease WHERE proposal = ?1")?.execute([proposal.as_bytes()])?;
+    desk.connection()
+        .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
+        .execute([proposal.as_bytes()])?;
     Ok(Ok(()))
 }
 

@@ -54,7 +54,10 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_354_008_000)));
         let registry = Arc::new(Registry::standard(Arc::new(Elsewhere)).unwrap());
-        let rules = Rules { registry: Arc::clone(&registry), policy: Arc::new(SeedRules) };
+        let rules = Rules {
+            registry: Arc::clone(&registry),
+            policy: Arc::new(SeedRules),
+        };
         let owner = UserId::from_uuid(random::uuid());
         let founding = Founding {
             tenant: TenantId::from_uuid(random::uuid()),
@@ -63,13 +66,30 @@ impl World {
             owner,
             owner_email: "ada@acme.example".to_owned(),
             owner_name: "Ada".to_owned(),
-            manifests: registry.manifests().map(|(_, manifest)| manifest.clone()).collect(),
+            manifests: registry
+                .manifests()
+                .map(|(_, manifest)| manifest.clone())
+                .collect(),
             log_seed: random::bytes(),
         };
-        let tenant = Tenant::create(folder.path(), clock.clone(), founding).await.unwrap();
+        let tenant = Tenant::create(folder.path(), clock.clone(), founding)
+            .await
+            .unwrap();
         let key = SigningKey::from_seed(&random::bytes());
-        let (agent, device) = (AgentId::from_uuid(random::uuid()), DeviceId::from_uuid(random::uuid()));
-        let world = Self { folder, clock, tenant, rules, owner, agent, device, key };
+        let (agent, device) = (
+            AgentId::from_uuid(random::uuid()),
+            DeviceId::from_uuid(random::uuid()),
+        );
+        let world = Self {
+            folder,
+            clock,
+            tenant,
+            rules,
+            owner,
+            agent,
+            device,
+            key,
+        };
         world.add_agent_and_device().await;
         world
     }
@@ -89,20 +109,33 @@ impl World {
         self.tenant
             .never(move |desk| {
                 let by = Actor::User(owner);
-                found::append(desk, &Agent {
-                    agent,
-                    at: desk.now(),
-                    by,
-                    name: "Bookkeeper".to_owned(),
-                    nonce: random::nonce(),
-                    owner: None,
-                    revoked: false,
-                    tenant,
-                })?;
+                found::append(
+                    desk,
+                    &Agent {
+                        agent,
+                        at: desk.now(),
+                        by,
+                        name: "Bookkeeper".to_owned(),
+                        nonce: random::nonce(),
+                        owner: None,
+                        revoked: false,
+                        tenant,
+                    },
+                )?;
                 desk.append(&record, &enrol)?;
                 let by = Endorsement::FirstDevice;
                 let (at, nonce) = (desk.now(), random::nonce());
-                found::append(desk, &Endorse { at, by, device, enrol: record.digest, nonce, tenant })
+                found::append(
+                    desk,
+                    &Endorse {
+                        at,
+                        by,
+                        device,
+                        enrol: record.digest,
+                        nonce,
+                        tenant,
+                    },
+                )
             })
             .await
             .unwrap();
@@ -119,8 +152,16 @@ impl World {
     }
 
     async fn propose(&self, text: &str) -> Stored {
-        let request = wire::Propose { text: Some(text.to_owned()), ..wire::Propose::default() };
-        match self.rules.propose(&self.tenant, self.proposer(), request, None).await.unwrap() {
+        let request = wire::Propose {
+            text: Some(text.to_owned()),
+            ..wire::Propose::default()
+        };
+        match self
+            .rules
+            .propose(&self.tenant, self.proposer(), request, None)
+            .await
+            .unwrap()
+        {
             Understood::Stored { stored, .. } => *stored,
             other => panic!("{text:?} was understood as {other:?}"),
         }
@@ -157,15 +198,25 @@ impl World {
 
     async fn decide(&self, id: ProposalId, verdict: Verdict, device_seq: u64) -> wire::RecordResult {
         let (record, views) = self.signed(id, verdict, device_seq).await;
-        self.tenant.decide_by_device(record, self.owner, views).await.unwrap()
+        self.tenant
+            .decide_by_device(record, self.owner, views)
+            .await
+            .unwrap()
     }
 
     async fn run_everything(&self) {
-        crate::executor::reconcile(&self.tenant, &self.rules.registry).await.unwrap();
+        crate::executor::reconcile(&self.tenant, &self.rules.registry)
+            .await
+            .unwrap();
     }
 
     async fn status(&self, id: ProposalId) -> Status {
-        self.tenant.proposal(id).await.unwrap().unwrap().status(self.clock.now())
+        self.tenant
+            .proposal(id)
+            .await
+            .unwrap()
+            .unwrap()
+            .status(self.clock.now())
     }
 
     fn advance(&self, by: Millis) {
@@ -177,12 +228,24 @@ impl World {
 async fn an_approved_task_is_made_once_and_a_low_risk_call_runs_by_itself() {
     let world = World::new().await;
     let health = world.propose("system health").await;
-    assert_eq!(health.state.recorded_status(), Status::Pending, "policy allows what is low");
+    assert_eq!(
+        health.state.recorded_status(),
+        Status::Pending,
+        "policy allows what is low"
+    );
     let task = world.propose("create task: Review quarterly report").await;
     assert_eq!(world.status(task.state.id).await, Status::Proposed);
     world.run_everything().await;
-    assert_ne!(world.status(health.state.id).await, Status::Pending, "nobody has to call execute");
-    assert_eq!(world.status(task.state.id).await, Status::Proposed, "nothing runs that people did not approve");
+    assert_ne!(
+        world.status(health.state.id).await,
+        Status::Pending,
+        "nobody has to call execute"
+    );
+    assert_eq!(
+        world.status(task.state.id).await,
+        Status::Proposed,
+        "nothing runs that people did not approve"
+    );
 
     let result = world.decide(task.state.id, Verdict::Approve, 1).await;
     assert!(result.effective, "{result:?}");
@@ -206,7 +269,13 @@ async fn of_a_thousand_approvals_at_once_one_counts_and_the_others_are_told() {
         .into_iter()
         .map(|(record, views)| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { world.tenant.decide_by_device(record, world.owner, views).await.unwrap() })
+            tokio::spawn(async move {
+                world
+                    .tenant
+                    .decide_by_device(record, world.owner, views)
+                    .await
+                    .unwrap()
+            })
         })
         .collect();
     let mut effective = 0;
@@ -230,26 +299,48 @@ async fn the_same_envelope_gets_the_same_answer_for_ever() {
     let world = World::new().await;
     let task = world.propose("create task: x").await.state.id;
     let (record, views) = world.signed(task, Verdict::Approve, 1).await;
-    let first = world.tenant.decide_by_device(Arc::clone(&record), world.owner, views.clone()).await.unwrap();
+    let first = world
+        .tenant
+        .decide_by_device(Arc::clone(&record), world.owner, views.clone())
+        .await
+        .unwrap();
     let size = world.tenant.head().size;
     world.run_everything().await;
     for _ in 0..20 {
-        let again = world.tenant.decide_by_device(Arc::clone(&record), world.owner, views.clone()).await.unwrap();
+        let again = world
+            .tenant
+            .decide_by_device(Arc::clone(&record), world.owner, views.clone())
+            .await
+            .unwrap();
         assert_eq!(again, first, "a repeated envelope is not a new decision");
     }
-    assert_eq!(world.tenant.head().size, size + 2, "only begin and receipt were added");
+    assert_eq!(
+        world.tenant.head().size,
+        size + 2,
+        "only begin and receipt were added"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_records_with_one_number_take_the_device_out_of_service() {
     let world = World::new().await;
-    let (first, second) = (world.propose("create task: x").await, world.propose("create task: y").await);
+    let (first, second) = (
+        world.propose("create task: x").await,
+        world.propose("create task: y").await,
+    );
     assert!(world.decide(first.state.id, Verdict::Approve, 1).await.effective);
     let forked = world.decide(second.state.id, Verdict::Approve, 1).await;
     assert_eq!(forked.reason.as_deref(), Some(Reason::Fork.code()));
     let people = world.tenant.people();
-    assert!(!people.devices[&world.device].is_active(), "the key may be in two hands");
-    assert_eq!(world.status(first.state.id).await, Status::Proposed, "what it approved and has not begun is void");
+    assert!(
+        !people.devices[&world.device].is_active(),
+        "the key may be in two hands"
+    );
+    assert_eq!(
+        world.status(first.state.id).await,
+        Status::Proposed,
+        "what it approved and has not begun is void"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,8 +352,10 @@ async fn approve_against_reject_in_parallel_ends_in_one_truth() {
         let (reject, _) = world.signed(task, Verdict::Reject, 2 - round % 2).await;
         let (left, right) = (Arc::clone(&world), Arc::clone(&world));
         let other = views.clone();
-        let approve = tokio::spawn(async move { left.tenant.decide_by_device(approve, left.owner, views).await });
-        let reject = tokio::spawn(async move { right.tenant.decide_by_device(reject, right.owner, other).await });
+        let approve =
+            tokio::spawn(async move { left.tenant.decide_by_device(approve, left.owner, views).await });
+        let reject =
+            tokio::spawn(async move { right.tenant.decide_by_device(reject, right.owner, other).await });
         let (approve, reject) = (approve.await.unwrap().unwrap(), reject.await.unwrap().unwrap());
         let status = world.status(task).await;
         world.run_everything().await;
@@ -271,7 +364,10 @@ async fn approve_against_reject_in_parallel_ends_in_one_truth() {
             assert_eq!(world.status(task).await, Status::Rejected, "and nothing runs");
         } else {
             // The device's own order was broken on the way, so the reject did not count: neither may the approval.
-            assert!(!approve.effective || status != Status::Rejected, "both parties know how it stands");
+            assert!(
+                !approve.effective || status != Status::Rejected,
+                "both parties know how it stands"
+            );
         }
     }
 }
@@ -290,7 +386,15 @@ async fn parallel_proposals_under_one_key_are_one_proposal() {
         ids.insert(call.await.unwrap());
     }
     assert_eq!(ids.len(), 1, "one key, one proposal");
-    assert_eq!(world.tenant.proposals(Filter::default(), 100).await.unwrap().len(), 1);
+    assert_eq!(
+        world
+            .tenant
+            .proposals(Filter::default(), 100)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -303,9 +407,17 @@ async fn a_key_is_free_again_once_its_proposal_is_over() {
     assert!(world.decide(second, Verdict::Approve, 2).await.effective);
     world.run_everything().await;
     assert_eq!(world.status(second).await, Status::Completed);
-    assert_eq!(world.propose("create task: again").await.state.id, second, "a completed one holds it for a day");
+    assert_eq!(
+        world.propose("create task: again").await.state.id,
+        second,
+        "a completed one holds it for a day"
+    );
     world.advance(Millis::hours(24));
-    assert_ne!(world.propose("create task: again").await.state.id, second, "and no longer");
+    assert_ne!(
+        world.propose("create task: again").await.state.id,
+        second,
+        "and no longer"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -314,9 +426,15 @@ async fn an_expired_proposal_is_expired_whether_or_not_anyone_wrote_it_down() {
     let task = world.propose("create task: x").await.state;
     world.advance(task.expires_at.since(world.clock.now()));
     assert_eq!(world.status(task.id).await, Status::Expired);
-    let expired = Filter { status: Some(Status::Expired), ..Filter::default() };
+    let expired = Filter {
+        status: Some(Status::Expired),
+        ..Filter::default()
+    };
     assert_eq!(world.tenant.proposals(expired, 10).await.unwrap().len(), 1);
-    let open = Filter { status: Some(Status::Proposed), ..Filter::default() };
+    let open = Filter {
+        status: Some(Status::Proposed),
+        ..Filter::default()
+    };
     assert!(world.tenant.proposals(open, 10).await.unwrap().is_empty());
     let late = world.decide(task.id, Verdict::Approve, 1).await;
     assert_eq!((late.effective, late.reason.as_deref()), (false, Some("expired")));
@@ -356,7 +474,13 @@ async fn everything_is_there_again_after_a_restart_and_the_journal_verifies_from
             frontier.append(header.leaf_hash());
             if entry.subject == format!("proposal/{task}") {
                 match &mut folded {
-                    None => folded = Some(ProposalState::new(&record.body().unwrap(), entry.digest, entry.seq)),
+                    None => {
+                        folded = Some(ProposalState::new(
+                            &record.body().unwrap(),
+                            entry.digest,
+                            entry.seq,
+                        ))
+                    }
                     Some(state) => state.apply(entry.seq, entry.at, &record).unwrap(),
                 }
             }
@@ -365,9 +489,17 @@ async fn everything_is_there_again_after_a_restart_and_the_journal_verifies_from
         let (size, root) = (frontier.size(), frontier.root());
         verify_consistency(size, root, checkpoint.size, checkpoint.root, &page.consistency).unwrap();
     }
-    assert_eq!((frontier.size(), frontier.root()), (head.size, head.root), "the tree is the one that was signed");
+    assert_eq!(
+        (frontier.size(), frontier.root()),
+        (head.size, head.root),
+        "the tree is the one that was signed"
+    );
     let stored = tenant.proposal(task).await.unwrap().unwrap().state;
-    assert_eq!(folded, Some(stored), "the fold of the journal is the stored projection");
+    assert_eq!(
+        folded,
+        Some(stored),
+        "the fold of the journal is the stored projection"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -379,25 +511,36 @@ async fn a_refused_command_leaves_nothing_behind() {
         .tenant
         .write(move |desk| {
             let agent = AgentId::from_uuid(random::uuid());
-            found::append(desk, &Agent {
-                agent,
-                at: desk.now(),
-                by: Actor::Server,
-                name: "Never".to_owned(),
-                nonce: random::nonce(),
-                owner: None,
-                revoked: false,
-                tenant: tenant_id,
-            })?;
+            found::append(
+                desk,
+                &Agent {
+                    agent,
+                    at: desk.now(),
+                    by: Actor::Server,
+                    name: "Never".to_owned(),
+                    nonce: random::nonce(),
+                    owner: None,
+                    revoked: false,
+                    tenant: tenant_id,
+                },
+            )?;
             Ok(Err(()))
         })
         .await
         .unwrap();
     assert_eq!(refused, Err(()));
-    assert_eq!((world.tenant.head().size, world.tenant.head().root), (size, root), "not in the tree");
+    assert_eq!(
+        (world.tenant.head().size, world.tenant.head().root),
+        (size, root),
+        "not in the tree"
+    );
     assert_eq!(world.tenant.people().agents.len(), 1, "not in memory");
     world.propose("create task: x").await;
-    assert_eq!(world.tenant.head().size, size + 2, "and the numbers go on without a gap");
+    assert_eq!(
+        world.tenant.head().size,
+        size + 2,
+        "and the numbers go on without a gap"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -415,7 +558,15 @@ async fn of_parallel_executors_one_runs_a_call() {
         run.await.unwrap();
     }
     assert_eq!(world.tenant.tasks(None, 10).await.unwrap().len(), 1, "one effect");
-    let ended = world.tenant.proposal(task).await.unwrap().unwrap().state.ended.unwrap();
+    let ended = world
+        .tenant
+        .proposal(task)
+        .await
+        .unwrap()
+        .unwrap()
+        .state
+        .ended
+        .unwrap();
     assert_eq!(ended.outcome, Outcome::Completed);
 }
 
@@ -425,8 +576,15 @@ async fn a_device_claims_nothing_that_is_not_its_own() {
     let task = world.propose("create task: x").await.state;
     world.decide(task.id, Verdict::Approve, 1).await;
     let manifests: Arc<[_]> = [task.manifest].into();
-    let claimed = world.tenant.claim(Holder::Device(world.device), manifests, 10).await.unwrap();
-    assert!(claimed.leases.is_empty(), "the server runs what has no connection");
+    let claimed = world
+        .tenant
+        .claim(Holder::Device(world.device), manifests, 10)
+        .await
+        .unwrap();
+    assert!(
+        claimed.leases.is_empty(),
+        "the server runs what has no connection"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -437,10 +595,16 @@ async fn a_file_of_a_newer_version_is_refused_and_not_touched() {
     let path = folder.path().join("tenant.db");
     let connection = Connection::open(&path).unwrap();
     connection
-        .execute("INSERT INTO refinery_schema_history VALUES (99, 'future', '2030-01-01T00:00:00Z', '1')", [])
+        .execute(
+            "INSERT INTO refinery_schema_history VALUES (99, 'future', '2030-01-01T00:00:00Z', '1')",
+            [],
+        )
         .unwrap();
     connection.close().unwrap();
     let error = Tenant::open(folder.path(), clock, id).unwrap_err();
     assert!(matches!(error, StoreError::Newer), "{error}");
-    assert!(error.to_string().contains("newer version"), "a sentence that a person understands");
+    assert!(
+        error.to_string().contains("newer version"),
+        "a sentence that a person understands"
+    );
 }

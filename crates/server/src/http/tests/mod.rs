@@ -1,5 +1,6 @@
 //! The API from outside, without a network: a server over a folder, people and agents with credentials, requests.
 
+mod connections;
 mod credentials;
 mod description;
 mod devices;
@@ -67,10 +68,20 @@ impl World {
         let mut config = Config::new(folder.path().join("data"));
         config.clock = clock.clone();
         let server = Server::open(config).await.unwrap();
-        let (acme, id) = server.found_tenant(founding("Acme", "ada@acme.example", mode)).await.unwrap();
+        let (acme, id) = server
+            .found_tenant(founding("Acme", "ada@acme.example", mode))
+            .await
+            .unwrap();
         let token = server.open_session(id).await.unwrap().reveal().to_owned();
         let router = server.router();
-        Self { folder, clock, server, router, acme, ada: Person { id, token } }
+        Self {
+            folder,
+            clock,
+            server,
+            router,
+            acme,
+            ada: Person { id, token },
+        }
     }
 
     fn pass(&self, time: Millis) {
@@ -79,8 +90,15 @@ impl World {
 
     /// A request with nothing in it but its Host.
     fn bare(&self, method: Method, path: &str) -> Call {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost");
-        Call { router: self.router.clone(), request, body: Body::empty() }
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost");
+        Call {
+            router: self.router.clone(),
+            request,
+            body: Body::empty(),
+        }
     }
 
     fn get(&self, who: &Person, path: &str) -> Call {
@@ -88,29 +106,43 @@ impl World {
     }
 
     fn post(&self, who: &Person, path: &str, body: Value) -> Call {
-        self.bare(Method::POST, path).token(&who.token).tenant(self.acme).json(body)
+        self.bare(Method::POST, path)
+            .token(&who.token)
+            .tenant(self.acme)
+            .json(body)
     }
 
     fn patch(&self, who: &Person, path: &str, body: Value) -> Call {
-        self.bare(Method::PATCH, path).token(&who.token).tenant(self.acme).json(body)
+        self.bare(Method::PATCH, path)
+            .token(&who.token)
+            .tenant(self.acme)
+            .json(body)
     }
 
     fn delete(&self, who: &Person, path: &str) -> Call {
-        self.bare(Method::DELETE, path).token(&who.token).tenant(self.acme)
+        self.bare(Method::DELETE, path)
+            .token(&who.token)
+            .tenant(self.acme)
     }
 
     fn sign_in(&self, email: &str, password: &str) -> Call {
-        self.bare(Method::POST, "/api/auth/sign-in").json(json!({"email": email, "password": password}))
+        self.bare(Method::POST, "/api/auth/sign-in")
+            .json(json!({"email": email, "password": password}))
     }
 
     /// Invites somebody through Ada and accepts.
     async fn join(&self, name: &str, role: &str) -> Person {
         let email = format!("{name}@acme.example");
-        let invited = self.post(&self.ada, "/api/invites", json!({"email": email, "role": role})).await;
+        let invited = self
+            .post(&self.ada, "/api/invites", json!({"email": email, "role": role}))
+            .await;
         assert_eq!(invited.status, 201, "{invited:?}");
         let joined = self.accept(invited.text("secret"), name).await;
         assert_eq!(joined.status, 200, "{joined:?}");
-        Person { id: joined.text("userId").parse().unwrap(), token: joined.text("token").to_owned() }
+        Person {
+            id: joined.text("userId").parse().unwrap(),
+            token: joined.text("token").to_owned(),
+        }
     }
 
     fn accept(&self, secret: &str, name: &str) -> Call {
@@ -122,7 +154,10 @@ impl World {
     async fn agent(&self, name: &str) -> (String, String) {
         let created = self.post(&self.ada, "/api/agents", json!({"name": name})).await;
         assert_eq!(created.status, 201, "{created:?}");
-        (created.text("agentId").to_owned(), created.text("apiKey").to_owned())
+        (
+            created.text("agentId").to_owned(),
+            created.text("apiKey").to_owned(),
+        )
     }
 }
 
@@ -157,14 +192,23 @@ impl Call {
         self.header("x-tenant-id", tenant.to_string())
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "reads better where json! is written")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "reads better where json! is written"
+    )]
     fn json(self, body: Value) -> Self {
         let call = self.header("content-type", "application/json");
-        Self { body: Body::from(body.to_string()), ..call }
+        Self {
+            body: Body::from(body.to_string()),
+            ..call
+        }
     }
 
     fn body(self, body: impl Into<Body>) -> Self {
-        Self { body: body.into(), ..self }
+        Self {
+            body: body.into(),
+            ..self
+        }
     }
 }
 
@@ -175,13 +219,24 @@ impl IntoFuture for Call {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let request = self.request.body(self.body).unwrap();
-            let (method, path) = (request.method().as_str().to_lowercase(), request.uri().path().to_owned());
+            let (method, path) = (
+                request.method().as_str().to_lowercase(),
+                request.uri().path().to_owned(),
+            );
             let response = self.router.oneshot(request).await.unwrap();
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let bytes = to_bytes(response.into_body(), 16 * 1024 * 1024).await.unwrap();
-            let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+            let body = if bytes.is_empty() {
+                Value::Null
+            } else {
+                serde_json::from_slice(&bytes).unwrap()
+            };
             description::holds_for(&method, &path, status, &body);
-            Answer { status, headers, body }
+            Answer {
+                status,
+                headers,
+                body,
+            }
         })
     }
 }
@@ -196,16 +251,23 @@ struct Answer {
 
 impl Answer {
     fn text(&self, field: &str) -> &str {
-        self.body[field].as_str().unwrap_or_else(|| panic!("no {field} in {self:?}"))
+        self.body[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {field} in {self:?}"))
     }
 
     /// Status and machine code.
     fn refusal(&self) -> (u16, &str) {
-        assert!(self.body["error"].is_string(), "every refusal has a sentence: {self:?}");
+        assert!(
+            self.body["error"].is_string(),
+            "every refusal has a sentence: {self:?}"
+        );
         (self.status, self.text("code"))
     }
 
     fn list(&self, field: &str) -> &[Value] {
-        self.body[field].as_array().unwrap_or_else(|| panic!("no {field} in {self:?}"))
+        self.body[field]
+            .as_array()
+            .unwrap_or_else(|| panic!("no {field} in {self:?}"))
     }
 }

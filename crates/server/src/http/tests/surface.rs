@@ -7,11 +7,19 @@ use super::*;
 use crate::http::CALLS;
 
 /// Calls that need no credential.
-const OPEN: [&str; 4] = ["/api/health", "/api/openapi.json", "/api/auth/sign-in", "/api/invites/accept"];
+const OPEN: [&str; 4] = [
+    "/api/health",
+    "/api/openapi.json",
+    "/api/auth/sign-in",
+    "/api/invites/accept",
+];
 
 fn every_call() -> impl Iterator<Item = (Method, String)> {
     CALLS.iter().map(|(method, path)| {
-        (method.to_uppercase().parse().unwrap(), path.replace("{id}", &crate::random::uuid().to_string()))
+        (
+            method.to_uppercase().parse().unwrap(),
+            path.replace("{id}", &crate::random::uuid().to_string()),
+        )
     })
 }
 
@@ -23,14 +31,31 @@ fn closed_calls() -> impl Iterator<Item = (Method, String)> {
 async fn no_call_works_without_a_credential_that_counts() {
     let world = World::new().await;
     let (id, revoked) = world.agent("bot").await;
-    world.post(&world.ada, &format!("/api/agents/{id}/revoke"), json!({})).await;
-    let ended = world.sign_in("ada@acme.example", PASSWORD).await.text("token").to_owned();
+    world
+        .post(&world.ada, &format!("/api/agents/{id}/revoke"), json!({}))
+        .await;
+    let ended = world
+        .sign_in("ada@acme.example", PASSWORD)
+        .await
+        .text("token")
+        .to_owned();
     world.bare(Method::POST, "/api/auth/sign-out").token(&ended).await;
-    let unknown = crate::control::Token::new(crate::control::TokenKind::Session).reveal().to_owned();
+    let unknown = crate::control::Token::new(crate::control::TokenKind::Session)
+        .reveal()
+        .to_owned();
     for (method, path) in closed_calls() {
         for token in ["", "nothing", &revoked, &ended, &unknown] {
-            let answer = world.bare(method.clone(), &path).token(token).tenant(world.acme).json(json!({})).await;
-            assert_eq!(answer.refusal(), (401, "unauthorized"), "{method} {path} with {token:?}");
+            let answer = world
+                .bare(method.clone(), &path)
+                .token(token)
+                .tenant(world.acme)
+                .json(json!({}))
+                .await;
+            assert_eq!(
+                answer.refusal(),
+                (401, "unauthorized"),
+                "{method} {path} with {token:?}"
+            );
         }
         let none = world.bare(method.clone(), &path).tenant(world.acme).await;
         assert_eq!(none.refusal(), (401, "unauthorized"), "{method} {path}");
@@ -41,13 +66,24 @@ async fn no_call_works_without_a_credential_that_counts() {
 async fn no_call_tells_a_stranger_about_a_tenant() {
     let world = World::new().await;
     let bob = world.join("bob", "admin").await;
-    world.delete(&world.ada, &format!("/api/members/{}", bob.id)).await;
+    world
+        .delete(&world.ada, &format!("/api/members/{}", bob.id))
+        .await;
     let other = countersign_domain::record::Mode::Company;
-    let (_, eve) = world.server.found_tenant(founding("Other", "eve@other.example", other)).await.unwrap();
+    let (_, eve) = world
+        .server
+        .found_tenant(founding("Other", "eve@other.example", other))
+        .await
+        .unwrap();
     let eve = world.server.open_session(eve).await.unwrap().reveal().to_owned();
     for (method, path) in closed_calls().filter(|(_, path)| path != "/api/auth/sign-out") {
         for (token, who) in [(&bob.token, "a removed member"), (&eve, "another tenant's owner")] {
-            let answer = world.bare(method.clone(), &path).token(token).tenant(world.acme).body("{").await;
+            let answer = world
+                .bare(method.clone(), &path)
+                .token(token)
+                .tenant(world.acme)
+                .body("{")
+                .await;
             assert_eq!(answer.refusal(), (404, "not_found"), "{method} {path} by {who}");
         }
         let nowhere = world.bare(method.clone(), &path).token(&eve).await;
@@ -70,7 +106,9 @@ async fn an_agents_key_reaches_no_call_about_people_devices_or_the_journal() {
             path if path.starts_with("/api/members/") => json!({"role": "owner"}),
             path if path.ends_with("/endorse") => json!({"code": "000000"}),
             path if path.starts_with("/api/devices/") && path.ends_with("/revoke") => json!({"reason": "x"}),
-            path if path.ends_with("/enrol") || path.starts_with("/api/executions/") && !path.ends_with("/claim") => {
+            path if path.ends_with("/enrol")
+                || path.starts_with("/api/executions/") && !path.ends_with("/claim") =>
+            {
                 json!({"record": {"payload": "e30=", "payloadType": "x", "signatures": []}})
             }
             "/api/executions/claim" => {
@@ -79,7 +117,12 @@ async fn an_agents_key_reaches_no_call_about_people_devices_or_the_journal() {
             "/api/records" => json!({"records": []}),
             _ => json!({}),
         };
-        let answer = world.bare(method.clone(), &path).token(&key).tenant(world.acme).json(body).await;
+        let answer = world
+            .bare(method.clone(), &path)
+            .token(&key)
+            .tenant(world.acme)
+            .json(body)
+            .await;
         let refused = answer.status == 403 || path.starts_with("/api/executions/") && answer.status == 400;
         assert!(refused, "{method} {path} answered {answer:?} to an agent");
     }
@@ -89,15 +132,37 @@ async fn an_agents_key_reaches_no_call_about_people_devices_or_the_journal() {
 async fn every_call_checks_host_and_origin_first() {
     let world = World::new().await;
     for (method, path) in every_call() {
-        let request = axum::http::Request::builder().method(method.clone()).uri(&path).header("host", "evil.example");
-        let foreign = Call { router: world.router.clone(), request, body: axum::body::Body::empty() };
-        assert_eq!(foreign.token(&world.ada.token).await.refusal(), (403, "foreign_host"), "{method} {path}");
-        let page = world.bare(method.clone(), &path).token(&world.ada.token).header("origin", "http://evil.example");
+        let request = axum::http::Request::builder()
+            .method(method.clone())
+            .uri(&path)
+            .header("host", "evil.example");
+        let foreign = Call {
+            router: world.router.clone(),
+            request,
+            body: axum::body::Body::empty(),
+        };
+        assert_eq!(
+            foreign.token(&world.ada.token).await.refusal(),
+            (403, "foreign_host"),
+            "{method} {path}"
+        );
+        let page = world
+            .bare(method.clone(), &path)
+            .token(&world.ada.token)
+            .header("origin", "http://evil.example");
         assert_eq!(page.await.refusal(), (403, "foreign_origin"), "{method} {path}");
     }
-    let preflight = world.bare(Method::OPTIONS, "/api/tenant").header("origin", "http://evil.example").await;
+    let preflight = world
+        .bare(Method::OPTIONS, "/api/tenant")
+        .header("origin", "http://evil.example")
+        .await;
     assert_eq!(preflight.status, 403, "no page is told that it may");
-    assert!(!preflight.headers.keys().any(|name| name.as_str().starts_with("access-control")));
+    assert!(
+        !preflight
+            .headers
+            .keys()
+            .any(|name| name.as_str().starts_with("access-control"))
+    );
 }
 
 #[tokio::test]
@@ -114,16 +179,30 @@ async fn a_large_body_is_refused_before_it_is_parsed() {
         let answer = world.post(&world.ada, path, json!({})).body(large.clone()).await;
         assert_eq!(answer.status, status, "{path}");
     }
-    let larger = world.post(&world.ada, "/api/records", json!({})).body("[".repeat(2 * 1024 * 1024 + 1)).await;
+    let larger = world
+        .post(&world.ada, "/api/records", json!({}))
+        .body("[".repeat(2 * 1024 * 1024 + 1))
+        .await;
     assert_eq!(larger.refusal(), (413, "too_large"));
     let sign_in = world.sign_in("a", "b").body(large).await;
-    assert_eq!(sign_in.refusal(), (413, "too_large"), "also before anybody is known");
+    assert_eq!(
+        sign_in.refusal(),
+        (413, "too_large"),
+        "also before anybody is known"
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_there_answers_in_the_same_form() {
     let world = World::new().await;
-    for path in ["/", "/api", "/api/nothing", "/api/members/", "/metrics", "/api/../api/health"] {
+    for path in [
+        "/",
+        "/api",
+        "/api/nothing",
+        "/api/members/",
+        "/metrics",
+        "/api/../api/health",
+    ] {
         let answer = world.bare(Method::GET, path).await;
         assert_eq!(answer.refusal(), (404, "not_found"), "{path}");
     }
@@ -134,7 +213,10 @@ async fn what_is_not_there_answers_in_the_same_form() {
 #[tokio::test]
 async fn every_answer_has_a_name_for_the_log_and_stays_out_of_caches() {
     let world = World::new().await;
-    let (one, other) = (world.get(&world.ada, "/api/tenant").await, world.bare(Method::GET, "/nowhere").await);
+    let (one, other) = (
+        world.get(&world.ada, "/api/tenant").await,
+        world.bare(Method::GET, "/nowhere").await,
+    );
     assert_ne!(one.headers["x-request-id"], other.headers["x-request-id"]);
     for answer in [one, other] {
         assert_eq!(answer.headers["cache-control"], "no-store");
@@ -147,19 +229,42 @@ async fn anybody_may_ask_whether_the_server_lives_and_learns_no_more() {
     let world = World::new().await;
     let health = world.bare(Method::GET, "/api/health").await;
     assert_eq!(health.status, 200, "{health:?}");
-    let names: Vec<_> = health.list("checks").iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = health
+        .list("checks")
+        .iter()
+        .map(|check| check["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["database", "disk"]);
     let text = health.body.to_string();
-    assert!(!text.contains(&world.acme.to_string()) && !text.contains("Acme"), "tenants are nobody's business");
-    assert!(!text.contains(world.folder.path().to_str().unwrap()), "nor is where the data lies");
+    assert!(
+        !text.contains(&world.acme.to_string()) && !text.contains("Acme"),
+        "tenants are nobody's business"
+    );
+    assert!(
+        !text.contains(world.folder.path().to_str().unwrap()),
+        "nor is where the data lies"
+    );
 }
 
 #[tokio::test]
 async fn the_tools_are_listed_with_their_schemas() {
     let world = World::new().await;
     let (_, key) = world.agent("bot").await;
-    let tools = world.bare(Method::GET, "/api/tools").token(&key).tenant(world.acme).await;
-    let ids: Vec<_> = tools.list("tools").iter().map(|tool| tool["id"].as_str().unwrap()).collect();
+    let tools = world
+        .bare(Method::GET, "/api/tools")
+        .token(&key)
+        .tenant(world.acme)
+        .await;
+    let ids: Vec<_> = tools
+        .list("tools")
+        .iter()
+        .map(|tool| tool["id"].as_str().unwrap())
+        .collect();
     assert!(ids.contains(&"assistant.create_task"), "{ids:?}");
-    assert!(tools.list("tools").iter().all(|tool| tool["schema"]["type"] == "object"));
+    assert!(
+        tools
+            .list("tools")
+            .iter()
+            .all(|tool| tool["schema"]["type"] == "object")
+    );
 }
