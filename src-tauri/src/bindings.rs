@@ -6,7 +6,7 @@ use tauri_specta::{Builder, collect_commands, collect_events};
 use crate::{commands, view::app::EngineEvent};
 
 /// Everything that crosses, once: the app and its tests are built from it.
-pub fn builder<R: Runtime>() -> Builder<R> {
+pub(crate) fn builder<R: Runtime>() -> Builder<R> {
     Builder::new()
         .commands(collect_commands![
             commands::app_state,

@@ -1,14 +1,21 @@
 //! What the page may ask for: each command is one call into the engine and its mapping to a view model.
 
+use std::str::FromStr;
+
+use countersign_engine::{
+    Choice, Connect, Credential, ErrorCode,
+    ports::{Clock, SystemClock},
+};
+use secrecy::SecretString;
 use tauri::State;
 
 use crate::{
     error::CommandError,
-    shell::Shell,
+    shell::{Shell, device_name},
     view::{
         app::{AppState, ConnectCompany, FirstAgent, JournalCheck, StartHere},
-        card::{Card, Decide, Decided},
-        connections::{ConnectionForm, Connections, TestResult},
+        card::{Card, Decide, Decided, Verdict},
+        connections::{ConnectionForm, Connections, TestResult, form_field},
         inbox::{InboxPage, InboxQuery},
         people::{Agents, Device, InviteForm, InviteMade, People, Role},
         requests::{DraftView, Submitted, TaskPage},
@@ -21,198 +28,254 @@ type Answer<T> = Result<T, CommandError>;
 #[tauri::command]
 #[specta::specta]
 pub async fn app_state(shell: State<'_, Shell>) -> Answer<AppState> {
-    shell.not_yet()
+    // The page asks once it listens to events.
+    shell.navigation.page_listens();
+    shell.app_state().await
 }
 
 /// First run, *On this computer*: makes tenant, owner, device key and one agent key.
 #[tauri::command]
 #[specta::specta]
 pub async fn start_here(shell: State<'_, Shell>, form: StartHere) -> Answer<FirstAgent> {
-    let _ = form;
-    shell.not_yet()
+    shell.start_here(form).await
 }
 
 /// Sends the sample proposals through the real agent endpoint. Solo tenants only.
 #[tauri::command]
 #[specta::specta]
 pub async fn load_samples(shell: State<'_, Shell>) -> Answer<()> {
-    shell.not_yet()
+    shell.load_samples().await
 }
 
 /// First run *Connect to a company*, joining with an invite, and signing in again.
 #[tauri::command]
 #[specta::specta]
 pub async fn connect_company(shell: State<'_, Shell>, form: ConnectCompany) -> Answer<()> {
-    let _ = form;
-    shell.not_yet()
+    let password = SecretString::from(form.password);
+    let credential = match form.invite {
+        Some(invite) => Credential::Invite {
+            code: invite.code.into(),
+            name: invite.name,
+            password,
+        },
+        None => Credential::Password(password),
+    };
+    let connect = Connect {
+        url: form.url,
+        email: form.email,
+        credential,
+        device_name: device_name(),
+        tenant: None,
+    };
+    Ok(shell.engine()?.connect(connect).await?)
 }
 
 /// Asks the keychain again. An error keeps the keychain screen, with the new message.
 #[tauri::command]
 #[specta::specta]
 pub async fn retry_keychain(shell: State<'_, Shell>) -> Answer<()> {
-    shell.not_yet()
+    shell.retry_keychain().await
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn sign_out(shell: State<'_, Shell>) -> Answer<()> {
-    shell.not_yet()
+    if shell.is_here() {
+        return Err(CommandError::refused(
+            "On this computer nobody signs in, so there is nothing to sign out of. Quit Countersign to end it.",
+        ));
+    }
+    Ok(shell.engine()?.sign_out().await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn inbox(shell: State<'_, Shell>, query: InboxQuery) -> Answer<InboxPage> {
-    let _ = query;
-    shell.not_yet()
+    Ok(InboxPage::new(
+        shell.engine()?.inbox(query.into()).await?,
+        SystemClock.now(),
+    ))
 }
 
 /// The trusted card of one proposal, rendered from bodies checked against their leaves.
 #[tauri::command]
 #[specta::specta]
 pub async fn card(shell: State<'_, Shell>, id: String) -> Answer<Card> {
-    let _ = id;
-    shell.not_yet()
+    Ok(Card::new(
+        shell.engine()?.card(named(&id)?).await?,
+        SystemClock.now(),
+    ))
 }
 
 /// Durable before it answers. Carries no content: the core signs its own stored bytes.
 #[tauri::command]
 #[specta::specta]
 pub async fn decide(shell: State<'_, Shell>, form: Decide) -> Answer<Decided> {
-    let _ = form;
-    shell.not_yet()
+    let form = countersign_engine::Decide {
+        id: named(&form.id)?,
+        view: named(&form.view_digest)?,
+        verdict: match form.verdict {
+            Verdict::Approve => Choice::Approve,
+            Verdict::Reject => Choice::Reject,
+        },
+        comment: form.comment,
+        confirmation: form.confirmation,
+    };
+    Ok(shell.engine()?.decide(form).await?.into())
 }
 
 /// Takes back this person's own approval (a new signed record), while it is possible.
 #[tauri::command]
 #[specta::specta]
 pub async fn undo(shell: State<'_, Shell>, id: String) -> Answer<()> {
-    let _ = id;
-    shell.not_yet()
+    Ok(shell.engine()?.undo(named(&id)?).await?)
 }
 
 /// What the text would propose. Makes nothing.
 #[tauri::command]
 #[specta::specta]
 pub async fn draft_request(shell: State<'_, Shell>, text: String) -> Answer<DraftView> {
-    let _ = text;
-    shell.not_yet()
+    Ok(shell.engine()?.draft(&text)?.into())
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn submit_request(shell: State<'_, Shell>, text: String) -> Answer<Submitted> {
-    let _ = text;
-    shell.not_yet()
+    let id = shell.engine()?.submit(&text).await?;
+    Ok(Submitted { id: id.to_string() })
 }
 
 /// Tasks made so far, newest first, 100 at a time.
 #[tauri::command]
 #[specta::specta]
 pub async fn tasks(shell: State<'_, Shell>, after: Option<String>) -> Answer<TaskPage> {
-    let _ = after;
-    shell.not_yet()
+    Ok(shell.engine()?.tasks(after.as_deref()).await?.into())
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn connections(shell: State<'_, Shell>) -> Answer<Connections> {
-    shell.not_yet()
+    Ok(shell.engine()?.connections().await?.into())
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn add_connection(shell: State<'_, Shell>, form: ConnectionForm) -> Answer<()> {
-    let _ = form;
-    shell.not_yet()
+    shell
+        .engine()?
+        .add_connection(form.into())
+        .await
+        .map_err(|mut error| {
+            error.field = error.field.as_deref().map(form_field);
+            error.into()
+        })
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn test_connection(shell: State<'_, Shell>, id: String) -> Answer<TestResult> {
-    let _ = id;
-    shell.not_yet()
+    match shell.engine()?.test_connection(named(&id)?).await {
+        Ok(()) => Ok(TestResult {
+            ok: true,
+            words: "It works. Nothing was sent.".to_owned(),
+        }),
+        // What the other side said is the result of the test.
+        Err(error) if error.code == ErrorCode::Refused => Ok(TestResult {
+            ok: false,
+            words: error.message,
+        }),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn remove_connection(shell: State<'_, Shell>, id: String) -> Answer<()> {
-    let _ = id;
-    shell.not_yet()
+    Ok(shell.engine()?.remove_connection(named(&id)?).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn people(shell: State<'_, Shell>) -> Answer<People> {
-    shell.not_yet()
+    Ok(shell.engine()?.people().await?.into())
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn invite(shell: State<'_, Shell>, form: InviteForm) -> Answer<InviteMade> {
-    let _ = form;
-    shell.not_yet()
+    let (invited, url) = shell
+        .engine()?
+        .invite(form.email.clone(), form.role.into())
+        .await?;
+    Ok(InviteMade {
+        email: form.email,
+        code: invited.secret,
+        url,
+    })
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn change_role(shell: State<'_, Shell>, id: String, role: Role) -> Answer<()> {
-    let _ = id;
-    let _ = role;
-    shell.not_yet()
+    Ok(shell.engine()?.change_role(named(&id)?, role.into()).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn remove_member(shell: State<'_, Shell>, id: String) -> Answer<()> {
-    let _ = id;
-    shell.not_yet()
+    Ok(shell.engine()?.remove_member(named(&id)?).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn devices(shell: State<'_, Shell>) -> Answer<Vec<Device>> {
-    shell.not_yet()
+    Ok(shell
+        .engine()?
+        .devices()
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect())
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn revoke_device(shell: State<'_, Shell>, id: String, reason: String) -> Answer<()> {
-    let _ = id;
-    let _ = reason;
-    shell.not_yet()
+    Ok(shell.engine()?.revoke_device(named(&id)?, reason).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn agents(shell: State<'_, Shell>) -> Answer<Agents> {
-    shell.not_yet()
+    Ok(shell.engine()?.agents().await?.into())
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn create_agent(shell: State<'_, Shell>, name: String) -> Answer<FirstAgent> {
-    let _ = name;
-    shell.not_yet()
+    shell.create_agent(name).await
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn revoke_agent(shell: State<'_, Shell>, id: String) -> Answer<()> {
-    let _ = id;
-    shell.not_yet()
+    Ok(shell.engine()?.revoke_agent(named(&id)?).await?)
 }
 
 #[tauri::command]
 #[specta::specta]
 pub async fn set_notifications_paused(shell: State<'_, Shell>, paused: bool) -> Answer<()> {
-    let _ = paused;
-    shell.not_yet()
+    Ok(shell.engine()?.pause_notifications(paused).await?)
 }
 
 /// Recomputes the whole tree from the first entry. May take seconds.
 #[tauri::command]
 #[specta::specta]
 pub async fn verify_journal(shell: State<'_, Shell>) -> Answer<JournalCheck> {
-    shell.not_yet()
+    Ok(shell.engine()?.verify_journal().await?.into())
+}
+
+/// What the page calls something by. Text of another form than ours names nothing.
+fn named<T: FromStr>(text: &str) -> Answer<T> {
+    text.parse().map_err(|_| CommandError::not_found())
 }

@@ -1,50 +1,53 @@
-//! The desktop app: a window, a tray and notifications around the engine.
+//! The desktop app: a window, a tray and notices around the engine.
 //!
 //! Glue only. What may be decided, and what the page says, comes from the engine; a command is one call into it.
 
+pub mod commands;
+pub mod error;
+pub mod shell;
+pub mod view;
+
 mod bindings;
-mod commands;
-mod error;
+mod embedded;
+mod events;
+mod first_run;
 #[cfg(test)]
 mod ipc_tests;
 mod links;
-
-mod shell;
+mod notifier;
+mod samples;
 mod tray;
-mod view;
 mod window;
 
-use std::io;
+use std::{env, io, path::PathBuf, sync::Arc, time::Duration};
 
-use tauri::{AppHandle, Manager, RunEvent, Runtime, WindowEvent};
+use anyhow::Context;
+use tauri::{App, AppHandle, Manager, RunEvent, Runtime, WindowEvent, async_runtime};
+use tokio::sync::mpsc;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::{links::Launch, shell::Shell};
+use crate::{links::Launch, notifier::DesktopNotifier, shell::Shell};
+
+/// How long the end of the app waits for requests under way.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs the app until it is quit.
 ///
 /// # Errors
-/// When the window's library cannot start, as without a display.
+/// When it cannot start at all, as without a display.
 pub fn run() -> anyhow::Result<()> {
     log_to_stderr();
-    let launch = Launch::from_arguments(std::env::args().skip(1));
+    let launch = Launch::from_arguments(env::args().skip(1));
     let bindings = bindings::builder();
     let app = tauri::Builder::default()
         // First, so that a second start ends before it does anything else.
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _folder| {
-            started_again(app, &arguments);
+            started_again(app, &arguments)
         }))
-        .manage(Shell::default())
         .invoke_handler(bindings.invoke_handler())
         .setup(move |app| {
             bindings.mount_events(app);
-            window::open(app.handle())?;
-            let navigation = &app.state::<Shell>().navigation;
-            tauri::async_runtime::spawn(navigation.clone().deliver(app.handle().clone()));
-            if let Some(id) = launch.open {
-                navigation.go(app.handle(), id);
-            }
-            Ok(())
+            Ok(set_up(app, launch)?)
         })
         .build(context())?;
     app.run(on_event);
@@ -54,6 +57,46 @@ pub fn run() -> anyhow::Result<()> {
 /// The configuration, the capabilities and the page, as they were when this was compiled.
 fn context<R: Runtime>() -> tauri::Context<R> {
     tauri::generate_context!()
+}
+
+fn set_up<R: Runtime>(app: &App<R>, launch: Launch) -> anyhow::Result<()> {
+    let data = match env::var_os("COUNTERSIGN_DATA_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => app
+            .path()
+            .app_data_dir()
+            .context("this system names no folder for an app's data")?,
+    };
+    shell::private_folder(&data).with_context(|| format!("{} cannot be used", data.display()))?;
+    let (pressed, presses) = mpsc::unbounded_channel();
+    let (notifier, notices) = DesktopNotifier::new(pressed);
+    let shell = Shell::new(data, Arc::new(notifier));
+    let navigation = shell.navigation.clone();
+    app.manage(shell);
+    window::open(app.handle())?;
+
+    let handle = app.handle();
+    async_runtime::spawn(notices);
+    async_runtime::spawn(navigation.clone().deliver(handle.clone()));
+    async_runtime::spawn(events::follow(handle.clone()));
+    async_runtime::spawn(events::follow_notices(handle.clone(), presses));
+    async_runtime::spawn(tray::host::keep_watch(handle.clone()));
+    async_runtime::spawn(tray::run(handle.clone()));
+    async_runtime::spawn(events::end_when_told(handle.clone()));
+    async_runtime::spawn(start(handle.clone(), launch.on_this_computer));
+    if let Some(id) = launch.open {
+        navigation.go(handle, id);
+    }
+    Ok(())
+}
+
+async fn start<R: Runtime>(app: AppHandle<R>, on_this_computer: bool) {
+    let shell = app.state::<Shell>();
+    shell.start().await;
+    if on_this_computer && let Err(error) = shell.start_here_unasked().await {
+        tracing::error!("Nothing was set up on this computer: {}", error.message);
+    }
+    events::look_again(&app);
 }
 
 /// Somebody opened the app, or a link, while it runs.
@@ -66,16 +109,23 @@ fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: &[String]) {
 }
 
 fn on_event<R: Runtime>(app: &AppHandle<R>, event: RunEvent) {
-    if let RunEvent::WindowEvent {
-        label,
-        event: WindowEvent::CloseRequested { api, .. },
-        ..
-    } = event
-        && label == window::LABEL
-        && *app.state::<Shell>().tray_host.borrow()
-    {
-        api.prevent_close();
-        window::hide(app);
+    match event {
+        // Without a tray the window is the only way to the app, so closing it ends the app.
+        RunEvent::WindowEvent {
+            label,
+            event: WindowEvent::CloseRequested { api, .. },
+            ..
+        } if label == window::LABEL && *app.state::<Shell>().tray_host.borrow() => {
+            api.prevent_close();
+            window::hide(app);
+        }
+        RunEvent::Exit => {
+            let end = async { tokio::time::timeout(GOODBYE, app.state::<Shell>().end()).await };
+            if async_runtime::block_on(end).is_err() {
+                tracing::warn!("A request was still under way at the end.");
+            }
+        }
+        _ => {}
     }
 }
 

@@ -9,16 +9,16 @@ const PREFIX: &str = "countersign://proposal/";
 
 /// How the app was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// The card to open.
-    pub open: Option<ProposalId>,
+    pub(crate) open: Option<ProposalId>,
     /// Set up on this computer without asking, where nothing was set up yet.
-    pub on_this_computer: bool,
+    pub(crate) on_this_computer: bool,
 }
 
 impl Launch {
     /// Reads the arguments behind the program's name. What is not understood is left alone.
-    pub fn from_arguments(arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+    pub(crate) fn from_arguments(arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut launch = Self::default();
         for argument in arguments {
             match argument.as_ref() {
@@ -31,7 +31,7 @@ impl Launch {
 }
 
 /// The proposal that a link names; only the one spelling that we write ourselves is a link.
-pub fn proposal(link: &str) -> Option<ProposalId> {
+pub(crate) fn proposal(link: &str) -> Option<ProposalId> {
     let id: ProposalId = link.strip_prefix(PREFIX)?.parse().ok()?;
     let bytes = id.as_bytes();
     // RFC 9562: version 7 in the high nibble of octet 6, variant 0b10 in the high bits of octet 8.

@@ -1,28 +1,257 @@
-//! What the commands, the tray and the event loop share.
+//! What the commands, the tray and the event loop share, and how the app starts and ends.
 
-use tokio::sync::watch;
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use countersign_domain::id::TenantId;
+use countersign_engine::{
+    Connect, Credential, Engine, EngineError, Phase,
+    keychain::Keychain,
+    ports::{Notifier, Ports, SystemClock},
+};
+use tokio::sync::{Notify, OnceCell, watch};
 
 use crate::{
+    embedded::{Embedded, Owner},
     error::{CommandError, ErrorCode},
+    tray::Glance,
+    view::app::AppState,
     window::Navigation,
 };
 
-/// The app's one shared thing. It holds handles, no state of its own.
-#[derive(Debug, Default)]
+/// The engine's folder, inside the app's own.
+const ENGINE: &str = "desktop";
+
+/// The app's one shared thing: handles, and no rule.
+#[derive(Debug)]
 pub struct Shell {
-    pub navigation: Navigation,
+    data: PathBuf,
+    /// The sentence for the person, where the engine cannot even be made.
+    engine: Result<Engine, String>,
+    embedded: OnceCell<Embedded>,
+    /// Why the tenant on this computer does not run.
+    trouble: watch::Sender<Option<String>>,
+    pub(crate) navigation: Navigation,
     /// Whether the desktop shows our icon.
-    pub tray_host: watch::Sender<bool>,
+    pub(crate) tray_host: watch::Sender<bool>,
+    /// The tray is to look again.
+    pub(crate) glance: Arc<Notify>,
 }
 
 impl Shell {
-    pub fn toggle_notifications(&self) {}
+    /// Opens nothing yet: [`Self::start`] does.
+    pub(crate) fn new(data: PathBuf, notifier: Arc<dyn Notifier>) -> Self {
+        let ports = Ports {
+            clock: Arc::new(SystemClock),
+            secrets: Arc::new(Keychain),
+            notifier,
+        };
+        let engine = Engine::new(data.join(ENGINE), ports).map_err(|error| error.message);
+        Self {
+            data,
+            engine,
+            embedded: OnceCell::new(),
+            trouble: watch::Sender::default(),
+            navigation: Navigation::default(),
+            tray_host: watch::Sender::default(),
+            glance: Arc::default(),
+        }
+    }
 
-    pub fn not_yet<T>(&self) -> Result<T, CommandError> {
-        Err(CommandError {
+    /// The engine, for everything but telling why there is none.
+    pub(crate) fn engine(&self) -> Result<&Engine, CommandError> {
+        self.engine.as_ref().map_err(|message| CommandError {
             code: ErrorCode::NotReady,
-            message: "Countersign is still starting.".to_owned(),
+            message: message.clone(),
             field: None,
         })
     }
+
+    /// Why nothing can go on, if so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.engine
+            .as_ref()
+            .err()
+            .cloned()
+            .or_else(|| self.trouble.borrow().clone())
+    }
+
+    /// Opens what was set up on this computer.
+    pub(crate) async fn start(&self) {
+        let Ok(engine) = &self.engine else { return };
+        if Embedded::is_there(&self.data) {
+            match self.embedded.get_or_try_init(|| Embedded::open(&self.data)).await {
+                Ok(embedded) => announce(embedded),
+                Err(error) => {
+                    tracing::error!("The tenant on this computer does not start: {error:#}");
+                    self.trouble.send_replace(Some(format!("{error:#}")));
+                    return;
+                }
+            }
+        }
+        engine.start().await;
+        self.resume().await;
+    }
+
+    /// The owner of a tenant on this computer never has to sign in: an ended session is followed by a fresh one.
+    pub(crate) async fn resume(&self) {
+        let (Ok(engine), Some(embedded)) = (&self.engine, self.embedded.get()) else {
+            return;
+        };
+        let ours = |url: &str| url.trim_end_matches('/') == embedded.url();
+        if matches!(engine.phase(), Phase::SignIn { tenant_url, .. } if ours(&tenant_url))
+            && let Err(error) = self.sit_down(engine, embedded).await
+        {
+            tracing::warn!("No fresh session on this computer: {}", error.message);
+        }
+    }
+
+    /// Makes the tenant on this computer, and this device's key in it. What an earlier try has made is used.
+    ///
+    /// # Errors
+    /// When the keychain, the disk or a field say no.
+    pub(crate) async fn set_up_here(&self, owner: Owner) -> Result<(), CommandError> {
+        let engine = self.engine()?;
+        if engine.phase() != Phase::FirstRun {
+            return Err(CommandError::not_ready(
+                "Countersign is set up on this computer already.",
+            ));
+        }
+        // Before anything is made: without a keychain there would be a tenant that nobody can sign for.
+        engine.check_keychain().await?;
+        let embedded = self
+            .embedded
+            .get_or_try_init(|| async {
+                if Embedded::is_there(&self.data) {
+                    Embedded::open(&self.data).await
+                } else {
+                    Embedded::found(&self.data, owner).await
+                }
+            })
+            .await?;
+        announce(embedded);
+        Ok(self.sit_down(engine, embedded).await?)
+    }
+
+    /// The tenant that somebody is signed in to.
+    pub(crate) fn tenant(&self) -> Result<TenantId, CommandError> {
+        self.engine()?
+            .tenant()
+            .ok_or_else(|| CommandError::not_ready("Sign in first."))
+    }
+
+    /// What the frame of the window shows.
+    pub(crate) async fn app_state(&self) -> Result<AppState, CommandError> {
+        let state = match &self.engine {
+            Ok(engine) => Some(engine.app_state().await?),
+            Err(_) => None,
+        };
+        Ok(AppState::new(
+            state,
+            self.trouble(),
+            env!("CARGO_PKG_VERSION").to_owned(),
+        ))
+    }
+
+    /// What the tray shows: nothing to decide where nobody is signed in.
+    pub(crate) async fn glance(&self) -> Glance {
+        self.app_state().await.map_or_else(
+            |_| Glance::default(),
+            |state| Glance {
+                counts: state.counts,
+                paused: state.notifications_paused,
+            },
+        )
+    }
+
+    /// Pauses the notices, or lets them come again.
+    pub(crate) async fn toggle_notifications(&self) -> Result<(), CommandError> {
+        let paused = self.app_state().await?.notifications_paused;
+        Ok(self.engine()?.pause_notifications(!paused).await?)
+    }
+
+    /// Asks the keychain again.
+    pub(crate) async fn retry_keychain(&self) -> Result<(), CommandError> {
+        let engine = self.engine()?;
+        let phase = engine.start().await;
+        self.resume().await;
+        match phase {
+            Phase::Keychain { message } => Err(CommandError {
+                code: ErrorCode::Keychain,
+                message,
+                field: None,
+            }),
+            Phase::FirstRun => Ok(engine.check_keychain().await?),
+            Phase::Starting | Phase::SignIn { .. } | Phase::Fatal { .. } | Phase::Ready => Ok(()),
+        }
+    }
+
+    /// Whether the tenant is the one inside this app.
+    pub(crate) fn is_here(&self) -> bool {
+        self.embedded.initialized()
+    }
+
+    /// Ends what runs in the background. Everything that matters is on the disk already.
+    pub(crate) async fn end(&self) {
+        if let Ok(engine) = &self.engine {
+            engine.close();
+        }
+        if let Some(embedded) = self.embedded.get() {
+            embedded.stop().await;
+        }
+    }
+
+    async fn sit_down(&self, engine: &Engine, embedded: &Embedded) -> Result<(), EngineError> {
+        let session = embedded.session().await.map_err(|error| {
+            tracing::error!("No session on this computer: {error:#}");
+            EngineError {
+                code: countersign_engine::ErrorCode::Internal,
+                message: "The tenant on this computer does not let you in. The log has the details."
+                    .to_owned(),
+                field: None,
+            }
+        })?;
+        engine
+            .connect(Connect {
+                url: embedded.url().to_owned(),
+                email: embedded.email().to_owned(),
+                credential: Credential::Session(session),
+                device_name: device_name(),
+                tenant: None,
+            })
+            .await
+    }
+}
+
+/// Where the app keeps everything: its own folder, for its owner only.
+pub(crate) fn private_folder(data: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)?;
+    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700))
+}
+
+/// What this computer calls itself.
+pub(crate) fn device_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.trim().is_empty() {
+        "This computer".to_owned()
+    } else {
+        name
+    }
+}
+
+/// For whoever started the app from a terminal or a script.
+fn announce(embedded: &Embedded) {
+    // A closed standard output is nobody's loss.
+    drop(writeln!(
+        io::stdout(),
+        "Agents propose at {}/api/assistant/propose",
+        embedded.url()
+    ));
 }

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::view::app::EngineEvent;
 
-pub const LABEL: &str = "main";
+pub(crate) const LABEL: &str = "main";
 
 /// Makes the window that the configuration describes, closed to every page but ours.
-pub fn open<R: Runtime>(app: &AppHandle<R>) -> anyhow::Result<()> {
+pub(crate) fn open<R: Runtime>(app: &AppHandle<R>) -> anyhow::Result<()> {
     let config = app
         .config()
         .app
@@ -26,7 +26,7 @@ pub fn open<R: Runtime>(app: &AppHandle<R>) -> anyhow::Result<()> {
 }
 
 /// Whether the window may go to `url`: our own pages, and nothing else in the world.
-pub fn is_ours(url: &Url) -> bool {
+pub(crate) fn is_ours(url: &Url) -> bool {
     let (scheme, host) = if cfg!(any(windows, target_os = "android")) {
         ("http", "tauri.localhost")
     } else {
@@ -40,7 +40,7 @@ pub fn is_ours(url: &Url) -> bool {
 }
 
 /// Brings the window in front of the person, from wherever it is.
-pub fn show<R: Runtime>(app: &AppHandle<R>) {
+pub(crate) fn show<R: Runtime>(app: &AppHandle<R>) {
     let Some(window) = app.get_webview_window(LABEL) else {
         return;
     };
@@ -50,7 +50,7 @@ pub fn show<R: Runtime>(app: &AppHandle<R>) {
 }
 
 /// Takes the window away. Only for where the tray brings it back.
-pub fn hide<R: Runtime>(app: &AppHandle<R>) {
+pub(crate) fn hide<R: Runtime>(app: &AppHandle<R>) {
     if let Some(window) = app.get_webview_window(LABEL)
         && let Err(error) = window.hide()
     {
@@ -59,7 +59,7 @@ pub fn hide<R: Runtime>(app: &AppHandle<R>) {
 }
 
 /// Whether a person can see or find the window.
-pub fn is_visible<R: Runtime>(app: &AppHandle<R>) -> bool {
+pub(crate) fn is_visible<R: Runtime>(app: &AppHandle<R>) -> bool {
     app.get_webview_window(LABEL)
         .is_some_and(|window| window.is_visible().unwrap_or(true))
 }
@@ -72,25 +72,25 @@ fn bring_to_front<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
 
 /// The card that the page is to open next. A link can start the app, long before the page listens to anything.
 #[derive(Clone, Debug, Default)]
-pub struct Navigation {
+pub(crate) struct Navigation {
     wanted: watch::Sender<Option<ProposalId>>,
     page_listens: watch::Sender<bool>,
 }
 
 impl Navigation {
     /// Brings the window to a card.
-    pub fn go<R: Runtime>(&self, app: &AppHandle<R>, id: ProposalId) {
+    pub(crate) fn go<R: Runtime>(&self, app: &AppHandle<R>, id: ProposalId) {
         self.wanted.send_replace(Some(id));
         show(app);
     }
 
     /// The page has a place for cards and listens to events.
-    pub fn page_listens(&self) {
+    pub(crate) fn page_listens(&self) {
         self.page_listens.send_replace(true);
     }
 
     /// Tells the page, as soon as it listens. Runs as long as the app.
-    pub async fn deliver<R: Runtime>(self, app: AppHandle<R>) {
+    pub(crate) async fn deliver<R: Runtime>(self, app: AppHandle<R>) {
         let mut wanted = self.wanted.subscribe();
         // Both senders live in `self`, so waiting cannot fail.
         while self

@@ -1,8 +1,11 @@
 //! Whether the desktop has a place for tray icons, which may come late and go any time.
 
 use futures::{StreamExt, stream};
+use tauri::{AppHandle, Manager, Runtime};
 use tokio::sync::watch;
 use zbus::{Connection, fdo::DBusProxy, proxy::CacheProperties};
+
+use crate::shell::Shell;
 
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 
@@ -22,11 +25,20 @@ trait Watcher {
     fn status_notifier_host_unregistered(&self) -> zbus::Result<()>;
 }
 
+/// Keeps the shell's knowledge of the tray right, as long as the app runs.
+pub(crate) async fn keep_watch<R: Runtime>(app: AppHandle<R>) {
+    let present = &app.state::<Shell>().tray_host;
+    if let Err(error) = watch(present).await {
+        tracing::info!("There is no tray: {error}");
+    }
+    present.send_replace(false);
+}
+
 /// Keeps `present` true while there is a host. Ends with the session bus.
 ///
 /// # Errors
 /// When there is no session bus, and so no tray either.
-pub async fn watch(present: &watch::Sender<bool>) -> zbus::Result<()> {
+async fn watch(present: &watch::Sender<bool>) -> zbus::Result<()> {
     let bus = Connection::session().await?;
     let names = DBusProxy::new(&bus).await?;
     let watcher = WatcherProxy::builder(&bus)
@@ -51,7 +63,6 @@ pub async fn watch(present: &watch::Sender<bool>) -> zbus::Result<()> {
                 .unwrap_or(false);
         present.send_if_modified(|present| std::mem::replace(present, there) != there);
         if changes.next().await.is_none() {
-            present.send_replace(false);
             return Ok(());
         }
     }

@@ -3,10 +3,12 @@
 //! Many desktops have no place for it. Without a host nothing is lost but the icon, and closing the window then ends
 //! the app: a hidden window that nothing brings back would leave it running out of reach.
 
-pub mod host;
+pub(crate) mod host;
+
+use std::time::Duration;
 
 use tauri::{
-    AppHandle, Manager, Runtime,
+    AppHandle, Manager, Runtime, async_runtime,
     image::Image,
     menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem},
     tray::{MouseButton, TrayIcon, TrayIconBuilder, TrayIconEvent},
@@ -20,13 +22,46 @@ const QUIT: &str = "quit";
 
 /// What the tray shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
-    pub counts: RiskCounts,
-    pub paused: bool,
+pub(crate) struct Glance {
+    pub(crate) counts: RiskCounts,
+    pub(crate) paused: bool,
+}
+
+/// How often the tray looks without a hint: what expires is no longer to decide, and nobody says so.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Keeps the icon in the tray, and right, as long as the app runs.
+pub(crate) async fn run<R: Runtime>(app: AppHandle<R>) {
+    let shell = app.state::<Shell>();
+    let mut host = shell.tray_host.subscribe();
+    let mut tray: Option<Tray<R>> = None;
+    let mut shown = Glance::default();
+    loop {
+        let present = *host.borrow_and_update();
+        if !present && !window::is_visible(&app) {
+            // Nothing else would bring it back.
+            window::show(&app);
+        }
+        let glance = shell.glance().await;
+        let result = match &tray {
+            None if present => Tray::build(&app, glance).map(|built| tray = Some(built)),
+            Some(tray) if glance != shown => tray.show(glance),
+            None | Some(_) => Ok(()),
+        };
+        shown = glance;
+        if let Err(error) = result {
+            tracing::warn!("The tray cannot be kept up to date: {error}");
+        }
+        tokio::select! {
+            _ = host.changed() => (),
+            () = shell.glance.notified() => (),
+            () = tokio::time::sleep(PERIOD) => (),
+        }
+    }
 }
 
 /// The icon with its menu.
-pub struct Tray<R: Runtime> {
+pub(crate) struct Tray<R: Runtime> {
     icon: TrayIcon<R>,
     summary: MenuItem<R>,
     pause: MenuItem<R>,
@@ -43,7 +78,7 @@ impl<R: Runtime> Tray<R> {
     ///
     /// # Errors
     /// Where there is no host for it.
-    pub fn build(app: &AppHandle<R>, glance: Glance) -> tauri::Result<Self> {
+    pub(crate) fn build(app: &AppHandle<R>, glance: Glance) -> tauri::Result<Self> {
         let summary = MenuItem::new(app, summary(&glance.counts), true, None::<&str>)?;
         let open = MenuItem::with_id(app, OPEN, "Open Countersign", true, None::<&str>)?;
         let pause = MenuItem::with_id(app, PAUSE, pause_label(glance.paused), true, None::<&str>)?;
@@ -71,7 +106,7 @@ impl<R: Runtime> Tray<R> {
     }
 
     /// Shows how things stand.
-    pub fn show(&self, glance: Glance) -> tauri::Result<()> {
+    pub(crate) fn show(&self, glance: Glance) -> tauri::Result<()> {
         let words = summary(&glance.counts);
         self.summary.set_text(&words)?;
         self.pause.set_text(pause_label(glance.paused))?;
@@ -82,7 +117,14 @@ impl<R: Runtime> Tray<R> {
 
 fn chosen<R: Runtime>(app: &AppHandle<R>, event: MenuEvent) {
     match event.id().as_ref() {
-        PAUSE => app.state::<Shell>().toggle_notifications(),
+        PAUSE => {
+            let app = app.clone();
+            async_runtime::spawn(async move {
+                if let Err(error) = app.state::<Shell>().toggle_notifications().await {
+                    tracing::warn!("The notices were not paused or resumed: {}", error.message);
+                }
+            });
+        }
         QUIT => app.exit(0),
         // The line of counts opens the window too.
         _ => window::show(app),

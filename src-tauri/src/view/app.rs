@@ -1,10 +1,12 @@
 //! The frame of the window: where the app is, who is here, and how things stand.
 
+use countersign_domain::{id::TenantId, record};
+use countersign_engine::views::app;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri_specta::Event;
 
-use super::people::Role;
+use super::{count, people::Role, time};
 
 /// What the frame of the window shows, whatever page is open.
 #[derive(Clone, Debug, Serialize, Type)]
@@ -188,4 +190,135 @@ pub enum EngineEvent {
     ConnectionChanged,
     StateChanged,
     Navigate { id: String },
+}
+
+impl AppState {
+    /// `trouble` is what keeps the engine from running at all.
+    pub(crate) fn new(state: Option<app::AppState>, trouble: Option<String>, version: String) -> Self {
+        let (phase, home) = state.map_or((Phase::Starting, None), |state| (state.phase.into(), state.home));
+        let base = Self {
+            phase: trouble.map_or(phase, |message| Phase::Fatal { message }),
+            tenant: None,
+            person: None,
+            device: None,
+            link: Link {
+                state: LinkState::Connecting,
+                as_of: None,
+                age_seconds: None,
+                waiting_to_send: 0,
+            },
+            counts: RiskCounts::default(),
+            notifications_paused: false,
+            journal: JournalState {
+                size: 0,
+                verified: false,
+                alarm: None,
+            },
+            version,
+        };
+        match home {
+            None => base,
+            Some(home) => Self {
+                link: Link {
+                    state: home.link.state.into(),
+                    as_of: home.link.as_of.map(time),
+                    age_seconds: home.age_seconds.map(count),
+                    waiting_to_send: home.waiting_to_send,
+                },
+                counts: home.counts.into(),
+                notifications_paused: home.notifications_paused,
+                journal: JournalState {
+                    size: count(home.journal_size),
+                    verified: home.alarm.is_none() && home.journal_size > 0,
+                    alarm: home.alarm,
+                },
+                tenant: home.tenant.and_then(Tenant::new),
+                person: Some(Person {
+                    name: home.person_name,
+                    email: home.email,
+                }),
+                device: Some(ThisDevice {
+                    name: home.device_name,
+                    fingerprint: home.device_fingerprint,
+                }),
+                ..base
+            },
+        }
+    }
+}
+
+impl Tenant {
+    /// A person without a role is no member any more.
+    fn new(tenant: app::TenantView) -> Option<Self> {
+        let mode = match tenant.mode {
+            record::Mode::Solo => TenantMode::Solo,
+            record::Mode::Company => TenantMode::Company,
+        };
+        Some(Self {
+            name: tenant.name,
+            mode,
+            role: tenant.role?.into(),
+        })
+    }
+}
+
+impl From<countersign_engine::Phase> for Phase {
+    fn from(phase: countersign_engine::Phase) -> Self {
+        match phase {
+            countersign_engine::Phase::Starting => Self::Starting,
+            countersign_engine::Phase::FirstRun => Self::FirstRun,
+            countersign_engine::Phase::Keychain { message } => Self::Keychain { message },
+            countersign_engine::Phase::SignIn { tenant_url, email } => Self::SignIn { tenant_url, email },
+            countersign_engine::Phase::Fatal { message } => Self::Fatal { message },
+            countersign_engine::Phase::Ready => Self::Ready,
+        }
+    }
+}
+
+impl From<countersign_engine::LinkState> for LinkState {
+    fn from(state: countersign_engine::LinkState) -> Self {
+        match state {
+            countersign_engine::LinkState::Online => Self::Online,
+            countersign_engine::LinkState::Connecting => Self::Connecting,
+            countersign_engine::LinkState::Offline => Self::Offline,
+        }
+    }
+}
+
+/// Mildest first, as the engine counts.
+impl From<[u64; 4]> for RiskCounts {
+    fn from([low, medium, high, critical]: [u64; 4]) -> Self {
+        Self {
+            low: count(low),
+            medium: count(medium),
+            high: count(high),
+            critical: count(critical),
+        }
+    }
+}
+
+impl From<app::JournalCheck> for JournalCheck {
+    fn from(check: app::JournalCheck) -> Self {
+        Self {
+            size: count(check.size),
+            ok: check.ok,
+            words: check.words,
+        }
+    }
+}
+
+impl FirstAgent {
+    pub(crate) fn new(name: String, api_key: String, address: &str, tenant: TenantId) -> Self {
+        let propose_url = format!("{}/api/assistant/propose", address.trim_end_matches('/'));
+        let curl = format!(
+            "curl {propose_url} \\\n  -H 'Authorization: Bearer {api_key}' \\\n  -H 'x-tenant-id: {tenant}' \\\n  \
+             -H 'Content-Type: application/json' \\\n  -d '{{\"text\": \"create task: Review quarterly report\"}}'"
+        );
+        Self {
+            agent_name: name,
+            api_key,
+            curl,
+            propose_url,
+        }
+    }
 }

@@ -1,9 +1,16 @@
 //! Ways out of the tenant: what they are, and the forms that add one.
 
+use countersign_domain::record;
+use countersign_engine::views::connections::{self, HeldBy, NewConnection, Way};
+use countersign_tools::{
+    email::{self, SmtpConfig},
+    http::{HttpConfig, Method},
+};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{Permission, Tone};
+use super::{Permission, Tone, count};
 
 #[derive(Clone, Debug, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
@@ -113,4 +120,105 @@ impl core::fmt::Debug for HttpForm {
 pub struct TestResult {
     pub ok: bool,
     pub words: String,
+}
+
+impl From<connections::Connections> for Connections {
+    fn from(all: connections::Connections) -> Self {
+        Self {
+            rows: all.rows.into_iter().map(Into::into).collect(),
+            add: all.add.into(),
+        }
+    }
+}
+
+impl From<connections::ConnectionRow> for Connection {
+    fn from(row: connections::ConnectionRow) -> Self {
+        let (holder, holder_name) = match row.holder {
+            HeldBy::ThisDevice => (Holder::ThisDevice, None),
+            HeldBy::OtherDevice(name) => (Holder::OtherDevice, Some(name)),
+            HeldBy::Tenant => (Holder::Tenant, None),
+        };
+        Self {
+            id: row.id.to_string(),
+            name: row.name,
+            kind: match row.kind {
+                record::ConnectionKind::Smtp => ConnectionKind::Smtp,
+                record::ConnectionKind::Http => ConnectionKind::Http,
+            },
+            holder,
+            holder_name,
+            summary: row.summary,
+            status: row.status,
+            tone: row.tone.into(),
+            used_by: count(row.used_by),
+            may_test: row.may_test,
+            may_remove: row.may_remove,
+        }
+    }
+}
+
+impl From<ConnectionForm> for NewConnection {
+    fn from(form: ConnectionForm) -> Self {
+        match form {
+            ConnectionForm::Smtp(form) => Self {
+                name: form.name,
+                secret: filled(form.password).map(SecretString::from),
+                way: Way::Smtp(SmtpConfig {
+                    from: form.from,
+                    host: form.host,
+                    port: form.port,
+                    tls: match form.tls {
+                        Tls::Implicit => email::Tls::Implicit,
+                        Tls::Starttls => email::Tls::Starttls,
+                        Tls::None => email::Tls::None,
+                    },
+                    username: filled(form.username),
+                }),
+            },
+            ConnectionForm::Http(form) => {
+                let secret = form.authorization.and_then(filled);
+                Self {
+                    name: form.name,
+                    way: Way::Http(HttpConfig {
+                        allowed_methods: METHODS.to_vec(),
+                        allowed_path_prefixes: form.allowed_paths,
+                        auth_header: secret.as_ref().map(|_| "Authorization".to_owned()),
+                        base_url: form.base_url,
+                        idempotency_window_s: form
+                            .idempotency_window_minutes
+                            .map(|minutes| i64::from(minutes) * 60),
+                    }),
+                    secret: secret.map(SecretString::from),
+                }
+            }
+        }
+    }
+}
+
+/// The form narrows by path; what a call does is on its card.
+const METHODS: [Method; 6] = [
+    Method::Get,
+    Method::Head,
+    Method::Post,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+];
+
+/// The form's name of a field that the tools name after the stored configuration.
+pub(crate) fn form_field(field: &str) -> String {
+    let stem = field.split(['[', '.']).next().unwrap_or(field);
+    match stem {
+        "base_url" => "baseUrl",
+        "allowed_path_prefixes" | "allowed_methods" => "allowedPaths",
+        "auth_header" => "authorization",
+        "idempotency_window_s" => "idempotencyWindowMinutes",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// A field that was left empty was not filled in.
+fn filled(text: String) -> Option<String> {
+    (!text.trim().is_empty()).then_some(text)
 }

@@ -1,9 +1,11 @@
 //! The lists of proposals.
 
+use countersign_domain::UnixMillis;
+use countersign_engine::views::inbox;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{ProposerKind, Risk, Span, StateView};
+use super::{ProposerKind, Risk, Span, StateView, count, seconds_until, time, visible};
 
 #[derive(Clone, Debug, Deserialize, Type)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -84,4 +86,61 @@ pub struct InboxRow {
 pub struct RowProposer {
     pub kind: ProposerKind,
     pub name: Vec<Span>,
+}
+
+impl From<InboxQuery> for inbox::InboxQuery {
+    fn from(query: InboxQuery) -> Self {
+        Self {
+            view: match query.view {
+                InboxView::ToDecide => inbox::InboxView::ToDecide,
+                InboxView::InProgress => inbox::InboxView::InProgress,
+                InboxView::Done => inbox::InboxView::Done,
+            },
+            search: query.search,
+            risk: query.risk.map(Into::into),
+            after: query.after,
+            limit: query.limit,
+        }
+    }
+}
+
+impl InboxPage {
+    pub(crate) fn new(page: inbox::InboxPage, now: UnixMillis) -> Self {
+        Self {
+            rows: page.rows.into_iter().map(|row| InboxRow::new(row, now)).collect(),
+            next: page.next,
+            total: count(page.total),
+            capped: page.capped,
+            empty: page.empty.map(|empty| match empty {
+                inbox::Empty::FirstRun => EmptyKind::FirstRun,
+                inbox::Empty::Zero => EmptyKind::Zero,
+                inbox::Empty::Filter => EmptyKind::Filter,
+            }),
+            today: Today {
+                approved: page.today.approved,
+                rejected: page.today.rejected,
+                automatic: page.today.automatic,
+            },
+        }
+    }
+}
+
+impl InboxRow {
+    fn new(row: inbox::InboxRow, now: UnixMillis) -> Self {
+        Self {
+            id: row.id.to_string(),
+            sentence: visible(&row.sentence),
+            tool: row.tool,
+            risk: row.risk.into(),
+            proposer: RowProposer {
+                kind: row.proposer_kind.into(),
+                name: visible(&row.proposer),
+            },
+            created_at: time(row.created_at),
+            expires_at: time(row.expires_at),
+            expires_in_seconds: seconds_until(row.expires_at, now),
+            state: row.state.into(),
+            decidable: row.decidable,
+        }
+    }
 }

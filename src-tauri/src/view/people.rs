@@ -1,9 +1,11 @@
 //! People, their devices, and agents.
 
+use countersign_domain::record;
+use countersign_engine::views::people;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::Permission;
+use super::{Permission, time};
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Type)]
 #[serde(rename_all = "snake_case")]
@@ -117,4 +119,92 @@ pub struct Agent {
     /// RFC 3339; null while the key works.
     pub revoked_at: Option<String>,
     pub may_revoke: bool,
+}
+
+impl From<record::Role> for Role {
+    fn from(role: record::Role) -> Self {
+        match role {
+            record::Role::Owner => Self::Owner,
+            record::Role::Admin => Self::Admin,
+            record::Role::Approver => Self::Approver,
+            record::Role::Auditor => Self::Auditor,
+            record::Role::Member => Self::Member,
+        }
+    }
+}
+
+impl From<Role> for record::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Owner => Self::Owner,
+            Role::Admin => Self::Admin,
+            Role::Approver => Self::Approver,
+            Role::Auditor => Self::Auditor,
+            Role::Member => Self::Member,
+        }
+    }
+}
+
+impl From<people::People> for People {
+    fn from(people: people::People) -> Self {
+        let members = people.members.into_iter().map(|member| Member {
+            id: member.id.to_string(),
+            name: member.name,
+            email: member.email,
+            role: member.role.into(),
+            you: member.you,
+            joined_at: time(member.joined_at),
+            may_change_role: member.may_change_role,
+            may_remove: member.may_remove,
+        });
+        // An invitation without a role is one that was taken back.
+        let invites = people.invites.into_iter().filter_map(|invite| {
+            Some(Invite {
+                id: invite.id.to_string(),
+                email: invite.email,
+                role: invite.role?.into(),
+                expires_at: time(invite.expires_at),
+            })
+        });
+        Self {
+            members: members.collect(),
+            invites: invites.collect(),
+            roles: people.roles.into_iter().map(Into::into).collect(),
+            invite: people.invite.into(),
+            notice: people.notice,
+        }
+    }
+}
+
+impl From<people::DeviceRow> for Device {
+    fn from(device: people::DeviceRow) -> Self {
+        Self {
+            id: device.id.to_string(),
+            name: device.name,
+            person: device.person,
+            fingerprint: device.fingerprint,
+            enrolled_at: time(device.enrolled_at),
+            last_seen_at: None,
+            this_device: device.this_device,
+            revoked: device.note,
+            may_revoke: device.may_revoke,
+        }
+    }
+}
+
+impl From<people::Agents> for Agents {
+    fn from(agents: people::Agents) -> Self {
+        let rows = agents.rows.into_iter().map(|agent| Agent {
+            id: agent.id.to_string(),
+            name: agent.name,
+            created_at: time(agent.created_at),
+            last_used_at: None,
+            revoked_at: agent.revoked.then(|| time(agent.created_at)),
+            may_revoke: agent.may_revoke,
+        });
+        Self {
+            rows: rows.collect(),
+            create: agents.create.into(),
+        }
+    }
 }

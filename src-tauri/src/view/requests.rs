@@ -1,9 +1,11 @@
 //! What a person asks for, and the tasks that were made.
 
+use countersign_domain::record;
+use countersign_engine::views::requests::{self, DraftOutcome};
 use serde::Serialize;
 use specta::Type;
 
-use super::{Risk, Span, card::CardNode};
+use super::{Risk, Span, card::CardNode, render_card, spans, time, visible};
 
 /// What a text would propose, shown while it is typed.
 #[derive(Clone, Debug, Serialize, Type)]
@@ -72,4 +74,59 @@ pub enum TaskPriority {
     Low,
     Normal,
     High,
+}
+
+impl From<requests::Draft> for DraftView {
+    fn from(draft: requests::Draft) -> Self {
+        let (help, understood) = match draft.outcome {
+            DraftOutcome::NotUnderstood { help } => (Some(help), None),
+            DraftOutcome::Refused { why, .. } => (Some(why), None),
+            DraftOutcome::Understood(understood) => (None, Some(Draft::from(*understood))),
+        };
+        Self {
+            matched: understood.is_some(),
+            help,
+            examples: draft.examples,
+            draft: understood,
+        }
+    }
+}
+
+impl From<requests::Understood> for Draft {
+    fn from(understood: requests::Understood) -> Self {
+        Self {
+            tool: understood.tool,
+            sentence: spans(understood.view.sentence.clone()),
+            body: render_card::body(understood.view),
+            risk: understood.risk.into(),
+            decision: match understood.decision {
+                record::PolicyDecision::Allow => PolicyDecision::Allow,
+                record::PolicyDecision::Deny => PolicyDecision::Deny,
+                record::PolicyDecision::RequiresApproval => PolicyDecision::RequiresApproval,
+            },
+            reason: understood.reason,
+        }
+    }
+}
+
+impl From<requests::Tasks> for TaskPage {
+    fn from(page: requests::Tasks) -> Self {
+        let rows = page.tasks.into_iter().map(|task| Task {
+            id: task.id.to_string(),
+            title: visible(&task.title),
+            description: task.description.as_deref().map(visible),
+            priority: match task.priority {
+                record::TaskPriority::Low => TaskPriority::Low,
+                record::TaskPriority::Normal => TaskPriority::Normal,
+                record::TaskPriority::High => TaskPriority::High,
+            },
+            due_date: task.due_date,
+            created_at: time(task.created_at),
+            proposal_id: task.proposal.to_string(),
+        });
+        Self {
+            rows: rows.collect(),
+            next: page.next,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use countersign_domain::{
     UnixMillis,
+    id::TenantId,
     record::{Mode, Role},
 };
 
@@ -125,6 +126,11 @@ impl Engine {
                 }
             }
         })
+    }
+
+    /// The tenant that somebody is signed in to: agents name it in their calls.
+    pub fn tenant(&self) -> Option<TenantId> {
+        Some(self.seat().ok()?.tenant())
     }
 
     /// Asks for the newest state of the tenant at once.
