@@ -29,6 +29,8 @@ export default defineConfig(({ mode }) => {
       setupFiles: ["src/test/setup.ts"],
       include: ["src/**/*.test.ts"],
       css: false,
+      // Typing letter by letter into the whole window takes seconds where the machine is busy.
+      testTimeout: 20_000,
       restoreMocks: true,
     },
   };

@@ -1,9 +1,15 @@
 /* A list and the card beside it: moving, opening, deciding, undoing. */
-import { commands, type Card, type InboxView, type Risk } from "./bindings";
+import {
+  commands,
+  type Card,
+  type Decided,
+  type InboxView,
+  type Risk,
+  type Verdict,
+} from "./bindings";
 import { ask, asProblem, type Problem } from "./ipc";
 import { ProposalList } from "./list.svelte";
 import { Reading } from "./reading.svelte";
-import { rejections } from "./rejections.svelte";
 import { toasts } from "./toasts.svelte";
 import { plain } from "./words";
 
@@ -45,6 +51,7 @@ export class Desk {
   async select(id: string | null): Promise<void> {
     if (this.list.selectedId !== id) this.#leave();
     this.list.selectedId = id;
+    if (id === null) this.opened = false;
     if (!this.stamped) await this.reading.show(id);
   }
 
@@ -82,22 +89,7 @@ export class Desk {
     this.problem = null;
     const confirmation = card.confirm ? this.confirmation : null;
     try {
-      const decided = await ask(
-        commands.decide({
-          id: card.id,
-          viewDigest: card.viewDigest,
-          verdict: "approve",
-          comment,
-          confirmation,
-        }),
-      );
-      const { words, tone } = decided.state;
-      const about = plain(card.sentence);
-      if (decided.undoSeconds) {
-        toasts.showUndo(words, about, decided.undoSeconds, () => void this.#undo(card.id));
-      } else {
-        toasts.show(words, tone, about);
-      }
+      const decided = await this.#decide(card, "approve", comment, confirmation);
       this.#stampThen(card.id, this.#nextOf(card.id, decided.next));
     } catch (thrown) {
       this.#refused(asProblem(thrown));
@@ -111,18 +103,32 @@ export class Desk {
     if (this.#decidableCard("reject")) this.rejecting = true;
   }
 
-  /** Rejects after a wait in which it can be undone: a rejection is final once it is signed. */
-  reject(reason: string) {
+  /** Rejects the card. The next one does not wait for the answer: the core holds a rejection before it signs it,
+      so there is no stamp to show. */
+  async reject(reason: string): Promise<void> {
     const card = this.#decidableCard("reject");
     if (!card) return;
-    rejections.hold(card, reason.trim() || null, {
-      done: () => void this.refresh(),
-      undone: () => void this.select(card.id),
-    });
-    void this.select(this.#nextOf(card.id, null));
+    const next = this.#nextOf(card.id, null);
+    this.busy = true;
+    void this.select(next);
+    try {
+      await this.#decide(card, "reject", reason.trim() || null, null);
+      void this.list.refresh();
+    } catch (thrown) {
+      const problem = asProblem(thrown);
+      toasts.show(`Not rejected. ${problem.message}`, "bad", plain(card.sentence));
+      // Whoever has gone on meanwhile is not pulled back.
+      if (this.list.selectedId === next) {
+        void this.select(card.id);
+        this.problem = problem;
+      }
+      void this.refresh();
+    } finally {
+      this.busy = false;
+    }
   }
 
-  /** Takes back this person's own approval of the open card. */
+  /** Takes back what this person decided about the open card. */
   takeBack() {
     const { card } = this.reading;
     if (card?.undo) void this.#undo(card.id);
@@ -136,16 +142,34 @@ export class Desk {
   #decidableCard(verdict: "approve" | "reject"): Card | null {
     const { card } = this.reading;
     const { ready, why } = this.reading[verdict];
-    if (this.busy || this.stamped || !card || rejections.holds(card.id)) return null;
+    if (this.busy || this.stamped || !card) return null;
     if (ready) return card;
     if (why) toasts.say(why);
     return null;
   }
 
-  /** The core's next item; under a filter, or past one that is being rejected, the list's own. */
+  async #decide(
+    card: Card,
+    verdict: Verdict,
+    comment: string | null,
+    confirmation: string | null,
+  ): Promise<Decided> {
+    const { id, viewDigest } = card;
+    const decided = await ask(commands.decide({ id, viewDigest, verdict, comment, confirmation }));
+    const { words, tone } = decided.state;
+    const about = plain(card.sentence);
+    if (decided.undoSeconds) {
+      toasts.showUndo(id, words, about, decided.undoSeconds, () => void this.#undo(id));
+    } else {
+      toasts.show(words, tone, about);
+    }
+    return decided;
+  }
+
+  /** The core's next item; under a filter, or before the core has answered, the list's own. */
   #nextOf(id: string, next: string | null): string | null {
-    if (next && !this.list.filtered && !rejections.holds(next)) return next;
-    return this.list.following(id, (other) => rejections.holds(other))?.id ?? null;
+    if (next && !this.list.filtered) return next;
+    return this.list.following(id)?.id ?? null;
   }
 
   #stampThen(id: string, next: string | null) {
@@ -171,6 +195,7 @@ export class Desk {
   }
 
   async #undo(id: string): Promise<void> {
+    toasts.closeUndo(id);
     try {
       await ask(commands.undo(id));
       toasts.show("Taken back. It is yours to decide again.");

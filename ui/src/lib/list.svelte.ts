@@ -97,10 +97,9 @@ export class ProposalList {
   }
 
   /** The row to look at once `id` is dealt with: the one below, else the one above. */
-  following(id: string, passOver: (id: string) => boolean): InboxRow | undefined {
+  following(id: string): InboxRow | undefined {
     const at = this.index(id);
-    const free = (row: InboxRow) => row.id !== id && !passOver(row.id);
-    return this.rows.slice(at + 1).find(free) ?? this.rows.slice(0, Math.max(0, at)).findLast(free);
+    return this.rows[at + 1] ?? this.rows[at - 1];
   }
 
   async #ask(after: string | null, limit: number): Promise<InboxPage> {

@@ -7,6 +7,8 @@ export type Toast = {
   /** What it is about, on a second line. */
   about: string | null;
   tone: Tone;
+  /** The proposal that `undo` is about. */
+  of: string | null;
   /** Undo, while it is possible. */
   undo: (() => void) | null;
   /** Whole seconds left until `undo` is gone; null when it is not counting. */
@@ -32,14 +34,15 @@ class Toasts {
   }
 
   show(words: string, tone: Tone = "neutral", about: string | null = null): number {
-    const id = this.#push({ words, about, tone, undo: null, left: null });
+    const id = this.#push({ words, about, tone, of: null, undo: null, left: null });
     setTimeout(() => this.close(id), tone === "bad" ? 2 * shownForMs : shownForMs);
     return id;
   }
 
-  /** A toast with Undo, counting down. It only shows: whoever offers the undo keeps the time that counts. */
-  showUndo(words: string, about: string, seconds: number, undo: () => void): number {
+  /** A toast with Undo, counting down. It only shows: the core keeps the time that counts. */
+  showUndo(of: string, words: string, about: string, seconds: number, undo: () => void): number {
     const id = this.#push({
+      of,
       words,
       about,
       tone: "neutral",
@@ -67,6 +70,11 @@ class Toasts {
     return toast !== undefined;
   }
 
+  /** The proposal was taken back, from wherever: there is nothing left to undo about it. */
+  closeUndo(of: string) {
+    for (const toast of this.list) if (toast.of === of) this.close(toast.id);
+  }
+
   close(id: number) {
     clearInterval(this.#timers.get(id));
     this.#timers.delete(id);
@@ -84,10 +92,14 @@ class Toasts {
     const told = this.list.length >= atMost && this.list.find((one) => !one.undo);
     if (told) this.close(told.id);
     this.list = [...this.list, { id, ...toast }];
-    const whole = toast.about ? `${toast.words}: ${toast.about}` : toast.words;
-    this.say(toast.undo ? `${whole}. Press z to undo.` : whole);
+    const said = [toast.words];
+    if (toast.about) said.push(toast.about);
+    if (toast.undo) said.push("Press z to undo");
+    this.say(said.map(sentence).join(" "));
     return id;
   }
 }
+
+const sentence = (words: string) => (/[.?]$/.test(words) ? words : `${words}.`);
 
 export const toasts = new Toasts();

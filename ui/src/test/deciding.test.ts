@@ -1,8 +1,11 @@
 import { screen } from "@testing-library/svelte";
+import type { UserEvent } from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { toDecide } from "./fake/samples";
 import { approveButton, heading, open, pass, selected, settle } from "./window";
 import { error } from "./fake/core";
+
+const heldWords = "Rejected by you. It can be undone for a moment.";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -160,35 +163,106 @@ describe("approving", () => {
 });
 
 describe("rejecting", () => {
-  it("asks for the reason, waits five seconds, then signs", async () => {
+  const messages = () => screen.getByRole("region", { name: "Messages" });
+
+  /** Rejects the second card, “Review the quarterly report”. */
+  async function reject(user: UserEvent) {
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("r");
+    await settle();
+    await user.keyboard("Not needed{Enter}");
+    await settle();
+  }
+
+  it("asks for the reason and tells the core at once, which holds it before it signs", async () => {
     const { core, user } = await open();
     await user.keyboard("j");
     await pass(700);
     await user.keyboard("r");
     await settle();
-    const box = screen.getByLabelText(/Why do you reject it/);
-    expect(box).toHaveFocus();
+    expect(screen.getByLabelText(/Why do you reject it/)).toHaveFocus();
     await user.keyboard("Not needed{Enter}");
-    await pass(4_900);
-    expect(core.calledWith("decide"), "it can still be undone").toHaveLength(0);
-    expect(selected(), "the next item is there meanwhile").toContain("api.payments.example");
-    await pass(200);
-    expect(core.calledWith("decide")[0]).toMatchObject({
-      form: { verdict: "reject", comment: "Not needed" },
-    });
+    await settle();
+    expect(core.calledWith("decide"), "what is not told would be lost with the window").toEqual([
+      {
+        form: {
+          id: core.cards[1]?.id,
+          viewDigest: core.cards[1]?.viewDigest,
+          verdict: "reject",
+          comment: "Not needed",
+          confirmation: null,
+        },
+      },
+    ]);
+    expect(screen.getByText(heldWords), "the words are the core's").toBeVisible();
+    expect(screen.getByText("5 s")).toBeVisible();
+    await pass(5_300);
+    expect(screen.queryByRole("button", { name: /^Undo/ }), "its time is over").toBeNull();
+    expect(core.cards[1]?.state.words).toBe("Rejected by you");
   });
 
-  it("signs nothing when it is undone in time", async () => {
+  it("goes on to the next item before the core has answered", async () => {
     const { core, user } = await open();
-    await user.keyboard("j");
-    await pass(700);
-    await user.keyboard("r");
-    await user.keyboard("Not needed{Enter}");
+    const answer = core.answer.bind(core);
+    core.answer = (command, args) =>
+      command === "decide" ? new Promise(() => {}) : answer(command, args);
+    await reject(user);
+    expect(selected()).toContain("api.payments.example");
+    expect(heading()).toContain("api.payments.example");
+  });
+
+  it("is undone by the core while that holds it", async () => {
+    const { core, user } = await open();
+    await reject(user);
     await pass(3_000);
     await user.keyboard("z");
-    await pass(10_000);
-    expect(core.calledWith("decide")).toHaveLength(0);
+    await settle();
+    expect(core.calledWith("undo")).toEqual([{ id: core.cards[1]?.id }]);
     expect(heading()).toContain("quarterly report");
+    await pass(10_000);
+    expect(core.cards[1]?.state.kind, "nothing was signed").toBe("proposed");
+    expect(approveButton(), "it is this person's to decide again").not.toHaveAttribute(
+      "aria-disabled",
+    );
+  });
+
+  it("stands in the list of what is in progress, in the core's words, and is taken back there", async () => {
+    const { core, user } = await open();
+    await reject(user);
+    expect(selected()).not.toContain("quarterly report");
+    await user.keyboard("gp");
+    await settle();
+    const rows = screen.getAllByRole("option");
+    const held = rows.find((one) => one.textContent?.includes("quarterly report"));
+    expect(held).toHaveTextContent(heldWords);
+    await user.click(held as HTMLElement);
+    await settle();
+    await user.click(screen.getByRole("button", { name: /^Take back/ }));
+    await settle();
+    expect(core.cards[1]?.state.kind).toBe("proposed");
+    expect(
+      screen.queryByRole("button", { name: /^Undo/ }),
+      "no message offers to undo it once more",
+    ).toBeNull();
+  });
+
+  it("says so when the undo comes too late", async () => {
+    const { core, user } = await open();
+    await reject(user);
+    core.failing.undo = error("refused", "It cannot be undone any more.");
+    await user.keyboard("z");
+    await settle();
+    expect(messages()).toHaveTextContent("It cannot be undone any more.");
+  });
+
+  it("comes back to the card, and says why, when the core refuses", async () => {
+    const { core, user } = await open();
+    core.failing.decide = error("refused", "It was already decided by Ben at 09:12.");
+    await reject(user);
+    expect(heading()).toContain("quarterly report");
+    expect(screen.getByRole("alert")).toHaveTextContent("already decided by Ben");
+    expect(messages()).toHaveTextContent("Not rejected.");
   });
 
   it("insists on a reason when the view model does", async () => {
@@ -212,17 +286,6 @@ describe("rejecting", () => {
     await user.keyboard("{Escape}");
     expect(screen.queryByLabelText(/Why do you reject it/)).toBeNull();
     expect(screen.getByRole("listbox"), "the keys go on working").toHaveFocus();
-  });
-
-  it("signs at once when the window goes away, rather than losing the decision", async () => {
-    const { core, user } = await open();
-    await user.keyboard("j");
-    await pass(700);
-    await user.keyboard("r");
-    await user.keyboard("Not needed{Enter}");
-    window.dispatchEvent(new Event("pagehide"));
-    await settle();
-    expect(core.calledWith("decide")).toHaveLength(1);
   });
 });
 

@@ -7,7 +7,6 @@ import App from "../App.svelte";
 import type { InboxView } from "../lib/bindings";
 import { app } from "../lib/app.svelte";
 import { Desk, desks } from "../lib/desk.svelte";
-import { rejections } from "../lib/rejections.svelte";
 import { route } from "../lib/route.svelte";
 import { settings } from "../lib/settings.svelte";
 import { toasts } from "../lib/toasts.svelte";
@@ -15,7 +14,6 @@ import type { Scenario } from "./fake/core";
 import { installFake } from "./fake/install";
 
 export async function open(scenario: Scenario = {}) {
-  rejections.forget();
   toasts.clear();
   app.state = null;
   app.problem = null;

@@ -16,8 +16,9 @@ import type {
   Risk,
   StartHere,
   StateKind,
+  StateView,
 } from "../../lib/bindings";
-import { at, card, field } from "./cards";
+import { at, card, field, proposed } from "./cards";
 import { draft } from "./draft";
 import { house } from "./house";
 import { done, inProgress, toDecide } from "./samples";
@@ -34,6 +35,11 @@ export type Scenario = {
   /** Commands that fail, with their error. */
   failing?: Partial<Record<string, CommandError>>;
 };
+
+/** For how long a rejection can be undone before it is signed. */
+const heldSeconds = 5;
+
+const savedWords = "Saved on this device, counts only if sent before 14:30";
 
 const inProgressKinds = new Set<StateKind>([
   "saved",
@@ -60,6 +66,8 @@ export class FakeCore {
   connections: Connection[];
   readonly people;
   failing: Partial<Record<string, CommandError>>;
+  /** Rejections that are not signed yet, with the card as it was before. */
+  readonly #held = new Map<string, { before: Card; timer: ReturnType<typeof setTimeout> }>();
   /** Set by whoever installs the fake. */
   emit: (event: EngineEvent) => void = () => {};
 
@@ -131,19 +139,7 @@ export class FakeCore {
     inbox: ({ query }) => this.#inbox(query as InboxQuery),
     card: ({ id }) => this.find(id as string),
     decide: ({ form }) => this.#decide(form as Decide),
-    undo: ({ id }) => {
-      const found = this.find(id as string);
-      this.#put({
-        ...found,
-        undo: false,
-        hold: null,
-        state: { kind: "proposed", words: "Waits for your decision", at: null, tone: "neutral" },
-        arm: {
-          approve: { ...found.arm.approve, armed: true, why: null },
-          reject: { ...found.arm.reject, armed: true, why: null },
-        },
-      });
-    },
+    undo: ({ id }) => this.#undo(this.find(id as string)),
     draft_request: ({ text }) => draft(text as string),
     submit_request: ({ text }) => {
       const made = draft(text as string).draft;
@@ -257,42 +253,79 @@ export class FakeCore {
         "confirmation",
       );
     }
+    if (this.#held.has(found.id)) throw error("refused", "You have decided this already.");
+    if (form.verdict === "reject" && !form.comment)
+      throw error("invalid", "Say why you reject it.", "comment");
     const open = this.#inView("to_decide");
     const index = open.indexOf(found);
     const next = open[index + 1] ?? open[index - 1] ?? null;
+    const undoSeconds =
+      form.verdict === "approve" ? this.#approve(found, form) : this.#hold(found, form);
+    return { state: this.find(form.id).state, next: next?.id ?? null, undoSeconds };
+  }
+
+  #approve(found: Card, form: Decide): number {
     const offline = this.state.link.state === "offline";
-    const approve = form.verdict === "approve";
-    const words = approve
-      ? offline
-        ? "Saved on this device, counts only if sent before 14:30"
-        : "Approved by you"
-      : "Rejected by you";
-    const state = {
-      kind: offline ? "saved" : approve ? "held" : "rejected",
-      words,
+    this.#sign(found, form, {
+      kind: offline ? "saved" : "held",
+      words: offline ? savedWords : "Approved by you",
       at: at(0),
-      tone: approve ? "busy" : "neutral",
-    } as const;
-    const closed = { armed: false, why: "You have decided this." };
+      tone: "busy",
+    });
+    return 10;
+  }
+
+  /** A rejection is on the disk at once, and signed when its time for undo is over. */
+  #hold(found: Card, form: Decide): number {
+    const sign = () => {
+      this.#held.delete(found.id);
+      const offline = this.state.link.state === "offline";
+      this.#sign(this.find(found.id), form, {
+        kind: offline ? "saved" : "rejected",
+        words: offline ? savedWords : "Rejected by you",
+        at: at(0),
+        tone: offline ? "busy" : "bad",
+      });
+    };
+    const timer = setTimeout(sign, heldSeconds * 1000);
+    this.#held.set(found.id, { before: found, timer });
+    const words = "Rejected by you. It can be undone for a moment.";
+    const state = { kind: "saved", words, at: at(0), tone: "busy" } as const;
+    this.#put({ ...found, ...closed(found), state, undo: true });
+    return heldSeconds;
+  }
+
+  #sign(found: Card, form: Decide, state: StateView) {
+    const decision = {
+      who: "Ada Byron",
+      verdict: form.verdict,
+      at: at(0),
+      words: state.words,
+      comment: form.comment ? spans(form.comment) : null,
+    };
+    const undo = form.verdict === "approve";
+    this.#put({ ...found, ...closed(found), state, undo, decisions: [decision] });
+  }
+
+  #undo(found: Card) {
+    if (!found.undo) throw error("refused", "It cannot be undone any more.");
+    const held = this.#held.get(found.id);
+    if (held) {
+      clearTimeout(held.timer);
+      this.#held.delete(found.id);
+      this.#put(held.before);
+      return;
+    }
     this.#put({
       ...found,
-      state,
-      undo: approve,
-      decisions: [
-        {
-          who: "Ada Byron",
-          verdict: form.verdict,
-          at: at(0),
-          words,
-          comment: form.comment ? spans(form.comment) : null,
-        },
-      ],
+      undo: false,
+      hold: null,
+      state: proposed,
       arm: {
-        approve: { ...found.arm.approve, ...closed },
-        reject: { ...found.arm.reject, ...closed },
+        approve: { ...found.arm.approve, armed: true, why: null },
+        reject: { ...found.arm.reject, armed: true, why: null },
       },
     });
-    return { state, next: next?.id ?? null, undoSeconds: approve ? 10 : null };
   }
 
   #startHere(form: StartHere): FirstAgent {
@@ -340,6 +373,12 @@ export class FakeCore {
       },
     ];
   }
+}
+
+/** The buttons of a card that this person has decided. */
+function closed({ arm }: Card): Pick<Card, "arm"> {
+  const off = { armed: false, why: "You have decided this." };
+  return { arm: { approve: { ...arm.approve, ...off }, reject: { ...arm.reject, ...off } } };
 }
 
 export function row(one: Card): InboxRow {
