@@ -60,6 +60,9 @@ impl Engine {
     /// When the keychain, the tenant or the form say no. Nothing is set up then that a second try would not find.
     pub async fn connect(&self, form: Connect) -> Result<(), EngineError> {
         let _changing = self.inner.changing.lock().await;
+        if self.is_cut_off() {
+            return Err(EngineError::offline());
+        }
         let address = Address::parse(&form.url)?;
         let name = device_name(&form.device_name)?;
         let keyring = self.keyring()?;

@@ -1,6 +1,9 @@
 //! The engine: one cheap handle for whatever shows it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use countersign_tools::{Registry, RegistryError};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -35,16 +38,29 @@ pub(crate) struct Inner {
     /// One change of phase at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
     session_over: Arc<Notify>,
+    /// Whether the network is kept away, also from the next seat.
+    cut_off: AtomicBool,
 }
 
 /// Where the engine is, with what is open there.
 enum Stage {
     Starting,
     FirstRun,
-    Keychain { message: String },
-    SignIn { tenant_url: String, email: String },
-    Fatal { message: String },
-    Ready { seat: Arc<Seat>, _tasks: Tasks },
+    Keychain {
+        message: String,
+    },
+    SignIn {
+        tenant_url: String,
+        email: String,
+    },
+    Fatal {
+        message: String,
+    },
+    Ready {
+        seat: Arc<Seat>,
+        #[cfg_attr(not(test), expect(dead_code, reason = "held for its drop"))]
+        tasks: Tasks,
+    },
 }
 
 /// Where the engine is.
@@ -96,6 +112,7 @@ impl Engine {
             stage: Mutex::new(Stage::Starting),
             changing: tokio::sync::Mutex::default(),
             session_over: Arc::default(),
+            cut_off: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -155,9 +172,14 @@ impl Engine {
 
     /// Keeps the network away from this engine, or lets it back. What is decided meanwhile is kept and sent later.
     pub fn cut_off(&self, cut: bool) {
+        self.inner.cut_off.store(cut, Ordering::SeqCst);
         if let Ok(seat) = self.seat() {
             seat.cut_off(cut);
         }
+    }
+
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.inner.cut_off.load(Ordering::SeqCst)
     }
 
     /// Turns what the person pressed in a notice into hints for the shell. Decides nothing.
@@ -167,6 +189,19 @@ impl Engine {
                 NoticeId::Proposal(id) => EngineEvent::Open(id),
                 NoticeId::Many => EngineEvent::OpenInbox,
             });
+        }
+    }
+
+    /// Closes everything, as at the end of the app. What is under way on the disk comes to its end.
+    pub fn close(&self) {
+        self.stand_up();
+    }
+
+    /// Stops one reconciler, for tests that do its work step by step.
+    #[cfg(test)]
+    pub(crate) fn stop_task(&self, name: &str) {
+        if let Stage::Ready { tasks, .. } = &*self.stage() {
+            tasks.stop(name);
         }
     }
 
@@ -296,9 +331,10 @@ impl Engine {
             events: self.inner.events.clone(),
             session_over: Arc::clone(&self.inner.session_over),
         }));
+        seat.cut_off(self.inner.cut_off.load(Ordering::SeqCst));
         let tasks = Tasks::start(&seat);
         self.watch_session(&seat);
-        Ok(Stage::Ready { seat, _tasks: tasks })
+        Ok(Stage::Ready { seat, tasks })
     }
 
     /// Takes a seat at once, after a sign-in.

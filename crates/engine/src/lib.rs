@@ -38,3 +38,6 @@ pub use error::{EngineError, ErrorCode};
 pub use event::EngineEvent;
 pub use rules::Arm;
 pub use seat::{Link, LinkState};
+
+#[cfg(test)]
+mod tests;

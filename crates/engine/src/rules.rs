@@ -137,7 +137,7 @@ fn why_not_sign(people: &People, viewer: Viewer) -> Option<String> {
             Some("This device has been revoked: its decisions do not count.".to_owned())
         }
         Some(device) => Some(format!(
-            "This device is not in service yet. Have it confirmed on another of your devices or by an admin: code {}.",
+            "This device is not in service yet. Ask an admin to confirm it: code {}.",
             device.code()
         )),
         None => Some("This device is being enrolled.".to_owned()),

@@ -21,7 +21,7 @@ pub(crate) async fn start(seat: &Arc<Seat>) -> anyhow::Result<()> {
             .await?
     };
     // A device that has verified a checkpoint before goes by pages, past the very size it has seen.
-    if here > 0 || seen.is_some() || seat.client.head().await?.size < FAR {
+    if here > 0 || seen.is_some() || seat.is_cut_off() || seat.client.head().await?.size < FAR {
         return Ok(());
     }
     let (packed, size) = match seat.client.snapshot().await {

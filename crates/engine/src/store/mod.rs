@@ -13,6 +13,7 @@ pub(crate) mod settings;
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -69,6 +70,7 @@ impl Store {
             })
             .map_err(|_| StoreError::Unreadable(path.display().to_string()))?;
         refuse_newer(&connection)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -162,6 +164,3 @@ pub(crate) fn to_sql(number: u64) -> Result<i64, StoreError> {
 pub(crate) fn from_sql(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(StoreError::damaged)
 }
-
-#[cfg(test)]
-mod tests;

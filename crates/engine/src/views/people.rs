@@ -191,7 +191,8 @@ impl Engine {
                 },
                 revoked: device.revoked_at.is_some(),
                 may_revoke: device.revoked_at.is_none() && (mine || manages),
-                may_endorse: waits && *id != seat.device() && (mine || manages),
+                // An admin who is another person: one session in wrong hands must not bring a device of its own.
+                may_endorse: waits && manages && !mine,
             }
         };
         Ok(people.devices.iter().map(row).collect())

@@ -1,0 +1,7 @@
+//! Stories over a real server in the same process: people with devices, agents with keys, a real mail server.
+
+mod deciding;
+mod executing;
+mod keychain;
+mod noticing;
+mod world;
