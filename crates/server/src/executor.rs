@@ -148,7 +148,7 @@ impl Ledger for Books {
             .cloned();
         let key = |record: &Record| {
             let device = record.body::<Decision>().ok()?.device?;
-            Some(people.devices.get(&device)?.key.clone())
+            Some(people.devices.get(&device)?.key)
         };
         let approvals = evidence
             .decisions

@@ -1,5 +1,7 @@
 //! `countersign-server` as an operator meets it: a process with arguments, standard streams, signals and a port.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},

@@ -1,5 +1,7 @@
 //! How a fresh device comes to have everything: a snapshot, then the journal's tail, then the head as it moves.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 use axum::{

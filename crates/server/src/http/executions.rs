@@ -109,7 +109,7 @@ fn own_device(
 ) -> Result<countersign_domain::dsse::PublicKey, ApiError> {
     let people = tenant.people();
     match people.devices.get(&device) {
-        Some(known) if known.user == user && known.is_active() => Ok(known.key.clone()),
+        Some(known) if known.user == user && known.is_active() => Ok(known.key),
         Some(known) if known.user == user => Err(ApiError::forbidden(
             "device_revoked",
             "Forbidden: The device is not in service",

@@ -220,7 +220,7 @@ pub(super) fn standing(desk: &Desk, device: DeviceId) -> Result<Option<DeviceSta
         .query_row([&device.as_bytes()[..]], |row| row.get(0))?;
     Ok(Some(DeviceStanding {
         user: known.user,
-        key: known.key.clone(),
+        key: known.key,
         revoked: known.revoked_at.is_some(),
         forked: false,
         last_seq: last_seq.unwrap_or(0).unsigned_abs(),

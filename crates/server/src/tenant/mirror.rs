@@ -66,7 +66,6 @@ impl Tenant {
         let mut after = size(&replica)?;
         loop {
             let page: JournalPage = self.page(after, PAGE, Sight::All).await?;
-            let log = log.clone();
             let (kept, applied) = run(move || {
                 let applied = replica.apply(&page, &log).map_err(StoreError::damaged)?;
                 Ok((replica, applied))

@@ -163,7 +163,9 @@ impl World {
             .unwrap()
         {
             Understood::Stored { stored, .. } => *stored,
-            other => panic!("{text:?} was understood as {other:?}"),
+            other @ (Understood::NoIntent | Understood::NoTool) => {
+                panic!("{text:?} was understood as {other:?}")
+            }
         }
     }
 
@@ -453,7 +455,7 @@ async fn everything_is_there_again_after_a_restart_and_the_journal_verifies_from
     let tenant = Tenant::open(folder.path(), clock, id).unwrap();
     assert_eq!((tenant.head().size, tenant.head().root), (head.size, head.root));
     assert_eq!(tenant.role(world.owner), Some(Role::Owner));
-    let log_key = tenant.people().tenant.as_ref().unwrap().log_key.clone();
+    let log_key = tenant.people().tenant.as_ref().unwrap().log_key;
     let mut frontier = Frontier::new();
     let mut folded: Option<ProposalState> = None;
     loop {
