@@ -89,8 +89,10 @@ export class Desk {
     this.problem = null;
     const confirmation = card.confirm ? this.confirmation : null;
     try {
+      // Looked up first: a hint may take the decided row out of the list before the core answers.
+      const following = this.list.following(card.id)?.id ?? null;
       const decided = await this.#decide(card, "approve", comment, confirmation);
-      this.#stampThen(card.id, this.#nextOf(card.id, decided.next));
+      this.#stampThen(card.id, following ?? (this.list.filtered ? null : decided.next));
     } catch (thrown) {
       this.#refused(asProblem(thrown));
     } finally {
@@ -108,7 +110,7 @@ export class Desk {
   async reject(reason: string): Promise<void> {
     const card = this.#decidableCard("reject");
     if (!card) return;
-    const next = this.#nextOf(card.id, null);
+    const next = this.list.following(card.id)?.id ?? null;
     this.busy = true;
     void this.select(next);
     try {
@@ -164,12 +166,6 @@ export class Desk {
       toasts.show(words, tone, about);
     }
     return decided;
-  }
-
-  /** The core's next item; under a filter, or before the core has answered, the list's own. */
-  #nextOf(id: string, next: string | null): string | null {
-    if (next && !this.list.filtered) return next;
-    return this.list.following(id)?.id ?? null;
   }
 
   #stampThen(id: string, next: string | null) {

@@ -99,7 +99,7 @@ export class ProposalList {
   /** The row to look at once `id` is dealt with: the one below, else the one above. */
   following(id: string): InboxRow | undefined {
     const at = this.index(id);
-    return this.rows[at + 1] ?? this.rows[at - 1];
+    return at < 0 ? undefined : (this.rows[at + 1] ?? this.rows[at - 1]);
   }
 
   async #ask(after: string | null, limit: number): Promise<InboxPage> {
