@@ -17,6 +17,10 @@ pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// `CtSr` in the file's header says whose file it is.
 pub(crate) const APPLICATION_ID: i64 = 0x4374_5372;
 
+/// How pages are authenticated: SHA-256 has instructions of its own on the processors of today, SHA-512 does not. With
+/// every key that a file is opened with, these are what it was made with.
+const CIPHER: &str = "PRAGMA cipher_hmac_algorithm = HMAC_SHA256;";
+
 /// The one writer of a tenant's replica.
 #[derive(Debug)]
 pub struct Replica {
@@ -87,8 +91,8 @@ pub(crate) fn connect(path: &Path, key: Option<&Key>, flags: OpenFlags) -> Resul
     connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     if let Some(key) = key {
         let literal = key.literal();
-        let mut pragma = Zeroizing::new(String::with_capacity(100));
-        for part in ["PRAGMA key = ", &literal, ";"] {
+        let mut pragma = Zeroizing::new(String::with_capacity(256));
+        for part in ["PRAGMA key = ", &literal, ";", CIPHER] {
             pragma.push_str(part);
         }
         connection.execute_batch(&pragma)?;

@@ -180,15 +180,25 @@ impl<'a> Projection<'a> {
         self.connection
             .prepare_cached("UPDATE proposal SET list = 'done', lapses_ms = NULL WHERE lapses_ms <= ?1")?
             .execute([clock.0])?;
-        let mut changed = Vec::new();
+        let (mut changed, mut texts) = (Vec::new(), Vec::new());
         for (id, touched) in self.touched {
             if let Some(Touched { folded, new }) = touched {
                 match new {
-                    Some(texts) => insert(self.connection, &folded, &texts, clock)?,
+                    Some(new) => {
+                        insert(self.connection, &folded, &new.sentence, clock)?;
+                        texts.push((folded.state.created_seq, new.search));
+                    }
                     None => update(self.connection, &folded, clock)?,
                 }
                 changed.push(id);
             }
+        }
+        // After all rows: each statement with a trigger would make the full-text index write out what it has gathered.
+        let mut index = self
+            .connection
+            .prepare_cached("INSERT INTO proposal_text (rowid, text) VALUES (?1, ?2)")?;
+        for (seq, text) in texts {
+            index.execute(params![to_sql(seq)?, text])?;
         }
         Ok(changed)
     }
@@ -332,11 +342,10 @@ fn load(connection: &Connection, id: ProposalId, seq: u64) -> Result<Option<Fold
 fn insert(
     connection: &Connection,
     folded: &Folded,
-    texts: &Texts,
+    sentence: &str,
     clock: UnixMillis,
 ) -> Result<(), StorageError> {
     let state = &folded.state;
-    let seq = to_sql(state.created_seq)?;
     connection
         .prepare_cached(
             "INSERT INTO proposal (created_seq, id, last_seq, status, list, lapses_ms, risk, tool, sentence, proposer,
@@ -344,7 +353,7 @@ fn insert(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
-            seq,
+            to_sql(state.created_seq)?,
             &state.id.as_bytes()[..],
             to_sql(folded.last_seq)?,
             state.recorded_status().name(),
@@ -352,7 +361,7 @@ fn insert(
             lapses(state, clock).map(|at| at.0),
             state.risk as i64,
             state.tool,
-            texts.sentence,
+            sentence,
             search::flat(&state.proposer.name),
             proposer_kind(state.proposer.kind),
             state.created_at.0,
@@ -363,9 +372,6 @@ fn insert(
             ended_at(state).map(|at| at.0),
             folded.gap.map(Gap::name),
         ])?;
-    connection
-        .prepare_cached("INSERT INTO proposal_text (rowid, text) VALUES (?1, ?2)")?
-        .execute(params![seq, texts.search])?;
     Ok(())
 }
 

@@ -295,7 +295,9 @@ fn journal(source: &Connection, log: &Log, head: SignedHead<'_>) -> Result<Check
         return Err(SnapshotError::OtherLog);
     }
     let checkpoint = Checkpoint::open(head.checkpoint, log.tenant, &key)?;
-    let found = verify::recompute(source).map_err(hostile)?;
+    let key_of_sums = RandomState::new();
+    let found = verify::recompute(source, &key_of_sums).map_err(hostile)?;
+    verify::check_indexes(source, &key_of_sums, &found).map_err(hostile)?;
     let (size, root) = (found.frontier.size(), found.frontier.root());
     let stored: bool = source
         .query_row(
@@ -333,18 +335,14 @@ fn genesis_key(source: &Connection, log: &Log) -> Result<PublicKey, SnapshotErro
     }
 }
 
-/// Makes the copy a replica of its own: version, the one checkpoint that was verified, and the indexes by which entries
-/// are found, which no check compares with their table.
+/// Makes the copy a replica of its own: its version, and the one checkpoint that was verified.
 fn settle(target: &Connection, checkpoint: &Checkpoint, note: &str) -> Result<(), SnapshotError> {
     let settle = || -> Result<(), StorageError> {
         target.execute_batch(
             "PRAGMA journal_mode = MEMORY;
              PRAGMA synchronous = OFF;
              BEGIN IMMEDIATE;
-             DELETE FROM checkpoint;
-             REINDEX entry_subject;
-             REINDEX entry_proposal;
-             REINDEX entry_people;",
+             DELETE FROM checkpoint;",
         )?;
         target.pragma_update(None, "user_version", VERSION)?;
         target.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -1,9 +1,11 @@
 //! Checking a whole file against what it claims to be, and folding it again.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use countersign_domain::{
     Digest, UnixMillis, dsse,
     journal::{Frontier, Header, Kind},
-    record,
+    people, record,
 };
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -30,7 +32,9 @@ impl Reader {
     /// With the first thing that is not in order.
     pub fn verify_all(&self) -> Result<Verified, ReadError> {
         self.together(|reader| {
-            let found = recompute(&reader.connection)?;
+            let key = RandomState::new();
+            let found = recompute(&reader.connection, &key)?;
+            check_indexes(&reader.connection, &key, &found)?;
             let stored = Tree::load(&reader.connection)?;
             if stored.is_some_and(|tree| tree.frontier != found.frontier || tree.clock != found.clock) {
                 return Err(ReadError::Root);
@@ -87,15 +91,29 @@ impl Replica {
 pub(crate) struct Recomputed {
     pub(crate) frontier: Frontier,
     pub(crate) clock: UnixMillis,
+    /// What the indexes of entries have to come to.
+    indexed: Indexed,
+}
+
+/// Keyed sums over what each index has to hold, whatever the order: equal only for the same rows, since the key is
+/// drawn after the rows were made.
+#[derive(Default, PartialEq, Eq)]
+struct Indexed {
+    proposals: u64,
+    subjects: u64,
+    people: u64,
 }
 
 /// Makes the tree anew from the headers alone.
-pub(crate) fn recompute(connection: &Connection) -> Result<Recomputed, ReadError> {
+pub(crate) fn recompute(connection: &Connection, key: &RandomState) -> Result<Recomputed, ReadError> {
     let mut statement = connection
         .prepare("SELECT seq, at_ms, kind, subject, digest, proposal FROM entry NOT INDEXED ORDER BY seq")?;
     let mut rows = statement.query([])?;
-    let mut frontier = Frontier::new();
-    let mut clock = UnixMillis(i64::MIN);
+    let mut found = Recomputed {
+        frontier: Frontier::new(),
+        clock: UnixMillis(i64::MIN),
+        indexed: Indexed::default(),
+    };
     while let Some(row) = rows.next()? {
         let kind: Kind = row
             .get_ref(2)?
@@ -110,13 +128,68 @@ pub(crate) fn recompute(connection: &Connection) -> Result<Recomputed, ReadError
             seq: from_sql(row.get(0)?),
             subject: entries::subject(row, 3, 5)?,
         };
-        if header.seq != frontier.size() + 1 || header.at < clock {
+        if header.seq != found.frontier.size() + 1 || header.at < found.clock {
             return Err(ReadError::Root);
         }
-        clock = header.at;
-        frontier.append(header.leaf_hash());
+        found.clock = header.at;
+        found.frontier.append(header.leaf_hash());
+        let indexed = &mut found.indexed;
+        match row.get_ref(5)?.as_blob_or_null().map_err(StorageError::damaged)? {
+            Some(id) => add(&mut indexed.proposals, key, id, header.seq),
+            None => add(&mut indexed.subjects, key, header.subject.as_bytes(), header.seq),
+        }
+        if people::KINDS
+            .iter()
+            .any(|kind| kind.name() == header.kind.as_str())
+        {
+            add(&mut indexed.people, key, &[], header.seq);
+        }
     }
-    Ok(Recomputed { frontier, clock })
+    Ok(found)
+}
+
+/// Compares the indexes by which entries are found with the table. `quick_check` does not, and an entry that its index
+/// lacks would be one that nobody sees: a reject, a revocation.
+pub(crate) fn check_indexes(
+    connection: &Connection,
+    key: &RandomState,
+    table: &Recomputed,
+) -> Result<(), ReadError> {
+    let sum = |sql: &str| -> Result<u64, ReadError> {
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let (mut sum, mut before) = (0, (Vec::new(), 0));
+        while let Some(row) = rows.next()? {
+            let seq = from_sql(row.get(0)?);
+            let name = row.get_ref(1)?.as_bytes().map_err(StorageError::damaged)?;
+            // Out of order, a row is there and still not found.
+            if (&before.0[..], before.1) >= (name, seq) {
+                return Err(ReadError::Root);
+            }
+            add(&mut sum, key, name, seq);
+            before.0.clear();
+            before.0.extend_from_slice(name);
+            before.1 = seq;
+        }
+        Ok(sum)
+    };
+    let indexed = Indexed {
+        proposals: sum("SELECT seq, proposal FROM entry INDEXED BY entry_proposal WHERE proposal IS NOT NULL")?,
+        subjects: sum("SELECT seq, subject FROM entry INDEXED BY entry_subject WHERE subject IS NOT NULL")?,
+        people: sum(
+            "SELECT seq, x'' FROM entry INDEXED BY entry_people WHERE kind IN
+             ('genesis', 'member', 'invite', 'agent', 'connection', 'manifest', 'enrol', 'endorse', 'revoke')",
+        )?,
+    };
+    if indexed == table.indexed {
+        Ok(())
+    } else {
+        Err(ReadError::Root)
+    }
+}
+
+fn add(sum: &mut u64, key: &RandomState, name: &[u8], seq: u64) {
+    *sum = sum.wrapping_add(key.hash_one((name, seq)));
 }
 
 fn check_bodies(connection: &Connection) -> Result<u64, ReadError> {

@@ -4,6 +4,7 @@ mod apply;
 mod inbox;
 mod open;
 mod read;
+mod snapshot;
 
 use countersign_domain::{
     Millis,
