@@ -1,5 +1,7 @@
 //! Reading request bodies and queries: size, media type, JSON, shape, in this order, each with its own answer.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::BytesRejection},
@@ -9,6 +11,9 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+
+/// How long a body may take to arrive: whoever sends it byte by byte holds a connection, not for ever.
+const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// A JSON object of the call's shape. The route's body limit holds before a byte of it is parsed.
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +54,15 @@ where
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection: BytesRejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::too_large()
-            } else {
-                ApiError::bad_request("invalid_json", "Bad Request: The body did not arrive whole")
-            }
-        })
+    let arrived = tokio::time::timeout(ARRIVAL, Bytes::from_request(request, state)).await;
+    let arrived = arrived.map_err(|_| ApiError::timed_out())?;
+    arrived.map_err(|rejection: BytesRejection| {
+        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+            ApiError::too_large()
+        } else {
+            ApiError::bad_request("invalid_json", "Bad Request: The body did not arrive whole")
+        }
+    })
 }
 
 /// The seed does not look at the media type; absent stays accepted, another one is not (R16: content-type confusion).
@@ -324,5 +329,14 @@ mod tests {
             StatusCode::PAYLOAD_TOO_LARGE,
             "its content was never looked at"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+        let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let request = Request::post("/").body(never).unwrap();
+        let answer = <Json<CreateAgent> as FromRequest<()>>::from_request(request, &()).await;
+        let status = answer.map(|_| ()).map_err(|error| error.into_response().status());
+        assert_eq!(status, Err(StatusCode::REQUEST_TIMEOUT));
     }
 }

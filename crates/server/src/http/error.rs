@@ -117,6 +117,15 @@ impl ApiError {
         )
     }
 
+    /// A body that does not come.
+    pub(crate) fn timed_out() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "timed_out",
+            "Request Timeout: The request body did not arrive in time",
+        )
+    }
+
     /// A body that does not say it is JSON.
     pub(crate) fn unsupported_media_type() -> Self {
         Self::new(

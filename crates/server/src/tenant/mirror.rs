@@ -23,7 +23,7 @@ const PAGE: u32 = 5_000;
 const COMPRESSION: i32 = 3;
 
 impl Tenant {
-    /// A compressed snapshot (zstd) of the whole replica, at most [`LAG`] entries old, and how many entries it has. The file is replaced, never
+    /// A compressed snapshot (zstd) of the whole replica, at most `LAG` entries old, and how many entries it has. The file is replaced, never
     /// changed: who has it open reads it to its end.
     ///
     /// # Errors
