@@ -19,7 +19,8 @@ export type Action = {
   keyOnly?: boolean;
 };
 
-const editable = "input, textarea, select, [contenteditable='true']";
+const editable =
+  "input:not([type='radio'], [type='checkbox']), textarea, select, [contenteditable='true']";
 
 function hasModifier(keys: string): boolean {
   return /\$mod|Control|Alt|Meta/.test(keys);

@@ -54,10 +54,10 @@ export class Reading {
     this.#watchStillness(this.card);
   }
 
-  /** Whether there is something to decide on this card, armed or not. */
+  /** Whether there is something to decide on this card, armed or not. What can be taken back is decided. */
   get open(): boolean {
     const { card } = this;
-    if (!card) return false;
+    if (!card || card.undo) return false;
     return card.state.kind === "proposed" || card.arm.approve.armed || card.arm.reject.armed;
   }
 
