@@ -153,7 +153,12 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
             ))
         })
         .await?;
-    let link = seat.link.borrow().clone();
+    let mut link = seat.link.borrow().clone();
+    if link.as_of.is_none() {
+        // The tenant was not reached since the start: what is here is as of its newest entry.
+        let head = seat.journal.read(|reader| Ok(reader.head()?)).await?;
+        link.as_of = head.map(|head| head.last_at);
+    }
     let me = people.members.get(&seat.person());
     let device = people.devices.get(&seat.device());
     Ok(Home {
