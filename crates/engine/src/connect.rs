@@ -79,7 +79,11 @@ impl Engine {
             person,
             token: signed_in.token,
         };
-        self.arrive(arrival, secrets, keyring).await
+        let arrived = self.arrive(arrival, secrets, keyring).await;
+        if arrived.is_err() {
+            self.reopen().await;
+        }
+        arrived
     }
 
     /// This device's secrets; fresh ones when it was never set up.

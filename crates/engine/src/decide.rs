@@ -17,10 +17,10 @@ use uuid::Uuid;
 use crate::{
     error::EngineError,
     event::EngineEvent,
-    overlay::{Mine, Overlay},
+    overlay::Overlay,
     rules::{self, Viewer},
     seat::{About, Seat, nonce},
-    store::{EntryState, HeldReject, account, outbox, settings},
+    store::{HeldReject, account, settings},
 };
 
 /// How long a rejection waits before it is signed.
@@ -172,7 +172,7 @@ fn confirmed(looked: &Looked, typed: Option<&str>) -> Result<Assurance, EngineEr
 }
 
 /// Signs a decision and stores it, in one transaction that is on the disk when this answers.
-async fn sign(
+pub(crate) async fn sign(
     seat: &Arc<Seat>,
     card: &Card,
     verdict: Verdict,
@@ -255,69 +255,7 @@ pub(crate) async fn sign_due_rejects(seat: &Arc<Seat>) -> Result<Option<Duration
     Ok(next.map(|due| Duration::from_millis(due.since(now).0.unsigned_abs())))
 }
 
-/// Takes back what the person said: a held rejection is let go, an approval is retracted by a new record.
-pub(crate) async fn undo(seat: &Arc<Seat>, id: ProposalId) -> Result<(), EngineError> {
-    let account = seat.account.id;
-    if seat
-        .store
-        .write(move |tx| settings::release(tx, account, id))
-        .await?
-    {
-        told(seat, id);
-        return Ok(());
-    }
-    let card = seat
-        .journal
-        .read(move |reader| Ok(reader.proposal(id)?))
-        .await?
-        .ok_or_else(EngineError::not_found)?;
-    let overlay = Overlay::load(seat).await?;
-    let approval = undoable(seat, &card, overlay.get(id))
-        .ok_or_else(|| EngineError::refused("It cannot be undone any more."))?;
-    let stored = seat.store.read(move |db| outbox::get(db, approval)).await?;
-    let view = match stored.and_then(|entry| {
-        countersign_domain::Record::from_envelope(entry.envelope)
-            .ok()?
-            .body::<Decision>()
-            .ok()
-    }) {
-        Some(decision) => decision.view,
-        None => shown(&card).0,
-    };
-    sign(
-        seat,
-        &card,
-        Verdict::Retract,
-        view,
-        Assurance::Device,
-        None,
-        Some(approval),
-    )
-    .await?;
-    told(seat, id);
-    Ok(())
-}
-
-/// The person's approval that can still be taken back.
-pub(crate) fn undoable(seat: &Seat, card: &Card, mine: Option<&Mine>) -> Option<Digest> {
-    use countersign_domain::fold::Status;
-    if !matches!(card.state.status(seat.now()), Status::Proposed | Status::Pending) {
-        return None;
-    }
-    match mine {
-        Some(Mine::Held(_)) => None,
-        Some(Mine::Signed(entry)) => {
-            let alive = match &entry.state {
-                EntryState::Waiting => true,
-                EntryState::Answered(answer) | EntryState::Folded(answer) => answer.effective,
-            };
-            (alive && entry.verdict == Some(Verdict::Approve)).then_some(entry.digest)
-        }
-        None => rules::standing_approval(card, seat.person()).map(|cast| cast.digest),
-    }
-}
-
-fn told(seat: &Seat, id: ProposalId) {
+pub(crate) fn told(seat: &Seat, id: ProposalId) {
     seat.wakes.sync.notify_one();
     seat.wakes.notify.notify_one();
     seat.tell(EngineEvent::ProposalChanged(id));

@@ -9,15 +9,13 @@ use countersign_tools::{Registry, RegistryError};
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::{
-    client::{Address, TenantClient},
-    device::{DeviceSecrets, Folder, Keyring},
+    device::{Folder, Keyring},
     error::{EngineError, ErrorCode},
     event::EngineEvent,
-    journal::Journal,
-    ports::{NoticeId, Ports, SecretStoreError},
+    opening::sign_in_stage,
+    ports::{NoticeId, Ports},
     reconcile::Tasks,
-    seat::{Link, Seat, SeatParts},
-    store::{Account, Store, StoreError, account},
+    seat::{Link, Seat},
 };
 
 /// Hints that a slow listener may fall behind; it is told that it missed some.
@@ -34,16 +32,16 @@ pub(crate) struct Inner {
     pub(crate) ports: Ports,
     pub(crate) registry: Arc<Registry>,
     pub(crate) events: broadcast::Sender<EngineEvent>,
-    stage: Mutex<Stage>,
+    pub(crate) stage: Mutex<Stage>,
     /// One change of phase at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
-    session_over: Arc<Notify>,
+    pub(crate) session_over: Arc<Notify>,
     /// Whether the network is kept away, also from the next seat.
-    cut_off: AtomicBool,
+    pub(crate) cut_off: AtomicBool,
 }
 
 /// Where the engine is, with what is open there.
-enum Stage {
+pub(crate) enum Stage {
     Starting,
     FirstRun,
     Keychain {
@@ -122,15 +120,7 @@ impl Engine {
     /// Opens what is there and says where that leads. Also *Try again* of the keychain screen.
     pub async fn start(&self) -> Phase {
         let _changing = self.inner.changing.lock().await;
-        if !matches!(self.phase(), Phase::Ready) {
-            let stage = match self.open().await {
-                Ok(stage) => stage,
-                Err(error) => Stage::Fatal {
-                    message: error.message,
-                },
-            };
-            self.enter(stage);
-        }
+        self.reopen().await;
         self.phase()
     }
 
@@ -220,7 +210,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn forget_session(&self, seat: &Seat) -> Result<(), EngineError> {
+    pub(crate) async fn forget_session(&self, seat: &Seat) -> Result<(), EngineError> {
         let mut secrets = seat.keyring.load().await?;
         let (tenant, person) = (seat.tenant(), seat.person());
         if let Some(mut own) = secrets.account(tenant, person).cloned() {
@@ -249,131 +239,17 @@ impl Engine {
     }
 
     /// The next stage. The one before is closed when its last user is done.
-    fn enter(&self, stage: Stage) {
+    pub(crate) fn enter(&self, stage: Stage) {
         *self.stage() = stage;
         self.tell(EngineEvent::StateChanged);
     }
 
-    fn stage(&self) -> std::sync::MutexGuard<'_, Stage> {
+    pub(crate) fn stage(&self) -> std::sync::MutexGuard<'_, Stage> {
         self.inner.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn tell(&self, event: EngineEvent) {
         let _ = self.inner.events.send(event);
-    }
-
-    async fn open(&self) -> Result<Stage, EngineError> {
-        if !self.inner.folder.is_set_up() {
-            return Ok(Stage::FirstRun);
-        }
-        let keyring = self.keyring()?;
-        let secrets = match keyring.load().await {
-            Ok(secrets) => secrets,
-            Err(error) => {
-                return Ok(Stage::Keychain {
-                    message: locked_out(&error),
-                });
-            }
-        };
-        let store = match Store::open(&self.inner.folder.device_db(), &secrets.database_key) {
-            Ok(store) => store,
-            Err(error @ (StoreError::Newer | StoreError::Unreadable(_))) => {
-                return Ok(Stage::Fatal {
-                    message: error.to_string(),
-                });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let Some(account) = store.read(account::active).await? else {
-            return Ok(Stage::FirstRun);
-        };
-        self.sit_down(store, account, &secrets, keyring)
-    }
-
-    /// Opens the seat of an account, as far as the keychain lets.
-    fn sit_down(
-        &self,
-        store: Store,
-        account: Account,
-        secrets: &DeviceSecrets,
-        keyring: Keyring,
-    ) -> Result<Stage, EngineError> {
-        let own = secrets.account(account.tenant, account.person);
-        let Some(own) = own.filter(|own| own.signing_key().public_key() == account.device_key) else {
-            return Ok(Stage::Keychain {
-                message: locked_out(&SecretStoreError::Missing),
-            });
-        };
-        let Some(token) = own.token.clone() else {
-            return Ok(sign_in_stage(&account));
-        };
-        let path = self.inner.folder.replica_db(account.tenant, account.person);
-        let key = countersign_replica::Key::from_bytes(*secrets.database_key.as_bytes());
-        let journal = match Journal::open(path, key) {
-            Ok(journal) => journal,
-            Err(error @ countersign_replica::OpenError::Newer { .. }) => {
-                return Ok(Stage::Fatal {
-                    message: error.to_string(),
-                });
-            }
-            Err(error) => return Err(EngineError::internal(error)),
-        };
-        let client = TenantClient::new(Address::parse(&account.tenant_url)?, account.tenant, token.into())?;
-        let seat = Arc::new(Seat::new(SeatParts {
-            key: own.signing_key(),
-            account,
-            store,
-            journal,
-            client,
-            keyring,
-            ports: self.inner.ports.clone(),
-            registry: Arc::clone(&self.inner.registry),
-            events: self.inner.events.clone(),
-            session_over: Arc::clone(&self.inner.session_over),
-        }));
-        seat.cut_off(self.inner.cut_off.load(Ordering::SeqCst));
-        let tasks = Tasks::start(&seat);
-        self.watch_session(&seat);
-        Ok(Stage::Ready { seat, tasks })
-    }
-
-    /// Takes a seat at once, after a sign-in.
-    pub(crate) fn take_seat(
-        &self,
-        store: Store,
-        account: Account,
-        secrets: &DeviceSecrets,
-        keyring: Keyring,
-    ) -> Result<(), EngineError> {
-        let stage = self.sit_down(store, account, secrets, keyring)?;
-        self.enter(stage);
-        Ok(())
-    }
-
-    /// Ends the stage before, so that its files are closed.
-    pub(crate) fn stand_up(&self) {
-        *self.stage() = Stage::Starting;
-    }
-
-    /// When the tenant says that the session is over, the sign-in screen is next. Nothing is lost by it.
-    fn watch_session(&self, seat: &Arc<Seat>) {
-        let (engine, seat) = (Arc::downgrade(&self.inner), Arc::downgrade(seat));
-        let over = Arc::clone(&self.inner.session_over);
-        tokio::spawn(async move {
-            over.notified().await;
-            let (Some(inner), Some(seat)) = (engine.upgrade(), seat.upgrade()) else {
-                return;
-            };
-            let engine = Self { inner };
-            let _changing = engine.inner.changing.lock().await;
-            let current = engine.seat().is_ok_and(|current| Arc::ptr_eq(&current, &seat));
-            if current {
-                if let Err(error) = engine.forget_session(&seat).await {
-                    tracing::warn!("The ended session could not be removed from the keychain: {error}");
-                }
-                engine.enter(sign_in_stage(&seat.account));
-            }
-        });
     }
 }
 
@@ -381,29 +257,4 @@ impl core::fmt::Debug for Engine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Engine({:?})", self.phase())
     }
-}
-
-fn sign_in_stage(account: &Account) -> Stage {
-    Stage::SignIn {
-        tenant_url: account.tenant_url.clone(),
-        email: account.email.clone(),
-    }
-}
-
-/// This device was set up, so a keychain without its entry is locked or lost: never a first run.
-fn locked_out(error: &SecretStoreError) -> String {
-    match error {
-        SecretStoreError::Missing => {
-            "This device was set up before, and the keychain does not give its entry: it is locked, or another keychain \
-             than before. Nothing was opened or changed. Unlock it, then try again."
-        }
-        SecretStoreError::Locked => {
-            "The keychain is locked or did not answer. Nothing was opened or changed. Unlock it, then try again."
-        }
-        SecretStoreError::Unavailable => {
-            "This computer offers no keychain to this app. Nothing was opened or changed. Sign in to a desktop session \
-             with a keychain, then try again."
-        }
-    }
-    .to_owned()
 }

@@ -24,11 +24,13 @@ mod enrol;
 mod error;
 mod event;
 mod journal;
+mod opening;
 mod overlay;
 mod reconcile;
 mod rules;
 mod seat;
 mod store;
+mod undo;
 
 pub use client::{Address, InvalidAddress};
 pub use connect::{Connect, Credential};

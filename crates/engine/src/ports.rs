@@ -1,4 +1,4 @@
-//! What the engine asks of the operating system. Each port has a real form and, in [`crate::testing`], a fake.
+//! What the engine asks of the operating system. Each port has a real form and, in `testing`, a fake.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use countersign_domain::{
     UnixMillis,
     decision::{is_own, least_assurance},
-    fold::{Cast, Status},
+    fold::{Cast, ProposalState, Status},
     id::{AgentId, DeviceId, UserId},
     people::People,
     record::{Assurance, Mode, ProposerKind, Risk, Role, Verdict},
@@ -118,7 +118,7 @@ fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis)
     if status != Status::Proposed {
         return Some(over(status));
     }
-    standing_approval(card, person).map(|_| "You have approved it; it waits for others.".to_owned())
+    standing_approval(&card.state, person).map(|_| "You have approved it; it waits for others.".to_owned())
 }
 
 fn why_not_reject(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {
@@ -162,11 +162,13 @@ fn over(status: Status) -> String {
 }
 
 /// This person's own approval that stands and was not taken back.
-pub(crate) fn standing_approval(card: &Card, person: UserId) -> Option<&Cast> {
-    let taken_back: Vec<_> = card.state.standing().filter_map(|cast| cast.retracts).collect();
-    card.state.standing().find(|cast| {
-        cast.approver == person && cast.verdict == Verdict::Approve && !taken_back.contains(&cast.digest)
-    })
+pub(crate) fn standing_approval(state: &ProposalState, person: UserId) -> Option<&Cast> {
+    let taken_back: Vec<_> = state.standing().filter_map(|cast| cast.retracts).collect();
+    let mine = |cast: &&Cast| cast.approver == person && cast.verdict == Verdict::Approve;
+    state
+        .standing()
+        .filter(mine)
+        .find(|cast| !taken_back.contains(&cast.digest))
 }
 
 /// Whether an approval in the journal still carries a begin, by the rules of the domain and this device's own copy.

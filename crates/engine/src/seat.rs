@@ -53,6 +53,8 @@ pub(crate) struct Wakes {
     pub(crate) sync: Notify,
     pub(crate) execute: Notify,
     pub(crate) notify: Notify,
+    /// The tenant answers again: listen at once.
+    pub(crate) hints: Notify,
 }
 
 /// How the tenant is reached.
@@ -171,6 +173,9 @@ impl Seat {
             }
             changed
         });
+        if changed && state == LinkState::Online {
+            self.wakes.hints.notify_one();
+        }
         if changed {
             self.tell(EngineEvent::ConnectionChanged);
         }

@@ -90,6 +90,6 @@ pub(crate) async fn listen(seat: &Arc<Seat>) {
             }
             seat.wakes.sync.notify_one();
         }
-        tokio::time::sleep(tries.next().unwrap_or(PERIOD)).await;
+        pause(&seat.wakes.hints, tries.next().unwrap_or(PERIOD)).await;
     }
 }

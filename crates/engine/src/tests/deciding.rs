@@ -1,6 +1,6 @@
 use countersign_domain::{Digest, Millis, record::Mode};
 
-use super::world::{Device, MailServer, World, connect, eventually};
+use super::world::{MailServer, World, connect, eventually};
 use crate::{
     Choice, Decide, ErrorCode, Phase,
     views::StateKind,

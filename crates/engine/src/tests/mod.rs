@@ -4,4 +4,5 @@ mod deciding;
 mod executing;
 mod keychain;
 mod noticing;
+mod syncing;
 mod world;

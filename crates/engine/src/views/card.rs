@@ -2,18 +2,19 @@
 
 use countersign_domain::{
     Digest, UnixMillis,
-    fold::{Cast, Status},
     id::ProposalId,
-    record::{Assurance, PolicyDecision, Proposer, Risk, Untrusted, Verdict},
+    record::{Assurance, PolicyDecision, Proposer, Risk, Untrusted},
     render::{Confirm, View},
 };
 
-use super::{StateView, Words};
+pub use super::trail::{DecisionItem, HistoryItem};
+use super::{StateView, Words, trail};
 use crate::{
     Arm, Decide, Engine, EngineError, MAX_COMMENT, decide,
     overlay::Overlay,
     rules::{self, Viewer},
     seat::Seat,
+    undo,
 };
 
 /// Everything that a person reads before deciding.
@@ -60,23 +61,6 @@ pub struct Card {
 pub struct Why {
     pub sentence: String,
     pub policies: Vec<String>,
-}
-
-/// Something that happened.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HistoryItem {
-    pub at: UnixMillis,
-    pub words: String,
-}
-
-/// One decision in the journal.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DecisionItem {
-    pub who: String,
-    pub verdict: Verdict,
-    pub at: UnixMillis,
-    pub words: String,
-    pub comment: Option<String>,
 }
 
 /// What to type.
@@ -140,8 +124,8 @@ impl Engine {
             after_approve: after_approve(&card),
             after_reject: "It will not run, and the proposer is told your reason. A rejection is final."
                 .to_owned(),
-            history: history(&words, &card),
-            decisions: decisions(&words, &card),
+            history: trail::history(&words, &card),
+            decisions: trail::decisions(&words, &card),
             signer: people
                 .members
                 .get(&seat.person())
@@ -155,7 +139,7 @@ impl Engine {
             reason_max_length: MAX_COMMENT,
             held_until: card.state.held_until().filter(|until| *until > seat.now()),
             can_undo: matches!(mine, Some(crate::overlay::Mine::Held(_)))
-                || decide::undoable(&seat, &card, mine).is_some(),
+                || undo::undoable(&seat, &card, mine).is_some(),
         })
     }
 
@@ -187,7 +171,7 @@ impl Engine {
     /// # Errors
     /// When it is too late.
     pub async fn undo(&self, id: ProposalId) -> Result<(), EngineError> {
-        decide::undo(&self.seat()?, id).await
+        undo::undo(&self.seat()?, id).await
     }
 }
 
@@ -251,77 +235,5 @@ fn after_approve(card: &countersign_replica::Card) -> String {
         format!("When {quorum} people have approved: {run}")
     } else {
         run
-    }
-}
-
-fn history(words: &Words<'_>, card: &countersign_replica::Card) -> Vec<HistoryItem> {
-    let state = &card.state;
-    let item = |at: UnixMillis, words: String| HistoryItem { at, words };
-    let mut items = vec![item(
-        state.created_at,
-        format!("Proposed by {}", card.proposal.proposer.name),
-    )];
-    if let Some(policy) = &state.policy {
-        items.push(item(policy.at, policy.reason.clone()));
-    }
-    for decision in decisions(words, card) {
-        items.push(item(decision.at, format!("{}: {}", decision.who, decision.words)));
-    }
-    if let Some(begun) = &state.begun {
-        items.push(item(begun.at, "Started".to_owned()));
-    }
-    if let Some(at) = state.lapsed_at {
-        items.push(item(
-            at,
-            "Its executor went silent: it may have happened".to_owned(),
-        ));
-    }
-    if let Some(ended) = &state.ended {
-        items.push(item(ended.at, ended.summary.clone()));
-    }
-    if state.status(words.now) == Status::Expired {
-        items.push(item(state.expires_at, "Expired".to_owned()));
-    }
-    items.sort_by_key(|item| item.at);
-    items
-}
-
-fn decisions(words: &Words<'_>, card: &countersign_replica::Card) -> Vec<DecisionItem> {
-    let mut items: Vec<DecisionItem> = card
-        .state
-        .decisions
-        .iter()
-        .map(|cast| decision(words, card, cast))
-        .collect();
-    items.sort_by_key(|item| item.at);
-    items
-}
-
-fn decision(words: &Words<'_>, card: &countersign_replica::Card, cast: &Cast) -> DecisionItem {
-    let what = match cast.verdict {
-        Verdict::Approve => "Approved",
-        Verdict::Reject => "Rejected",
-        Verdict::Retract => "Took the approval back",
-    };
-    let whence = match cast.device {
-        Some(device) => words
-            .people
-            .devices
-            .get(&device)
-            .map_or_else(String::new, |device| format!(" on {}", device.name)),
-        None => " in a browser session".to_owned(),
-    };
-    let offline = if cast.offline { ", while offline" } else { "" };
-    let counted = match card.state.voids.get(&cast.digest) {
-        Some(reason) => format!(", does not count. {reason}"),
-        None => String::new(),
-    };
-    let who = words.who(cast.approver);
-    DecisionItem {
-        who: if who == "you" { "You".to_owned() } else { who },
-        verdict: cast.verdict,
-        at: cast.at,
-        words: format!("{what}{whence}{offline}{counted}"),
-        comment: cast.comment.clone(),
     }
 }

@@ -7,12 +7,12 @@ use countersign_domain::{
     fold::Status,
     id::ProposalId,
     people::People,
-    record::{Mode, ProposerKind, Risk, Role, Verdict},
+    record::{Mode, ProposerKind, Risk, Role},
 };
 use countersign_replica::{Cursor, Filter, Reader, Row, View};
 
-use super::{StateKind, StateView, Tone, Words, words::view};
-use crate::{Engine, EngineError, journal::JournalError, overlay::Overlay, rules, seat::Seat, store::outbox};
+use super::{StateKind, StateView, Tone, Words, today, words::view};
+use crate::{Engine, EngineError, journal::JournalError, overlay::Overlay, rules, seat::Seat};
 
 /// Which list, and what of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,7 +107,7 @@ impl Engine {
             .read(move |reader| lister.page(reader, after))
             .await?;
         if page.rows.is_empty() && query.after.is_none() && query.view == InboxView::ToDecide {
-            page.today = today(&seat).await?;
+            page.today = today::today(&seat).await?;
         }
         Ok(page)
     }
@@ -337,39 +337,4 @@ fn line_state(words: &Words<'_>, row: &Row) -> StateView {
         ),
         Status::Superseded => view(StateKind::Superseded, "Replaced", row.ended_at, Tone::Neutral),
     }
-}
-
-async fn today(seat: &Seat) -> Result<Today, EngineError> {
-    let midnight = midnight(seat);
-    let account = seat.account.id;
-    let said = seat
-        .store
-        .read(move |db| outbox::verdicts_since(db, account, midnight))
-        .await?;
-    let count =
-        |verdict| u32::try_from(said.iter().filter(|said| **said == verdict).count()).unwrap_or(u32::MAX);
-    let now = seat.now();
-    let automatic = seat
-        .journal
-        .read(move |reader| {
-            let done = reader.inbox(View::Done, &Filter::default(), None, 500, now)?.rows;
-            let of_policy = |row: &Row| {
-                row.decided_at.is_none()
-                    && matches!(row.status, Status::Completed | Status::Failed)
-                    && row.ended_at.is_some_and(|at| at >= midnight)
-            };
-            Ok(done.iter().filter(|row| of_policy(row)).count())
-        })
-        .await?;
-    Ok(Today {
-        approved: count(Verdict::Approve),
-        rejected: count(Verdict::Reject),
-        automatic: u32::try_from(automatic).unwrap_or(u32::MAX),
-    })
-}
-
-fn midnight(seat: &Seat) -> UnixMillis {
-    let now = jiff::Timestamp::from_millisecond(seat.now().0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let day = now.to_zoned(seat.ports.clock.zone()).start_of_day();
-    UnixMillis(day.map_or(seat.now().0, |start| start.timestamp().as_millisecond()))
 }

@@ -7,6 +7,8 @@ pub mod inbox;
 pub mod people;
 pub mod requests;
 
+mod today;
+mod trail;
 mod words;
 
 use countersign_domain::UnixMillis;

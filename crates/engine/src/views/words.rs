@@ -12,6 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{StateKind, StateView, Tone};
 use crate::{
     overlay::Mine,
+    rules::standing_approval,
     seat::Seat,
     store::{Answer, Entry, EntryState},
 };
@@ -200,9 +201,7 @@ impl<'a> Words<'a> {
     }
 
     fn proposed(&self, state: &ProposalState) -> StateView {
-        let mine = state
-            .standing()
-            .any(|cast| cast.approver == self.me && cast.verdict == Verdict::Approve);
+        let mine = standing_approval(state, self.me).is_some();
         match state.merged() {
             Merged::Open { have, need } if have > 0 => {
                 let more = need - have;
@@ -232,9 +231,7 @@ impl<'a> Words<'a> {
             .policy
             .as_ref()
             .is_some_and(|policy| policy.decision == PolicyDecision::Allow);
-        let mine = state
-            .standing()
-            .any(|cast| cast.approver == self.me && cast.verdict == Verdict::Approve);
+        let mine = standing_approval(state, self.me).is_some();
         if let Some(until) = state.held_until().filter(|until| *until > self.now) {
             let undo = if mine { ", can be undone" } else { "" };
             let words = format!("Held until {}{undo}", self.time(until));

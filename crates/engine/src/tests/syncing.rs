@@ -1,0 +1,100 @@
+use countersign_domain::{Digest, record::Mode};
+
+use super::world::{Device, World, connect, eventually};
+use crate::{
+    LinkState,
+    store::{Seen, account},
+    views::inbox::InboxView,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_device_far_behind_starts_from_a_snapshot_and_has_the_same_journal() {
+    let world = World::new(Mode::Company).await;
+    for index in 0..40 {
+        world.propose_task(&format!("Task {index}")).await;
+    }
+    let device = world.device().await;
+    assert_eq!(device.inbox(InboxView::ToDecide).await.total, 40);
+    let check = device.engine.verify_journal().await.unwrap();
+    assert!(check.ok && check.size > 60, "{check:?}");
+    let task = world.propose_task("After the snapshot").await;
+    device.approve(task).await;
+    device.says(task, "Done").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_copy_of_the_journal_is_fetched_again() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    let task = world.propose_task("Still here").await;
+    device.card(task).await;
+    device.engine.close();
+    for (name, _) in device.files() {
+        if name.starts_with("replica-") {
+            std::fs::write(device.path().join(name), b"not a database").unwrap();
+        }
+    }
+    let device = device.crash(false).await;
+    device.says(task, "Waits for a decision").await;
+    assert!(device.engine.verify_journal().await.unwrap().ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_not_the_one_this_device_has_seen_raises_an_alarm_that_stays() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    let seat = device.engine.seat().unwrap();
+    let id = seat.account.id;
+    // As if the tenant had once signed another history of more entries.
+    let seen = Seen {
+        size: 10_000,
+        root: Digest::of(b"another history"),
+        note: "the other note".to_owned(),
+    };
+    seat.store
+        .write(move |tx| account::set_seen(tx, id, &seen))
+        .await
+        .unwrap();
+    drop(seat);
+    world.propose_task("Anything").await;
+    device.engine.refresh();
+    let alarm = async || device.engine.app_state().await.unwrap().home.unwrap().alarm;
+    eventually("the alarm", async || alarm().await.is_some()).await;
+    let device = device.crash(false).await;
+    assert!(
+        device
+            .engine
+            .app_state()
+            .await
+            .unwrap()
+            .home
+            .unwrap()
+            .alarm
+            .is_some(),
+        "it stays"
+    );
+    eventually("nothing more is taken", async || {
+        device.engine.link().state == LinkState::Offline
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_was_never_reached_says_so_and_leaves_a_first_run() {
+    let world = World::new(Mode::Company).await;
+    let device = Device::new();
+    device.engine.start().await;
+    let mut form = connect(&world, "Studio");
+    form.url = "http://127.0.0.1:9".to_owned();
+    let error = device.engine.connect(form).await.unwrap_err();
+    assert_eq!(error.code, crate::ErrorCode::Offline, "{error}");
+    assert_eq!(device.engine.phase(), crate::Phase::FirstRun);
+    let mut form = connect(&world, "Studio");
+    form.url = "http://tenant.example".to_owned();
+    let error = device.engine.connect(form).await.unwrap_err();
+    assert_eq!(
+        error.field.as_deref(),
+        Some("url"),
+        "a token would cross the network in the clear"
+    );
+}
