@@ -71,6 +71,8 @@ pub(super) async fn send(
         farewell(connection);
         return ran;
     }
+    // lettre writes a line end before the final dot, which would be one too many.
+    let mail = mail.strip_suffix(b"\r\n").unwrap_or(mail);
     let sent = connection.message_iter(Marked::new(mail, dispatch)).await;
     let ran = judge(sent, dispatch);
     // In the middle of a mail there is no command to say; the connection is just closed.

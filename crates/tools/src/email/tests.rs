@@ -325,6 +325,14 @@ async fn a_mail_that_is_taken_is_completed_and_arrives_as_written() {
 }
 
 #[tokio::test]
+async fn a_text_that_ends_with_its_line_gets_no_empty_one_more() {
+    let whole = r#"{"to":["ada@example.com"],"subject":"One line","body":"Bye\n"}"#;
+    let (_, seen) = send(At::Nowhere, whole).await;
+    let mail = seen.lock().await.mail.clone().unwrap();
+    assert!(mail.ends_with("\r\n\r\nBye\r\n.\r\n"), "{mail:?}");
+}
+
+#[tokio::test]
 async fn before_the_final_dot_a_mail_is_failed_and_not_sent() {
     for (at, words) in [
         (At::SilentAtGreeting, "nothing had been sent"),
