@@ -11,17 +11,13 @@ CREATE TABLE entry (
     CHECK ((subject IS NULL) <> (proposal IS NULL))
 ) STRICT;
 
-CREATE INDEX entry_subject ON entry (subject) WHERE subject IS NOT NULL;
+CREATE INDEX entry_subject ON entry (subject) WHERE subject IS NOT NULL; -- few: people, devices, connections, tools
 CREATE INDEX entry_proposal ON entry (proposal) WHERE proposal IS NOT NULL;
-
--- domain::people::KINDS: who belongs to the tenant and what it can reach. Few beside the others, and folded on reading.
-CREATE INDEX entry_people ON entry (seq) WHERE kind IN
-    ('genesis', 'member', 'invite', 'agent', 'connection', 'manifest', 'enrol', 'endorse', 'revoke');
 
 -- Apart from the headers, so that the tree is recomputed without reading the bodies. No row: withheld, or erased.
 CREATE TABLE body (
     seq   INTEGER NOT NULL PRIMARY KEY REFERENCES entry (seq),
-    bytes BLOB    NOT NULL,               -- canonical
+    bytes BLOB    NOT NULL,               -- the canonical body as a Zstandard frame, against 0001_bodies.dict
     keyid BLOB CHECK (length(keyid) = 32), -- the signing device key; NULL for what the server says
     sig   BLOB CHECK (length(sig) = 64),
     CHECK ((keyid IS NULL) = (sig IS NULL))

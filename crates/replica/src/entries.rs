@@ -10,7 +10,10 @@ use countersign_domain::{
 };
 use rusqlite::{Connection, Row, params};
 
-use crate::{ReadError, StorageError};
+use crate::{
+    ReadError, StorageError,
+    packed::{self, MAX_BODY},
+};
 
 /// Columns of an entry with its body, for [`from_row`].
 pub(crate) const COLUMNS: &str = "entry.seq, at_ms, kind, subject, digest, bytes, keyid, sig, proposal";
@@ -33,7 +36,10 @@ pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, StorageError> {
 }
 
 pub(crate) fn from_row(row: &Row<'_>) -> Result<WireEntry, StorageError> {
-    let body: Option<Vec<u8>> = row.get(5)?;
+    let body = match row.get_ref(5)?.as_blob_or_null().map_err(StorageError::damaged)? {
+        Some(bytes) => Some(packed::unpack(bytes)?),
+        None => None,
+    };
     let signature = match (
         row.get_ref(6)?.as_blob_or_null(),
         row.get_ref(7)?.as_blob_or_null(),
@@ -100,7 +106,7 @@ pub(crate) fn insert_body(connection: &Connection, entry: &WireEntry) -> Result<
         .prepare_cached("INSERT OR REPLACE INTO body (seq, bytes, keyid, sig) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![
             to_sql(entry.seq)?,
-            body.as_bytes(),
+            packed::pack(body.as_bytes())?,
             signature.map(|signature| &signature.keyid.as_bytes()[..]),
             signature.map(|signature| &signature.sig[..])
         ])?;
@@ -129,7 +135,7 @@ pub(crate) enum Content {
     Newer,
 }
 
-/// The body is not the one that the header names.
+/// The body is not the one that the header names, or longer than any may be.
 #[derive(Debug)]
 pub(crate) struct OtherBody;
 
@@ -141,6 +147,7 @@ pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
         let checked = entry
             .body
             .as_ref()
+            .filter(|body| body.len() <= MAX_BODY)
             .is_some_and(|body| dsse::record_digest(&payload_type, body.as_bytes()) == entry.digest);
         if !checked {
             entry.body = None;
@@ -150,7 +157,7 @@ pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
     let Some(body) = &entry.body else {
         return Ok(Content::Missing);
     };
-    if dsse::record_digest(&kind.payload_type(), body.as_bytes()) != entry.digest {
+    if body.len() > MAX_BODY || dsse::record_digest(&kind.payload_type(), body.as_bytes()) != entry.digest {
         return Err(OtherBody);
     }
     Ok(Content::Known(Record {

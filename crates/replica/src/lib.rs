@@ -21,6 +21,7 @@ mod fold;
 mod inbox;
 mod key;
 mod open;
+mod packed;
 mod project;
 mod read;
 mod search;

@@ -264,25 +264,27 @@ impl Reader {
         }))
     }
 
-    /// Who belongs to the tenant and what it can reach, folded from the journal.
+    /// Who belongs to the tenant and what it can reach, folded from the journal. Where an entry cannot be read, withheld
+    /// or of a later version, whoever it is about counts for nothing.
     ///
     /// # Errors
     /// When a body is not the one that was journalled, or the database fails.
     pub fn people(&self) -> Result<People, ReadError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM entry INDEXED BY entry_people LEFT JOIN body USING (seq)
-             WHERE kind IN ('genesis', 'member', 'invite', 'agent', 'connection', 'manifest', 'enrol', 'endorse',
-                            'revoke')
-             ORDER BY entry.seq"
+            "SELECT {COLUMNS} FROM entry INDEXED BY entry_subject LEFT JOIN body USING (seq)
+             WHERE subject IS NOT NULL ORDER BY entry.seq"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let mut people = People::default();
         while let Some(row) = rows.next()? {
             let mut entry = entries::from_row(row)?;
-            if let Content::Known(record) = stored_content(&mut entry)? {
-                // What cannot be read changes nothing, here as on the server.
-                let _ = people.apply(entry.at, &record);
+            let read = match stored_content(&mut entry)? {
+                Content::Known(record) => people.apply(entry.at, &record).is_ok(),
+                Content::Missing | Content::Newer => false,
+            };
+            if !read {
+                distrust(&mut people, &entry);
             }
         }
         Ok(people)
@@ -371,6 +373,46 @@ impl Reader {
             }
         }
         Ok(found)
+    }
+}
+
+/// An entry that cannot be read may have taken something away: a role, a key, a connection.
+fn distrust(people: &mut People, entry: &WireEntry) {
+    let Some((what, id)) = entry.subject.split_once('/') else {
+        return;
+    };
+    match what {
+        "member" => {
+            let member = id.parse().ok().and_then(|user| people.members.get_mut(&user));
+            if let Some(member) = member {
+                member.role = None;
+            }
+        }
+        "device" => {
+            let device = id.parse().ok().and_then(|device| people.devices.get_mut(&device));
+            if let Some(device) = device {
+                device.revoked_at.get_or_insert(entry.at);
+            }
+        }
+        "agent" => {
+            let agent = id.parse().ok().and_then(|agent| people.agents.get_mut(&agent));
+            if let Some(agent) = agent {
+                agent.revoked = true;
+            }
+        }
+        "connection" => {
+            let _ = id
+                .parse()
+                .ok()
+                .and_then(|connection| people.connections.remove(&connection));
+        }
+        "invite" => {
+            let _ = id.parse().ok().and_then(|invite| people.invites.remove(&invite));
+        }
+        "tool" => {
+            let _ = people.tools.remove(id);
+        }
+        _ => {}
     }
 }
 

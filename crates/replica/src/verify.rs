@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use countersign_domain::{
     Digest, UnixMillis, dsse,
     journal::{Frontier, Header, Kind},
-    people, record,
+    record,
 };
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -13,6 +13,7 @@ use crate::{
     ReadError, Reader, Replica, StorageError,
     apply::Tree,
     entries::{self, COLUMNS, from_sql, stored_content, to_sql},
+    packed,
     project::Projection,
 };
 
@@ -101,7 +102,6 @@ pub(crate) struct Recomputed {
 struct Indexed {
     proposals: u64,
     subjects: u64,
-    people: u64,
 }
 
 /// Makes the tree anew from the headers alone.
@@ -138,12 +138,6 @@ pub(crate) fn recompute(connection: &Connection, key: &RandomState) -> Result<Re
             Some(id) => add(&mut indexed.proposals, key, id, header.seq),
             None => add(&mut indexed.subjects, key, header.subject.as_bytes(), header.seq),
         }
-        if people::KINDS
-            .iter()
-            .any(|kind| kind.name() == header.kind.as_str())
-        {
-            add(&mut indexed.people, key, &[], header.seq);
-        }
     }
     Ok(found)
 }
@@ -174,12 +168,10 @@ pub(crate) fn check_indexes(
         Ok(sum)
     };
     let indexed = Indexed {
-        proposals: sum("SELECT seq, proposal FROM entry INDEXED BY entry_proposal WHERE proposal IS NOT NULL")?,
-        subjects: sum("SELECT seq, subject FROM entry INDEXED BY entry_subject WHERE subject IS NOT NULL")?,
-        people: sum(
-            "SELECT seq, x'' FROM entry INDEXED BY entry_people WHERE kind IN
-             ('genesis', 'member', 'invite', 'agent', 'connection', 'manifest', 'enrol', 'endorse', 'revoke')",
+        proposals: sum(
+            "SELECT seq, proposal FROM entry INDEXED BY entry_proposal WHERE proposal IS NOT NULL",
         )?,
+        subjects: sum("SELECT seq, subject FROM entry INDEXED BY entry_subject WHERE subject IS NOT NULL")?,
     };
     if indexed == table.indexed {
         Ok(())
@@ -208,8 +200,8 @@ fn check_bodies(connection: &Connection) -> Result<u64, ReadError> {
             );
         }
         let digest = entries::digest(row.get_ref(2)?.as_blob().map_err(StorageError::damaged)?)?;
-        let body = row.get_ref(3)?.as_blob().map_err(StorageError::damaged)?;
-        if dsse::record_digest(&payload_type.1, body) != digest {
+        let body = packed::unpack(row.get_ref(3)?.as_blob().map_err(StorageError::damaged)?)?;
+        if dsse::record_digest(&payload_type.1, &body) != digest {
             return Err(ReadError::Tampered {
                 seq: from_sql(row.get(0)?),
             });
@@ -224,7 +216,6 @@ fn clear(connection: &Connection) -> Result<(), StorageError> {
     connection.execute_batch(
         "REINDEX entry_subject;
          REINDEX entry_proposal;
-         REINDEX entry_people;
          UPDATE tally SET n = 1 << 60; -- so that no wrong counter stops the triggers
          DELETE FROM proposal;
          UPDATE tally SET n = 0;

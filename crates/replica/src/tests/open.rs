@@ -107,23 +107,3 @@ fn the_file_is_for_its_owner_alone() {
         assert_eq!(mode & 0o077, 0, "{name}");
     }
 }
-
-#[test]
-fn the_index_of_people_covers_the_kinds_of_people() {
-    let here = Here::new();
-    let sql: String = here
-        .replica
-        .connection
-        .query_row(
-            "SELECT sql FROM sqlite_schema WHERE name = 'entry_people'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    let kinds: Vec<_> = sql.split('\'').skip(1).step_by(2).collect();
-    let known: Vec<_> = countersign_domain::people::KINDS
-        .iter()
-        .map(|kind| kind.name())
-        .collect();
-    assert_eq!(kinds, known);
-}

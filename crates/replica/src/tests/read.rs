@@ -41,12 +41,11 @@ fn an_edited_body_makes_no_card() {
     let id = journal.propose(Draft::default());
     let here = Here::with(&journal);
     let seq = here.reader().row(id, journal.at).unwrap().unwrap().created_seq;
+    let body = here.reader().entry(seq).unwrap().unwrap().body.unwrap();
+    let edited = crate::packed::pack(body.replace("Ada", "Eve").as_bytes()).unwrap();
     here.replica
         .connection
-        .execute(
-            "UPDATE body SET bytes = CAST(replace(bytes, 'Ada', 'Eve') AS BLOB) WHERE seq = ?1",
-            [seq as i64],
-        )
+        .execute("UPDATE body SET bytes = ?2 WHERE seq = ?1", (seq as i64, edited))
         .unwrap();
     let verdict = here.reader().proposal(id);
     assert!(matches!(verdict, Err(ReadError::Tampered { .. })), "{verdict:?}");
@@ -92,6 +91,51 @@ fn people_are_folded_from_the_journal() {
     assert!(!people.devices[&device.id].is_active());
     assert_eq!(people.agents.len(), 1);
     assert_eq!(people.tools.len(), 1);
+}
+
+#[test]
+fn who_an_unreadable_entry_is_about_counts_for_nothing() {
+    let mut journal = JournalBuilder::new();
+    let ada = journal.member("Ada", Role::Approver);
+    let bob = journal.member("Bob", Role::Approver);
+    let device = journal.device(ada);
+    let agent = journal.agent("Helpful agent", None);
+    let connection = journal.connection(Holder::Tenant);
+    journal.revoke(&device);
+    journal.set_member(bob, "Bob", None);
+    journal.append_entry("agent", format!("agent/{agent}"), Some("{}".to_owned()), None);
+    journal.append_entry(
+        "rotate",
+        format!("connection/{}", connection.id),
+        Some("{}".to_owned()),
+        None,
+    );
+    let mut page = journal.page(0, 100);
+    let size = page.entries.len();
+    for entry in &mut page.entries[size - 4..] {
+        if matches!(entry.kind.as_str(), "revoke" | "member") {
+            entry.body = None;
+        }
+    }
+    let mut here = Here::new();
+    here.replica.apply(&page, &journal.log()).unwrap();
+    let people = here.reader().people().unwrap();
+    assert!(
+        !people.devices[&device.id].is_active(),
+        "its revocation is withheld"
+    );
+    assert_eq!(people.role(bob), None, "his removal is withheld");
+    assert!(people.agents[&agent].revoked, "it says something unreadable");
+    assert_eq!(
+        people.connections.len(),
+        0,
+        "a later version says something of it"
+    );
+    assert_eq!(
+        people.role(ada),
+        Some(Role::Approver),
+        "the others are as they were"
+    );
 }
 
 #[test]
