@@ -91,15 +91,20 @@ impl Window {
             .map(drop)
     }
 
-    /// The first element that matches the CSS selector, if there is one.
+    /// The first element that matches the selector, if there is one: CSS, or XPath where it begins with `/`.
     pub async fn query(&self, selector: &str) -> Result<Option<Element>> {
         Ok(self.query_all(selector).await?.into_iter().next())
     }
 
-    /// Every element that matches the CSS selector.
+    /// Every element that matches the selector.
     pub async fn query_all(&self, selector: &str) -> Result<Vec<Element>> {
+        let language = if selector.starts_with('/') {
+            "xpath"
+        } else {
+            "css selector"
+        };
         let found = self
-            .post("elements", json!({ "using": "css selector", "value": selector }))
+            .post("elements", json!({ "using": language, "value": selector }))
             .await?;
         let references = found.as_array().context("elements are a list")?;
         references
@@ -115,7 +120,7 @@ impl Window {
             .collect()
     }
 
-    /// Waits for an element that matches the CSS selector.
+    /// Waits for an element that matches the selector.
     pub async fn find(&self, selector: &str, limit: Duration) -> Result<Element> {
         eventually(&format!("an element {selector}"), limit, async || {
             self.query(selector).await
@@ -154,6 +159,13 @@ impl Window {
     /// A click in the middle of the element, as a mouse does it.
     pub async fn click(&self, element: &Element) -> Result<()> {
         self.post(&format!("element/{}/click", element.id), json!({}))
+            .await
+            .map(drop)
+    }
+
+    /// Empties a field.
+    pub async fn clear(&self, element: &Element) -> Result<()> {
+        self.post(&format!("element/{}/clear", element.id), json!({}))
             .await
             .map(drop)
     }

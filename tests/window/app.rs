@@ -1,0 +1,213 @@
+//! The app as a person uses it: by the words that are on the screen, and by keys.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use countersign_e2e::desktop::Desktop;
+use countersign_e2e::webdriver::{Element, Window};
+use countersign_e2e::{eventually, workspace_binary};
+use serde_json::json;
+use zbus::fdo::DBusProxy;
+
+/// When to give up on what should be there at once. Two busy cores may take seconds for it.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// When to give up on what waits for a timer of the product: holds, retries, stillness.
+pub(crate) const LATER: Duration = Duration::from_secs(90);
+
+/// Keys that have no letter, as WebDriver names them.
+pub(crate) mod key {
+    pub(crate) const ENTER: &str = "\u{e007}";
+    pub(crate) const ESCAPE: &str = "\u{e00c}";
+    pub(crate) const PAGE_DOWN: &str = "\u{e00f}";
+}
+
+/// The running app.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) window: Window,
+    program: PathBuf,
+}
+
+impl App {
+    /// Starts the app, with the data that an earlier run on this desktop has left.
+    pub(crate) async fn start(desktop: &Desktop) -> Result<Self> {
+        let program = workspace_binary("countersign")?;
+        let window = Window::open(desktop, &program, &[]).await?;
+        Ok(Self { window, program })
+    }
+
+    /// Kills the app: it has no chance to save, say or send anything.
+    pub(crate) async fn kill(self, desktop: &Desktop) -> Result<()> {
+        let killed = desktop.kill(&self.program).await?;
+        ensure!(killed == 1, "there was one app to kill, and not {killed}");
+        // The bus learns of it a moment later; until then a start would be handed on to the one that is dead.
+        let bus = DBusProxy::new(desktop.bus()).await?;
+        eventually("its name is free", SOON, async || {
+            let names = bus.list_names().await?;
+            let taken = names
+                .iter()
+                .any(|name| name.as_str().ends_with(".SingleInstance"));
+            Ok((!taken).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits for the words.
+    pub(crate) async fn says(&self, words: &str) -> Result<()> {
+        self.window.await_text(words, SOON).await
+    }
+
+    /// Waits until the words are gone.
+    pub(crate) async fn no_longer_says(&self, words: &str) -> Result<()> {
+        eventually(&format!("{words:?} gone"), LATER, async || {
+            Ok((!self.window.page_text().await?.contains(words)).then_some(()))
+        })
+        .await
+    }
+
+    /// Presses the button with these words on it.
+    pub(crate) async fn press(&self, words: &str) -> Result<()> {
+        self.click(&button(words)).await
+    }
+
+    /// Clicks what matches, as soon as it is there and nothing moves over it.
+    pub(crate) async fn click(&self, selector: &str) -> Result<()> {
+        let mut last = None;
+        let clicked = eventually(&format!("clicking {selector}"), SOON, async || {
+            let Some(element) = self.window.query(selector).await? else {
+                return Ok(None);
+            };
+            // The page may draw it anew between the look and the click.
+            match self.window.click(&element).await {
+                Ok(()) => Ok(Some(())),
+                Err(error) => {
+                    last = Some(error);
+                    Ok(None)
+                }
+            }
+        })
+        .await;
+        match (clicked, last) {
+            (Err(late), Some(error)) => Err(error.context(late)),
+            (other, _) => other,
+        }
+    }
+
+    /// Fills the field with this label.
+    pub(crate) async fn fill(&self, label: &str, text: &str) -> Result<()> {
+        let field = self.field(label).await?;
+        self.window.clear(&field).await?;
+        self.window.fill(&field, text).await
+    }
+
+    /// Chooses from the list with this label.
+    pub(crate) async fn choose(&self, label: &str, option: &str) -> Result<()> {
+        let list = format!("//select[@id=//label[normalize-space()='{label}']/@for]");
+        self.click(&format!("{list}/option[normalize-space()='{option}']"))
+            .await
+    }
+
+    /// Presses keys, one after the other, wherever the focus is.
+    pub(crate) async fn keys(&self, keys: &str) -> Result<()> {
+        self.window.press(keys).await
+    }
+
+    /// Goes to a page by its keys and waits for its heading.
+    pub(crate) async fn go(&self, keys: &str, heading: &str) -> Result<()> {
+        self.keys(keys).await?;
+        let found = format!("//h1[normalize-space()='{heading}']");
+        self.window.find(&found, SOON).await.map(drop)
+    }
+
+    /// Moves down the list with the keyboard until the row is the selected one.
+    pub(crate) async fn select(&self, proposal: &str) -> Result<()> {
+        let row = format!("#row-{proposal}");
+        self.window.find(&row, SOON).await?;
+        for step in ["k", "j"] {
+            for _ in 0..20 {
+                if self.selected().await?.as_deref() == Some(&row[1..]) {
+                    return self.card(proposal).await;
+                }
+                self.keys(step).await?;
+            }
+        }
+        bail!(
+            "no key leads to {row}; the page says:\n{}",
+            self.window.page_text().await?
+        )
+    }
+
+    /// Waits until the card is the one that is shown.
+    pub(crate) async fn card(&self, proposal: &str) -> Result<()> {
+        let card = format!("[data-card='{proposal}']");
+        self.window.find(&card, SOON).await.map(drop)
+    }
+
+    /// Waits until the card's section, with the bar at its foot, says the words.
+    pub(crate) async fn card_says(&self, words: &str, limit: Duration) -> Result<()> {
+        let mut said = String::new();
+        let found = eventually(&format!("a card that says {words:?}"), limit, async || {
+            said = self.text("section[aria-label='Card']").await?;
+            Ok(said.contains(words).then_some(()))
+        })
+        .await;
+        found.with_context(|| format!("the card says:\n{said}"))
+    }
+
+    /// Waits until the card's button can be pressed.
+    pub(crate) async fn armed(&self, words: &str) -> Result<()> {
+        let on = format!("{}[not(@aria-disabled)]", button(words));
+        let found = self.window.find(&on, SOON).await.map(drop);
+        if let Err(late) = found {
+            bail!(
+                "{late}; the card says:\n{}",
+                self.text("section[aria-label='Card']").await?
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the card's button can be pressed.
+    pub(crate) async fn is_armed(&self, words: &str) -> Result<bool> {
+        let on = format!("{}[not(@aria-disabled)]", button(words));
+        Ok(self.window.query(&on).await?.is_some())
+    }
+
+    /// The visible text of the first element that matches; empty where there is none.
+    pub(crate) async fn text(&self, selector: &str) -> Result<String> {
+        let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
+        let text = self.window.run(script, json!([selector])).await?;
+        text.as_str().map(str::to_owned).context("innerText is text")
+    }
+
+    /// A picture of the window's content, once what has changed is drawn.
+    pub(crate) async fn picture(&self, to: &Path) -> Result<()> {
+        let twice = "window.drawn = false;
+            requestAnimationFrame(() => requestAnimationFrame(() => { window.drawn = true; }));";
+        self.window.run(twice, json!([])).await?;
+        eventually("a drawn page", SOON, async || {
+            let drawn = self.window.run("return window.drawn", json!([])).await?;
+            Ok((drawn == true).then_some(()))
+        })
+        .await?;
+        self.window.screenshot(to).await
+    }
+
+    async fn field(&self, label: &str) -> Result<Element> {
+        let field = format!("//*[@id=//label[normalize-space()='{label}']/@for]");
+        self.window.find(&field, SOON).await
+    }
+
+    /// The id of the list's selected row.
+    async fn selected(&self) -> Result<Option<String>> {
+        let script = "return document.querySelector('[role=option][aria-selected=true]')?.id ?? null";
+        let id = self.window.run(script, json!([])).await?;
+        Ok(id.as_str().map(str::to_owned))
+    }
+}
+
+/// A button by the first words on it; the letter of its key may follow.
+fn button(words: &str) -> String {
+    format!("//button[starts-with(normalize-space(), '{words}') or starts-with(@aria-label, '{words}')]")
+}

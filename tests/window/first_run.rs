@@ -1,0 +1,87 @@
+//! The first start on one's own computer, and a keychain that does not open.
+
+use anyhow::{Context, Result, ensure};
+use countersign_e2e::desktop::{Desktop, Keyring};
+use countersign_e2e::eventually;
+
+use crate::app::{App, LATER, SOON, key};
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn a_first_start_on_this_computer_ends_with_something_to_decide() -> Result<()> {
+    let mut stage = Stage::new("first-run")?;
+    let mut desktop = Desktop::start().await?;
+    let told = tell(&mut stage, &mut desktop).await;
+    if told.is_err() {
+        stage.failed(&desktop)?;
+    }
+    told
+}
+
+async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
+    stage.step("A person starts the app on their own computer")?;
+    let app = App::start(desktop).await?;
+    app.press("On this computer").await?;
+    app.fill("Your name", "Ada Lovelace").await?;
+    stage.picture(&app, "on-this-computer").await?;
+    app.press("Start").await?;
+
+    stage.step("It shows a line that an agent can be connected with, and the line works")?;
+    app.window.await_text("Ready. Connect an agent", LATER).await?;
+    stage.picture(&app, "connect-an-agent").await?;
+    let line = app.text("pre").await?;
+    let asked = desktop.command("sh").args(["-c", &line]).output()?;
+    let answer = String::from_utf8_lossy(&asked.stdout).into_owned();
+    ensure!(
+        asked.status.success(),
+        "{line} failed: {}",
+        String::from_utf8_lossy(&asked.stderr)
+    );
+    let answer: serde_json::Value = serde_json::from_str(&answer).with_context(|| answer.clone())?;
+    let proposal = answer["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .with_context(|| answer.to_string())?;
+
+    stage.step("The samples and the agent's proposal wait in the inbox; the health check has run")?;
+    app.press("Open the inbox").await?;
+    eventually("four proposals to decide", SOON, async || {
+        Ok((app.window.query_all("[role=option]").await?.len() == 4).then_some(()))
+    })
+    .await?;
+    app.select(proposal).await?;
+    stage.picture(&app, "inbox").await?;
+
+    stage.step("A text that tries to look like another is shown for what it is")?;
+    let hostile = "//*[@role='option'][contains(., 'Pay invoice')]";
+    app.click(hostile).await?;
+    app.card_says("<b>today</b>", SOON).await?;
+    ensure!(
+        app.window.query("section[aria-label='Card'] b").await?.is_none(),
+        "text from outside makes no element"
+    );
+    let seen = app.text("section[aria-label='Card']").await?;
+    ensure!(
+        !seen.contains('\u{202e}'),
+        "a character that turns text around is never drawn as itself: {seen:?}"
+    );
+    stage.picture(&app, "a-hostile-text").await?;
+
+    stage.step("The keychain is locked: nothing is opened, and it says so")?;
+    app.kill(desktop).await?;
+    desktop.start_keyring(Keyring::Locked).await?;
+    let app = App::start(desktop).await?;
+    app.window
+        .await_text("The keychain did not answer", LATER)
+        .await?;
+    stage.picture(&app, "keychain-locked").await?;
+    app.press("Try again").await?;
+    app.says("Nothing was opened").await?;
+
+    stage.step("Unlocked again, everything is as it was")?;
+    desktop.start_keyring(Keyring::Unlocked).await?;
+    app.press("Try again").await?;
+    app.select(proposal).await?;
+    app.keys(key::ENTER).await?;
+    app.armed("Reject").await?;
+    stage.picture(&app, "after-unlocking").await
+}

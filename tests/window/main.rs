@@ -1,0 +1,9 @@
+//! The real app in a real window, with real peers: what no smaller test can show.
+//!
+//! Each test is one story. Limits of time are for giving up only, and generous: nothing here says how fast something is.
+
+mod app;
+mod company;
+mod first_run;
+mod stage;
+mod story;

@@ -1,0 +1,69 @@
+//! Where a story is told: it prints its steps and keeps pictures, so that a failed one can be looked at.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use countersign_e2e::desktop::Desktop;
+use countersign_e2e::repository;
+
+use crate::app::App;
+
+/// The steps and pictures of one story.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    folder: PathBuf,
+    name: &'static str,
+    pictures: u32,
+}
+
+impl Stage {
+    /// Pictures go to `$COUNTERSIGN_STORY_DIR`, else to target/story.
+    pub(crate) fn new(name: &'static str) -> Result<Self> {
+        let folder = std::env::var_os("COUNTERSIGN_STORY_DIR")
+            .map_or_else(|| repository().join("target/story"), PathBuf::from);
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        Ok(Self {
+            folder,
+            name,
+            pictures: 0,
+        })
+    }
+
+    /// Says what happens next.
+    pub(crate) fn step(&self, words: &str) -> Result<()> {
+        // Written and not printed, so that a story that is shown without capture is shown as it happens.
+        writeln!(std::io::stdout().lock(), "    {}: {words}", self.name)?;
+        Ok(())
+    }
+
+    /// Keeps a picture of the window.
+    pub(crate) async fn picture(&mut self, app: &App, what: &str) -> Result<()> {
+        app.picture(&self.next(what)).await
+    }
+
+    /// Keeps a picture of the whole screen, with notifications.
+    pub(crate) fn screen(&mut self, desktop: &Desktop, what: &str) -> Result<()> {
+        desktop.screenshot(&self.next(what))
+    }
+
+    /// A story that fails leaves a last picture, and what the programs have logged.
+    pub(crate) fn failed(&mut self, desktop: &Desktop) -> Result<()> {
+        self.screen(desktop, "failed")?;
+        for name in ["app", "company"] {
+            let log =
+                fs::read_to_string(desktop.log_folder().join(format!("{name}.log"))).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.split_at(lines.len().saturating_sub(40)).1;
+            writeln!(std::io::stdout().lock(), "--- {name}\n{}", last.join("\n"))?;
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, what: &str) -> PathBuf {
+        self.pictures += 1;
+        let (name, number) = (self.name, self.pictures);
+        self.folder.join(format!("{name}-{number:02}-{what}.png"))
+    }
+}
