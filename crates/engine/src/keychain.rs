@@ -2,8 +2,11 @@
 //! Windows.
 //!
 //! On Linux a keychain without a collection answers `NoEntry` to every read, exactly like one that has no such entry, so
-//! [`SecretStoreError::Missing`] alone never means a first run: see [`crate::device`].
+//! [`SecretStoreError::Missing`] alone never means a first run: see `device.rs`.
 
+use keyring_core::Entry;
+#[cfg(target_os = "linux")]
+use keyring_core::api::CredentialStoreApi as _;
 use zeroize::Zeroizing;
 
 use crate::ports::{SecretStore, SecretStoreError};
@@ -42,17 +45,29 @@ impl SecretStore for Keychain {
     }
 }
 
-fn entry(name: &str) -> Result<keyring::Entry, SecretStoreError> {
-    keyring::Entry::new(SERVICE, name).map_err(|error| translate(&error))
+/// A Secret Service store is a session with the daemon, and is worth nothing after that has ended. A fresh one each time
+/// also works with a daemon that was restarted, or that came after this app.
+#[cfg(target_os = "linux")]
+fn entry(name: &str) -> Result<Entry, SecretStoreError> {
+    zbus_secret_service_keyring_store::Store::new()
+        .and_then(|store| store.build(SERVICE, name, None))
+        .map_err(|error| translate(&error))
 }
 
-fn translate(error: &keyring::Error) -> SecretStoreError {
-    if matches!(error, keyring::Error::NoEntry) {
+#[cfg(not(target_os = "linux"))]
+fn entry(name: &str) -> Result<Entry, SecretStoreError> {
+    keyring::Entry::new(SERVICE, name)
+        .map(|entry| entry.inner)
+        .map_err(|error| translate(&error))
+}
+
+fn translate(error: &keyring_core::Error) -> SecretStoreError {
+    if matches!(error, keyring_core::Error::NoEntry) {
         return SecretStoreError::Missing;
     }
     // The error's text names entries, never secrets; people get our sentence.
     tracing::warn!("The keychain answered: {error}");
-    if matches!(error, keyring::Error::NoStorageAccess(_)) {
+    if matches!(error, keyring_core::Error::NoStorageAccess(_)) {
         SecretStoreError::Locked
     } else {
         SecretStoreError::Unavailable
