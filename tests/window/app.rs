@@ -146,10 +146,15 @@ impl App {
 
     /// Waits until the card's section, with the bar at its foot, says the words.
     pub(crate) async fn card_says(&self, words: &str, limit: Duration) -> Result<()> {
+        self.card_says_one_of(&[words], limit).await.map(drop)
+    }
+
+    /// Waits until it says one of these, and gives all that it says.
+    pub(crate) async fn card_says_one_of(&self, words: &[&str], limit: Duration) -> Result<String> {
         let mut said = String::new();
         let found = eventually(&format!("a card that says {words:?}"), limit, async || {
             said = self.text("section[aria-label='Card']").await?;
-            Ok(said.contains(words).then_some(()))
+            Ok(words.iter().any(|one| said.contains(one)).then(|| said.clone()))
         })
         .await;
         found.with_context(|| format!("the card says:\n{said}"))
