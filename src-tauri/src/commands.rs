@@ -13,12 +13,13 @@ use crate::{
     error::CommandError,
     shell::{Shell, device_name},
     view::{
-        app::{AppState, ConnectCompany, FirstAgent, JournalCheck, StartHere},
+        app::{AppState, JournalCheck},
         card::{Card, Decide, Decided, Verdict},
         connections::{ConnectionForm, Connections, TestResult, form_field},
         inbox::{InboxPage, InboxQuery},
         people::{Agents, Device, InviteForm, InviteMade, People, Role},
         requests::{DraftView, Submitted, TaskPage},
+        setup::{ConnectCompany, FirstAgent, StartHere},
     },
 };
 

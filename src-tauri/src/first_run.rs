@@ -5,7 +5,7 @@ use crate::{
     error::{CommandError, ErrorCode},
     samples,
     shell::Shell,
-    view::app::{FirstAgent, StartHere},
+    view::setup::{FirstAgent, StartHere},
 };
 
 const FIRST_AGENT: &str = "My first agent";

@@ -7,19 +7,23 @@ use tauri::{
     webview::InvokeRequest,
 };
 
-use crate::{bindings, bindings::tests::COMMANDS, context, shell::Shell};
+use tokio::sync::mpsc;
 
+use crate::{bindings, bindings::tests::COMMANDS, context, notifier::DesktopNotifier, shell::Shell};
+
+/// The answer's error, if it is one.
 fn call(
     window: &WebviewWindow<MockRuntime>,
     command: &str,
     body: InvokeBody,
     url: &str,
 ) -> Result<(), String> {
+    let url = url.parse().map_err(|_| "no address".to_owned())?;
     let request = InvokeRequest {
         cmd: command.to_owned(),
         callback: CallbackFn(0),
         error: CallbackFn(1),
-        url: url.parse().unwrap(),
+        url,
         body,
         headers: tauri::http::HeaderMap::new(),
         invoke_key: INVOKE_KEY.to_owned(),
@@ -31,8 +35,11 @@ fn call(
 
 #[test]
 fn each_command_answers_the_window_main_and_nobody_else() {
+    let data = tempfile::tempdir().unwrap();
+    // Nobody listens to what is pressed, and no notice is shown: its task never runs.
+    let (notifier, _notices) = DesktopNotifier::new(mpsc::unbounded_channel().0);
     let app = mock_builder()
-        .manage(Shell::default())
+        .manage(Shell::new(data.path().to_owned(), notifier))
         .invoke_handler(bindings::builder().invoke_handler())
         .build(context())
         .unwrap();

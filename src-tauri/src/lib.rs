@@ -19,7 +19,12 @@ mod samples;
 mod tray;
 mod window;
 
-use std::{env, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tauri::{App, AppHandle, Manager, RunEvent, Runtime, WindowEvent, async_runtime};
@@ -70,7 +75,7 @@ fn set_up<R: Runtime>(app: &App<R>, launch: Launch) -> anyhow::Result<()> {
     shell::private_folder(&data).with_context(|| format!("{} cannot be used", data.display()))?;
     let (pressed, presses) = mpsc::unbounded_channel();
     let (notifier, notices) = DesktopNotifier::new(pressed);
-    let shell = Shell::new(data, Arc::new(notifier));
+    let shell = Shell::new(data, notifier);
     let navigation = shell.navigation.clone();
     app.manage(shell);
     window::open(app.handle())?;
@@ -109,28 +114,35 @@ fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: &[String]) {
 }
 
 fn on_event<R: Runtime>(app: &AppHandle<R>, event: RunEvent) {
-    match event {
+    if let RunEvent::Exit = event {
+        end(app);
+    } else if let RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. } = event
+        && label == window::LABEL
         // Without a tray the window is the only way to the app, so closing it ends the app.
-        RunEvent::WindowEvent {
-            label,
-            event: WindowEvent::CloseRequested { api, .. },
-            ..
-        } if label == window::LABEL && *app.state::<Shell>().tray_host.borrow() => {
-            api.prevent_close();
-            window::hide(app);
-        }
-        RunEvent::Exit => {
-            let end = async { tokio::time::timeout(GOODBYE, app.state::<Shell>().end()).await };
-            if async_runtime::block_on(end).is_err() {
-                tracing::warn!("A request was still under way at the end.");
-            }
-        }
-        _ => {}
+        && *app.state::<Shell>().tray_host.borrow()
+    {
+        api.prevent_close();
+        window::hide(app);
     }
 }
 
+/// The last that is done. Everything that matters is on the disk.
+fn end<R: Runtime>(app: &AppHandle<R>) {
+    let end = async { tokio::time::timeout(GOODBYE, app.state::<Shell>().end()).await };
+    if async_runtime::block_on(end).is_err() {
+        tracing::warn!("Something was still under way at the end.");
+    }
+    // At once: the C libraries' own clean-up would take SQLCipher away from under the threads that still use it.
+    signal_hook::low_level::exit(0);
+}
+
 fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("info,zbus=warn"));
-    fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,zbus=warn,refinery_core=warn"));
+    let colours = io::stderr().is_terminal();
+    fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(io::stderr)
+        .init();
 }

@@ -10,7 +10,7 @@ use countersign_domain::record::Risk;
 use countersign_engine::ports::{Notice, NoticeActions, NoticeId, Notifier, NotifyError};
 use notify_rust::{Hint, Notification, NotificationHandle, NotificationResponse, Timeout, Urgency};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct DesktopNotifier {
 enum Ask {
     Show(Notice),
     Retract(NoticeId),
+    /// Take everything back, and say when that is done.
+    Close(oneshot::Sender<()>),
 }
 
 impl DesktopNotifier {
@@ -34,6 +36,15 @@ impl DesktopNotifier {
     pub(crate) fn new(opened: NoticeActions) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (asks, inbox) = mpsc::unbounded_channel();
         (Self { asks }, run(inbox, opened))
+    }
+
+    /// Takes all notices back: at the end of the app nobody would answer a click on one.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.asks.send(Ask::Close(done)).is_ok() {
+            // It is dropped unsent when the task has died, and then there is nothing to wait for.
+            let _ = closed.await;
+        }
     }
 }
 
@@ -66,6 +77,12 @@ async fn run(mut asks: mpsc::UnboundedReceiver<Ask>, opened: NoticeActions) {
                 },
                 // Its task sees that nobody wants it any more.
                 Some(Ask::Retract(id)) => drop(wanted.remove(&id)),
+                Some(Ask::Close(done)) => {
+                wanted.clear();
+                while shown.join_next().await.is_some() {}
+                let _ = done.send(());
+                return;
+            }
                 None => return,
             },
             Some(ended) = shown.join_next() => {

@@ -10,13 +10,14 @@ use countersign_domain::id::TenantId;
 use countersign_engine::{
     Connect, Credential, Engine, EngineError, Phase,
     keychain::Keychain,
-    ports::{Notifier, Ports, SystemClock},
+    ports::{Ports, SystemClock},
 };
 use tokio::sync::{Notify, OnceCell, watch};
 
 use crate::{
     embedded::{Embedded, Owner},
     error::{CommandError, ErrorCode},
+    notifier::DesktopNotifier,
     tray::Glance,
     view::app::AppState,
     window::Navigation,
@@ -29,6 +30,7 @@ const ENGINE: &str = "desktop";
 #[derive(Debug)]
 pub struct Shell {
     data: PathBuf,
+    notifier: DesktopNotifier,
     /// The sentence for the person, where the engine cannot even be made.
     engine: Result<Engine, String>,
     embedded: OnceCell<Embedded>,
@@ -43,15 +45,16 @@ pub struct Shell {
 
 impl Shell {
     /// Opens nothing yet: [`Self::start`] does.
-    pub(crate) fn new(data: PathBuf, notifier: Arc<dyn Notifier>) -> Self {
+    pub(crate) fn new(data: PathBuf, notifier: DesktopNotifier) -> Self {
         let ports = Ports {
             clock: Arc::new(SystemClock),
             secrets: Arc::new(Keychain),
-            notifier,
+            notifier: Arc::new(notifier.clone()),
         };
         let engine = Engine::new(data.join(ENGINE), ports).map_err(|error| error.message);
         Self {
             data,
+            notifier,
             engine,
             embedded: OnceCell::new(),
             trouble: watch::Sender::default(),
@@ -196,9 +199,7 @@ impl Shell {
 
     /// Ends what runs in the background. Everything that matters is on the disk already.
     pub(crate) async fn end(&self) {
-        if let Ok(engine) = &self.engine {
-            engine.close();
-        }
+        self.notifier.close().await;
         if let Some(embedded) = self.embedded.get() {
             embedded.stop().await;
         }

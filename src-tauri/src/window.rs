@@ -91,23 +91,16 @@ impl Navigation {
 
     /// Tells the page, as soon as it listens. Runs as long as the app.
     pub(crate) async fn deliver<R: Runtime>(self, app: AppHandle<R>) {
-        let mut wanted = self.wanted.subscribe();
-        // Both senders live in `self`, so waiting cannot fail.
-        while self
-            .page_listens
-            .subscribe()
-            .wait_for(|listens| *listens)
-            .await
-            .is_ok()
+        let (mut wanted, mut listens) = (self.wanted.subscribe(), self.page_listens.subscribe());
+        // Both senders live in `self`, so neither wait fails.
+        while listens.wait_for(|listens| *listens).await.is_ok()
+            && wanted.wait_for(Option::is_some).await.is_ok()
         {
             if let Some(id) = self.wanted.send_replace(None) {
                 let navigate = EngineEvent::Navigate { id: id.to_string() };
                 if let Err(error) = navigate.emit(&app) {
                     tracing::warn!("The page could not be told to open a card: {error}");
                 }
-            }
-            if wanted.changed().await.is_err() {
-                break;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The frame of the window: where the app is, who is here, and how things stand.
 
-use countersign_domain::{id::TenantId, record};
+use countersign_domain::record;
 use countersign_engine::views::app;
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -116,69 +116,6 @@ pub struct JournalCheck {
     pub size: u32,
     pub ok: bool,
     pub words: String,
-}
-
-#[derive(Clone, Debug, Deserialize, Type)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StartHere {
-    pub name: String,
-    pub email: Option<String>,
-    /// Whether to send the sample proposals.
-    pub samples: bool,
-}
-
-/// A fresh agent key. Shown once.
-#[derive(Clone, Serialize, Type)]
-#[serde(rename_all = "camelCase")]
-pub struct FirstAgent {
-    pub agent_name: String,
-    pub api_key: String,
-    /// A whole command line that works as it stands.
-    pub curl: String,
-    pub propose_url: String,
-}
-
-impl core::fmt::Debug for FirstAgent {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("FirstAgent")
-            .field("agent_name", &self.agent_name)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Deserialize, Type)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ConnectCompany {
-    pub url: String,
-    pub email: String,
-    /// With an invite this is the new password.
-    pub password: String,
-    /// Joining for the first time; null to sign in.
-    pub invite: Option<JoinWithInvite>,
-}
-
-impl core::fmt::Debug for ConnectCompany {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("ConnectCompany")
-            .field("url", &self.url)
-            .field("email", &self.email)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Deserialize, Type)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct JoinWithInvite {
-    pub code: String,
-    pub name: String,
-}
-
-impl core::fmt::Debug for JoinWithInvite {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("JoinWithInvite")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A hint: re-ask the commands. Never build state out of it.
@@ -303,22 +240,6 @@ impl From<app::JournalCheck> for JournalCheck {
             size: count(check.size),
             ok: check.ok,
             words: check.words,
-        }
-    }
-}
-
-impl FirstAgent {
-    pub(crate) fn new(name: String, api_key: String, address: &str, tenant: TenantId) -> Self {
-        let propose_url = format!("{}/api/assistant/propose", address.trim_end_matches('/'));
-        let curl = format!(
-            "curl {propose_url} \\\n  -H 'Authorization: Bearer {api_key}' \\\n  -H 'x-tenant-id: {tenant}' \\\n  \
-             -H 'Content-Type: application/json' \\\n  -d '{{\"text\": \"create task: Review quarterly report\"}}'"
-        );
-        Self {
-            agent_name: name,
-            api_key,
-            curl,
-            propose_url,
         }
     }
 }

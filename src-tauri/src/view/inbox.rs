@@ -5,7 +5,7 @@ use countersign_engine::views::inbox;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{ProposerKind, Risk, Span, StateView, count, seconds_until, time, visible};
+use super::{ProposerKind, Risk, Span, StateView, count, line, seconds_until, time, visible};
 
 #[derive(Clone, Debug, Deserialize, Type)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -129,7 +129,7 @@ impl InboxRow {
     fn new(row: inbox::InboxRow, now: UnixMillis) -> Self {
         Self {
             id: row.id.to_string(),
-            sentence: visible(&row.sentence),
+            sentence: line(&row.sentence),
             tool: row.tool,
             risk: row.risk.into(),
             proposer: RowProposer {

@@ -9,6 +9,7 @@ pub mod connections;
 pub mod inbox;
 pub mod people;
 pub mod requests;
+pub mod setup;
 
 mod render_card;
 
@@ -204,6 +205,28 @@ pub(crate) fn visible(text: &str) -> Vec<Span> {
         pieces.extend(spans(render::visible(line.strip_suffix('\r').unwrap_or(line))));
     }
     pieces
+}
+
+/// A line in which what would not be seen is visible already, as the journal's lists keep it.
+pub(crate) fn line(text: &str) -> Vec<Span> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, escape, after)) = next_escape(rest) {
+        pieces.extend(spans(render::visible(before)));
+        pieces.push(Span::Escape {
+            text: escape.to_owned(),
+        });
+        rest = after;
+    }
+    pieces.extend(spans(render::visible(rest)));
+    pieces
+}
+
+/// The first `⟦U+…⟧`, with what stands before and after it.
+fn next_escape(text: &str) -> Option<(&str, &str, &str)> {
+    let from = text.find("⟦U+")?;
+    let to = from + text[from..].find('⟧')? + '⟧'.len_utf8();
+    Some((&text[..from], &text[from..to], &text[to..]))
 }
 
 pub(crate) fn time(at: UnixMillis) -> String {

@@ -90,11 +90,10 @@ pub struct Device {
     pub fingerprint: String,
     /// RFC 3339.
     pub enrolled_at: String,
-    /// RFC 3339; null when never.
-    pub last_seen_at: Option<String>,
     pub this_device: bool,
-    /// "Revoked 12 May: lost"; null while it counts.
-    pub revoked: Option<String>,
+    /// "Revoked 12 May", or that it waits to be confirmed; null while it counts.
+    pub note: Option<String>,
+    pub revoked: bool,
     pub may_revoke: bool,
 }
 
@@ -114,10 +113,8 @@ pub struct Agent {
     pub name: String,
     /// RFC 3339.
     pub created_at: String,
-    /// RFC 3339; null when the key was never used.
-    pub last_used_at: Option<String>,
-    /// RFC 3339; null while the key works.
-    pub revoked_at: Option<String>,
+    /// Whether the key no longer works.
+    pub revoked: bool,
     pub may_revoke: bool,
 }
 
@@ -184,9 +181,9 @@ impl From<people::DeviceRow> for Device {
             person: device.person,
             fingerprint: device.fingerprint,
             enrolled_at: time(device.enrolled_at),
-            last_seen_at: None,
             this_device: device.this_device,
-            revoked: device.note,
+            note: device.note,
+            revoked: device.revoked,
             may_revoke: device.may_revoke,
         }
     }
@@ -198,8 +195,7 @@ impl From<people::Agents> for Agents {
             id: agent.id.to_string(),
             name: agent.name,
             created_at: time(agent.created_at),
-            last_used_at: None,
-            revoked_at: agent.revoked.then(|| time(agent.created_at)),
+            revoked: agent.revoked,
             may_revoke: agent.may_revoke,
         });
         Self {

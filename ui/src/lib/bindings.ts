@@ -65,10 +65,8 @@ export type Agent = {
 	name: string,
 	/**  RFC 3339. */
 	createdAt: string,
-	/**  RFC 3339; null when the key was never used. */
-	lastUsedAt: string | null,
-	/**  RFC 3339; null while the key works. */
-	revokedAt: string | null,
+	/**  Whether the key no longer works. */
+	revoked: boolean,
 	mayRevoke: boolean,
 };
 
@@ -267,11 +265,10 @@ export type Device = {
 	fingerprint: string,
 	/**  RFC 3339. */
 	enrolledAt: string,
-	/**  RFC 3339; null when never. */
-	lastSeenAt: string | null,
 	thisDevice: boolean,
-	/**  "Revoked 12 May: lost"; null while it counts. */
-	revoked: string | null,
+	/**  "Revoked 12 May", or that it waits to be confirmed; null while it counts. */
+	note: string | null,
+	revoked: boolean,
 	mayRevoke: boolean,
 };
 
