@@ -41,15 +41,25 @@ pub(crate) async fn run(server: &Running, clients: usize, cycles: usize) -> Resu
             anyhow::Ok(each)
         })
         .await?;
-    Ok(Round { cycles: each.len(), took: begin.elapsed(), each })
+    Ok(Round {
+        cycles: each.len(),
+        took: begin.elapsed(),
+        each,
+    })
 }
 
 fn agent(server: &Running) -> String {
-    format!("Authorization: Bearer {}\r\nx-tenant-id: {}\r\n", server.agent_key, server.tenant)
+    format!(
+        "Authorization: Bearer {}\r\nx-tenant-id: {}\r\n",
+        server.agent_key, server.tenant
+    )
 }
 
 fn person(server: &Running) -> String {
-    format!("Authorization: Bearer {}\r\nx-tenant-id: {}\r\n", server.session, server.tenant)
+    format!(
+        "Authorization: Bearer {}\r\nx-tenant-id: {}\r\n",
+        server.session, server.tenant
+    )
 }
 
 async fn client(address: String, agent: String, person: String, cycles: usize) -> Result<Vec<Duration>> {
@@ -59,17 +69,38 @@ async fn client(address: String, agent: String, person: String, cycles: usize) -
     for _ in 0..cycles {
         let begin = Instant::now();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let (status, answer) =
-            agent.post("/api/assistant/propose", &format!(r#"{{"text":"create task: Measure {number}"}}"#)).await?;
-        ensure!(status == 200, "propose: {status} {}", String::from_utf8_lossy(&answer));
+        let (status, answer) = agent
+            .post(
+                "/api/assistant/propose",
+                &format!(r#"{{"text":"create task: Measure {number}"}}"#),
+            )
+            .await?;
+        ensure!(
+            status == 200,
+            "propose: {status} {}",
+            String::from_utf8_lossy(&answer)
+        );
         let answer: Value = serde_json::from_slice(&answer)?;
-        let id = answer["proposalRecord"]["aiToolCallId"].as_str().context("no id")?;
+        let id = answer["proposalRecord"]["aiToolCallId"]
+            .as_str()
+            .context("no id")?;
         let body = format!(r#"{{"aiToolCallId":"{id}"}}"#);
         let (status, answer) = person.post("/api/assistant/approve", &body).await?;
-        ensure!(status == 200, "approve: {status} {}", String::from_utf8_lossy(&answer));
+        ensure!(
+            status == 200,
+            "approve: {status} {}",
+            String::from_utf8_lossy(&answer)
+        );
         let (status, answer) = agent.post("/api/assistant/execute", &body).await?;
-        ensure!(status == 200, "execute: {status} {}", String::from_utf8_lossy(&answer));
-        ensure!(answer.windows(22).any(|part| part == br#""status":"completed","#), "not completed");
+        ensure!(
+            status == 200,
+            "execute: {status} {}",
+            String::from_utf8_lossy(&answer)
+        );
+        ensure!(
+            answer.windows(22).any(|part| part == br#""status":"completed","#),
+            "not completed"
+        );
         each.push(begin.elapsed());
     }
     Ok(each)
@@ -103,7 +134,8 @@ pub(crate) fn report(name: &str, clients: usize, rounds: &mut [Round]) {
     let median = &mut rounds[rounds.len() / 2];
     let per_second = rate(median);
     median.each.sort_unstable();
-    let at = |share: f64| median.each[((median.each.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+    let at =
+        |share: f64| median.each[((median.each.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
     println!(
         "{name} {clients:>3} clients, session: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
          p50 {:.2} ms, p99 {:.2} ms; {}",

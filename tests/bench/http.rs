@@ -19,7 +19,11 @@ impl Connection {
     pub(crate) async fn open(address: &str, headers: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, headers: format!("Host: {address}\r\n{headers}"), buffer: Vec::with_capacity(8192) })
+        Ok(Self {
+            stream,
+            headers: format!("Host: {address}\r\n{headers}"),
+            buffer: Vec::with_capacity(8192),
+        })
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> Result<(u16, Vec<u8>)> {
@@ -54,7 +58,12 @@ impl Connection {
         let status = head.get(9..12).context("no status")?.parse()?;
         let length = head
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::trim).map(str::to_owned))
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length:")
+                    .map(str::trim)
+                    .map(str::to_owned)
+            })
             .context("an answer without a length")?;
         let length: usize = length.parse()?;
         while self.buffer.len() < start + length {

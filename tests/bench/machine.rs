@@ -11,7 +11,11 @@ use anyhow::Result;
 
 /// Prints processors, load and the durable floor: the median of `fdatasync` after a 4 KiB overwrite.
 pub(crate) fn describe(folder: &Path) -> Result<()> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("floor"))?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("floor"))?;
     file.set_len(4 << 20)?;
     let block = [7_u8; 4096];
     for place in 0..1024 {
@@ -27,12 +31,20 @@ pub(crate) fn describe(folder: &Path) -> Result<()> {
     }
     times.sort_unstable();
     let processors = std::thread::available_parallelism()?;
-    println!("{processors} processors; fdatasync p50 {} µs, p99 {} µs; {}", times[500], times[990], load()?);
+    println!(
+        "{processors} processors; fdatasync p50 {} µs, p99 {} µs; {}",
+        times[500],
+        times[990],
+        load()?
+    );
     Ok(())
 }
 
 /// The load average over one, five and fifteen minutes.
 pub(crate) fn load() -> Result<String> {
     let text = fs::read_to_string("/proc/loadavg")?;
-    Ok(format!("load {}", text.split(' ').take(3).collect::<Vec<_>>().join(" ")))
+    Ok(format!(
+        "load {}",
+        text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+    ))
 }

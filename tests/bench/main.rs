@@ -3,6 +3,8 @@
 //! Every figure is printed beside the machine's load and its own `fdatasync` limit, measured in the same run. Nothing
 //! here asserts a speed: what falls short is written down in docs/benchmarks.md with its cause.
 
+#![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
+
 mod cycle;
 mod http;
 mod machine;
@@ -11,7 +13,9 @@ mod server;
 use anyhow::Result;
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let folder = tempfile::tempdir()?;
     machine::describe(folder.path())?;
     let server = server::Running::start(folder.path())?;
@@ -23,6 +27,10 @@ fn main() -> Result<()> {
         cycle::report(name, clients, &mut rounds);
     }
     runtime.block_on(cycle::check(&server))?;
-    println!("server RSS after the runs: {} MB; {}", server.rss_mb()?, machine::load()?);
+    println!(
+        "server RSS after the runs: {} MB; {}",
+        server.rss_mb()?,
+        machine::load()?
+    );
     Ok(())
 }

@@ -26,9 +26,24 @@ impl Running {
         let binary = binary()?;
         let data = folder.join("data");
         fs::create_dir(&data)?;
-        let made = run(&binary, &["init", "--tenant", "Bench", "--email", "ada@bench.example", "--password-stdin"], &data)?;
+        let made = run(
+            &binary,
+            &[
+                "init",
+                "--tenant",
+                "Bench",
+                "--email",
+                "ada@bench.example",
+                "--password-stdin",
+            ],
+            &data,
+        )?;
         let tenant = field(&made, "tenantId")?;
-        let key = run(&binary, &["agent-key", "--tenant", &tenant, "--name", "bench"], &data)?;
+        let key = run(
+            &binary,
+            &["agent-key", "--tenant", &tenant, "--name", "bench"],
+            &data,
+        )?;
         let agent_key = field(&key, "apiKey")?;
         let mut child = Command::new(&binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -38,8 +53,18 @@ impl Running {
             .spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on http://").context("no address was printed")?.to_owned();
-        let mut running = Self { child, address, tenant, agent_key, session: String::new() };
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .context("no address was printed")?
+            .to_owned();
+        let mut running = Self {
+            child,
+            address,
+            tenant,
+            agent_key,
+            session: String::new(),
+        };
         running.session = running.sign_in()?;
         Ok(running)
     }
@@ -47,16 +72,26 @@ impl Running {
     /// Resident memory of the server, in megabytes.
     pub(crate) fn rss_mb(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .context("VmRSS")?;
         let kilobytes: u64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
         Ok(kilobytes / 1024)
     }
 
     fn sign_in(&self) -> Result<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let answer = runtime.block_on(async {
             let mut connection = Connection::open(&self.address, "").await?;
-            connection.post("/api/auth/sign-in", r#"{"email":"ada@bench.example","password":"correct horse battery"}"#).await
+            connection
+                .post(
+                    "/api/auth/sign-in",
+                    r#"{"email":"ada@bench.example","password":"correct horse battery"}"#,
+                )
+                .await
         })?;
         field(&answer.1, "token")
     }
@@ -78,20 +113,35 @@ fn run(binary: &Path, arguments: &[&str], data: &Path) -> Result<Vec<u8>> {
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()?;
-    child.stdin.take().context("stdin")?.write_all(b"correct horse battery\n")?;
+    child
+        .stdin
+        .take()
+        .context("stdin")?
+        .write_all(b"correct horse battery\n")?;
     let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "{} {} failed", binary.display(), arguments.join(" "));
+    ensure!(
+        output.status.success(),
+        "{} {} failed",
+        binary.display(),
+        arguments.join(" ")
+    );
     Ok(output.stdout)
 }
 
 /// `countersign-server` beside this program: both are built by one cargo call.
 fn binary() -> Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("countersign-server");
-    ensure!(path.exists(), "build it first: cargo build --release -p countersign-server");
+    ensure!(
+        path.exists(),
+        "build it first: cargo build --release -p countersign-server"
+    );
     Ok(path)
 }
 
 fn field(json: &[u8], name: &str) -> Result<String> {
     let value: Value = serde_json::from_slice(json)?;
-    Ok(value[name].as_str().with_context(|| format!("no {name} in {value}"))?.to_owned())
+    Ok(value[name]
+        .as_str()
+        .with_context(|| format!("no {name} in {value}"))?
+        .to_owned())
 }

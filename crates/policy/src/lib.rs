@@ -55,16 +55,33 @@ impl Policy for SeedRules {
 
     fn evaluate(&self, call: &Call<'_>) -> Answer {
         let (decision, rule, reason) = if !call.registered {
-            (PolicyDecision::Deny, "seed.unknown_tool", format!("Tool ID '{}' is not recognized", call.tool))
+            (
+                PolicyDecision::Deny,
+                "seed.unknown_tool",
+                format!("Tool ID '{}' is not recognized", call.tool),
+            )
         } else {
             match call.risk {
-                Risk::Low => (PolicyDecision::Allow, "seed.low", "Low risk tool - auto-approved".to_owned()),
+                Risk::Low => (
+                    PolicyDecision::Allow,
+                    "seed.low",
+                    "Low risk tool - auto-approved".to_owned(),
+                ),
                 Risk::Medium => (PolicyDecision::RequiresApproval, "seed.medium", asks("Medium")),
                 Risk::High => (PolicyDecision::RequiresApproval, "seed.high", asks("High")),
-                Risk::Critical => (PolicyDecision::RequiresApproval, "seed.critical", asks("Critical")),
+                Risk::Critical => (
+                    PolicyDecision::RequiresApproval,
+                    "seed.critical",
+                    asks("Critical"),
+                ),
             }
         };
-        Answer { decision, reason, policies: vec![rule.to_owned()], requirement: requirement(call) }
+        Answer {
+            decision,
+            reason,
+            policies: vec![rule.to_owned()],
+            requirement: requirement(call),
+        }
     }
 }
 
@@ -83,7 +100,11 @@ fn requirement(call: &Call<'_>) -> Requirement {
         EffectClass::Read | EffectClass::Local => Millis(0),
         EffectClass::Idempotent | EffectClass::Checkable | EffectClass::Opaque => call.hold,
     };
-    Requirement { assurance, hold, quorum: 1 }
+    Requirement {
+        assurance,
+        hold,
+        quorum: 1,
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +134,10 @@ mod tests {
         for risk in Risk::ALL {
             let answer = SeedRules.evaluate(&call(risk, false));
             assert_eq!(answer.decision, PolicyDecision::Deny);
-            assert_eq!(answer.reason, "Tool ID 'email.send' is not recognized", "the seed's own words");
+            assert_eq!(
+                answer.reason, "Tool ID 'email.send' is not recognized",
+                "the seed's own words"
+            );
         }
     }
 
@@ -126,7 +150,10 @@ mod tests {
     #[test]
     fn what_has_no_effect_outside_is_not_held() {
         for effect in [EffectClass::Read, EffectClass::Local] {
-            let answer = SeedRules.evaluate(&Call { effect, ..call(Risk::Medium, true) });
+            let answer = SeedRules.evaluate(&Call {
+                effect,
+                ..call(Risk::Medium, true)
+            });
             assert_eq!(answer.requirement.hold, Millis(0));
         }
     }

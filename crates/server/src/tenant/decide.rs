@@ -6,7 +6,7 @@ use countersign_domain::{
     fold::Status,
     id::{AgentId, DeviceId, ProposalId, UserId},
     people::People,
-    record::{Actor, Body, Decision, Proposer, ProposerKind, Reason, Revoke, Void, Withdraw},
+    record::{Actor, Body, Decision, Proposer, ProposerKind, Reason, Revoke, Verdict, Void, Withdraw},
     wire::RecordResult,
 };
 use rusqlite::{OptionalExtension, params};
@@ -294,7 +294,8 @@ pub(super) fn revoke_device(desk: &mut Desk, revoke: &Revoke) -> Result<(), Stor
     })
 }
 
-/// Voids every standing decision that `touched` picks, in proposals that have not begun.
+/// Voids every standing approval that `touched` picks, in proposals that have not begun. A no stays, and so does what
+/// takes an approval back: voiding one of these would bring the approval to life again.
 pub(super) fn void_where(
     desk: &mut Desk,
     reason: Reason,
@@ -304,7 +305,7 @@ pub(super) fn void_where(
         let decisions: Vec<_> = stored
             .state
             .standing()
-            .filter(|cast| touched(cast))
+            .filter(|cast| cast.verdict == Verdict::Approve && touched(cast))
             .map(|cast| cast.digest)
             .collect();
         if decisions.is_empty() {
