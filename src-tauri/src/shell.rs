@@ -82,21 +82,25 @@ impl Shell {
             .or_else(|| self.trouble.borrow().clone())
     }
 
-    /// Opens what was set up on this computer.
+    /// Opens what was set up on this computer, the tenant after the keychain: without it nothing is opened.
     pub(crate) async fn start(&self) {
         let Ok(engine) = &self.engine else { return };
-        if Embedded::is_there(&self.data) {
-            match self.embedded.get_or_try_init(|| Embedded::open(&self.data)).await {
-                Ok(embedded) => announce(embedded),
-                Err(error) => {
-                    tracing::error!("The tenant on this computer does not start: {error:#}");
-                    self.trouble.send_replace(Some(format!("{error:#}")));
-                    return;
-                }
+        let phase = engine.start().await;
+        if matches!(phase, Phase::Keychain { .. } | Phase::Fatal { .. }) || !Embedded::is_there(&self.data) {
+            return;
+        }
+        match self.embedded.get_or_try_init(|| Embedded::open(&self.data)).await {
+            Ok(embedded) => {
+                announce(embedded);
+                // The engine may have asked before there was anybody to answer.
+                engine.refresh();
+                self.resume().await;
+            }
+            Err(error) => {
+                tracing::error!("The tenant on this computer does not start: {error:#}");
+                self.trouble.send_replace(Some(format!("{error:#}")));
             }
         }
-        engine.start().await;
-        self.resume().await;
     }
 
     /// The owner of a tenant on this computer never has to sign in: an ended session is followed by a fresh one.
@@ -179,9 +183,8 @@ impl Shell {
     /// Asks the keychain again.
     pub(crate) async fn retry_keychain(&self) -> Result<(), CommandError> {
         let engine = self.engine()?;
-        let phase = engine.start().await;
-        self.resume().await;
-        match phase {
+        self.start().await;
+        match engine.phase() {
             Phase::Keychain { message } => Err(CommandError {
                 code: ErrorCode::Keychain,
                 message,

@@ -1,4 +1,4 @@
-//! What the page is given and what it gives back. Made here, generated for TypeScript by [`crate::bindings`].
+//! What the page is given and what it gives back. Made here, generated for TypeScript by the module `bindings`.
 //!
 //! A view model carries everything that the page shows, down to the words: the page holds no rule. Numbers fit a
 //! JavaScript number, so there is no 64-bit integer; times are RFC 3339.
