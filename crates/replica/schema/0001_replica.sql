@@ -105,9 +105,10 @@ CREATE TRIGGER proposal_removed AFTER DELETE ON proposal BEGIN
 END;
 
 -- Sentence, arguments, proposer, tool and note. Rowid is created_seq, so that newest first costs nothing. Which words a
--- proposal has is enough; where they stand would make the index several times as large.
+-- proposal has is enough; where they stand would make the index several times as large. Beginnings of words are found as
+-- quickly as words, up to search::MAX_PREFIX characters.
 CREATE VIRTUAL TABLE proposal_text USING fts5 (
-    text, content = '', contentless_delete = 1, detail = none, prefix = '1 2 3',
+    text, content = '', contentless_delete = 1, detail = none, prefix = '1 2 3 4 5 6 7 8',
     tokenize = 'unicode61 remove_diacritics 2'
 );
 

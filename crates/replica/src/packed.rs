@@ -19,7 +19,7 @@ use crate::StorageError;
 
 /// Sample bodies of every kind, one a line, the most frequent last.
 const SAMPLES: &[u8] = include_bytes!("../schema/0001_bodies.dict");
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 static ENCODER: LazyLock<EncoderDictionary<'static>> =
     LazyLock::new(|| EncoderDictionary::copy(SAMPLES, LEVEL));

@@ -8,6 +8,9 @@ use countersign_domain::{canonical::Value, record::Proposal, render};
 const MAX_TEXT: usize = 16 * 1024;
 /// Words beyond these are not looked at.
 const MAX_WORDS: usize = 12;
+/// The longest beginning of a word that the index knows at once, in characters. A longer one finds what begins with so
+/// much of it until its end is typed: anything else would take time with every proposal that has such a word.
+const MAX_PREFIX: usize = 8;
 
 /// Untrusted text in the form in which it is safe to show in a line.
 pub(crate) fn flat(text: &str) -> String {
@@ -60,8 +63,15 @@ pub(crate) fn words(typed: &str) -> (Vec<&str>, bool) {
 pub(crate) fn query(words: &[&str], open: bool) -> Option<String> {
     let (last, others) = words.split_last()?;
     let mut query: String = others.iter().map(|word| format!("\"{word}\" ")).collect();
-    let star = if open { "*" } else { "" };
-    let _ = write!(query, "\"{last}\"{star}");
+    let _ = if open {
+        let end = last
+            .char_indices()
+            .nth(MAX_PREFIX)
+            .map_or(last.len(), |(end, _)| end);
+        write!(query, "\"{}\"*", &last[..end])
+    } else {
+        write!(query, "\"{last}\"")
+    };
     Some(query)
 }
 
@@ -87,6 +97,12 @@ mod tests {
             "\"text\" \"OR\" \"x\" \"NEAR\" \"a\""
         );
         assert_eq!(of("billing@acme.com"), "\"billing\" \"acme\" \"com\"*");
+        assert_eq!(
+            of("Überweisung"),
+            "\"Überweis\"*",
+            "no longer than the index knows beginnings"
+        );
+        assert_eq!(of("Überweisung "), "\"Überweisung\"");
     }
 
     #[test]
