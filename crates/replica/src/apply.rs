@@ -8,7 +8,6 @@ use countersign_domain::{
     dsse::PublicKey,
     id::{ProposalId, TenantId},
     journal::{Checkpoint, Frontier, InvalidProof, verify_consistency},
-    people,
     record::{Genesis, Kind},
     wire::{JournalPage, WireEntry},
 };
@@ -16,7 +15,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
     ApplyError, Malformed, Replica, StorageError,
-    entries::{self, OtherBody, from_sql, to_sql},
+    entries::{self, from_sql, to_sql},
+    prepare::{self, Prepared},
     project::Projection,
 };
 
@@ -33,7 +33,7 @@ pub struct Log {
 pub struct Applied {
     /// Proposals about which there was an entry.
     pub proposals: Vec<ProposalId>,
-    /// Whether there was an entry about people, devices, connections or tools.
+    /// Whether there was an entry about anything else: people, devices, connections, tools.
     pub people: bool,
     /// Entries that are here from now on.
     pub size: u64,
@@ -47,6 +47,9 @@ impl Applied {
         self.size < self.head.size
     }
 }
+
+/// A page of more entries than this leaves a cache behind that nothing else needs.
+const MANY: usize = 500;
 
 /// Where the journal stands in the file.
 pub(crate) struct Tree {
@@ -95,17 +98,22 @@ impl Replica {
         let began_empty = tree.frontier.size() == 0;
         let mut projection = Projection::new(&transaction, &mut self.templates);
         let mut people = false;
-        for entry in &page.entries {
-            let mut entry = entry.clone();
-            tree.append(&entry)?;
+        prepare::each(&page.entries, |prepared| {
+            let Prepared {
+                entry,
+                leaf,
+                content,
+                packed,
+            } = prepared;
+            tree.append(&entry, leaf)?;
             at_kept_size(&tree, &kept, &head, &page.checkpoint)?;
-            let content =
-                entries::content(&mut entry).map_err(|OtherBody| Malformed::Body { seq: entry.seq })?;
             entries::insert_header(&transaction, &entry)?;
-            entries::insert_body(&transaction, &entry)?;
-            people |= people::KINDS.iter().any(|kind| kind.name() == entry.kind);
-            projection.take(&entry, &content)?;
-        }
+            if let Some(packed) = packed {
+                entries::insert_body(&transaction, &entry, &packed)?;
+            }
+            people |= entries::proposal_of(&entry.subject).is_none();
+            Ok(projection.take(&entry, &content)?)
+        })?;
         let size = tree.frontier.size();
         if size > head.size {
             return Err(Malformed::BeyondHead.into());
@@ -126,6 +134,9 @@ impl Replica {
         tree.store(&transaction)?;
         keep(&transaction, &head, &page.checkpoint, size)?;
         transaction.commit()?;
+        if page.entries.len() > MANY {
+            self.connection.release_memory()?;
+        }
         Ok(Applied {
             proposals,
             people,
@@ -172,7 +183,7 @@ impl Tree {
         .transpose()
     }
 
-    fn append(&mut self, entry: &WireEntry) -> Result<(), Malformed> {
+    fn append(&mut self, entry: &WireEntry, leaf: Digest) -> Result<(), Malformed> {
         let (expected, found) = (self.frontier.size() + 1, entry.seq);
         if found != expected {
             return Err(Malformed::Gap { expected, found });
@@ -180,8 +191,7 @@ impl Tree {
         if entry.at < self.clock {
             return Err(Malformed::TimeGoesBack { seq: found });
         }
-        let header = entries::header(entry).ok_or(Malformed::Kind { seq: found })?;
-        self.frontier.append(header.leaf_hash());
+        self.frontier.append(leaf);
         self.clock = entry.at;
         Ok(())
     }

@@ -97,16 +97,18 @@ pub(crate) fn insert_header(connection: &Connection, entry: &WireEntry) -> Resul
     Ok(())
 }
 
-pub(crate) fn insert_body(connection: &Connection, entry: &WireEntry) -> Result<(), StorageError> {
-    let Some(body) = &entry.body else {
-        return Ok(());
-    };
+/// Keeps an entry's packed body, with its signature.
+pub(crate) fn insert_body(
+    connection: &Connection,
+    entry: &WireEntry,
+    packed: &[u8],
+) -> Result<(), StorageError> {
     let signature = entry.signature.as_ref();
     connection
-        .prepare_cached("INSERT OR REPLACE INTO body (seq, bytes, keyid, sig) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached("INSERT INTO body (seq, bytes, keyid, sig) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![
             to_sql(entry.seq)?,
-            packed::pack(body.as_bytes())?,
+            packed,
             signature.map(|signature| &signature.keyid.as_bytes()[..]),
             signature.map(|signature| &signature.sig[..])
         ])?;

@@ -22,6 +22,7 @@ mod inbox;
 mod key;
 mod open;
 mod packed;
+mod prepare;
 mod project;
 mod read;
 mod search;

@@ -43,7 +43,8 @@ impl Replica {
         let version = version(&connection)?;
         // Pages of a long journal rewrite the same places over and over: written back later, they are written once.
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA cache_size = -8000;",
         )?;
         if version < VERSION {
             migrate(&mut connection)?;

@@ -327,7 +327,11 @@ pub(crate) fn find_manifest(
 }
 
 /// What the entries before `seq` say of a proposal.
-fn load(connection: &Connection, id: ProposalId, seq: u64) -> Result<Option<Folded>, StorageError> {
+pub(crate) fn load(
+    connection: &Connection,
+    id: ProposalId,
+    seq: u64,
+) -> Result<Option<Folded>, StorageError> {
     let mut earlier = entries::about_proposal(connection, id, seq.saturating_sub(1))?;
     fold::fold(id, &mut earlier, stored_content)
         .map(|folded| folded.map(|(folded, _)| folded))

@@ -72,6 +72,49 @@ proptest! {
 }
 
 #[test]
+fn a_long_page_comes_to_the_same_as_short_ones() {
+    let steps: Vec<_> = (0..1_500_u16)
+        .map(|at| {
+            (
+                (at % 18) as u8,
+                (at.wrapping_mul(37) >> 2) as u8,
+                (at.wrapping_mul(91) >> 3) as u8,
+            )
+        })
+        .collect();
+    let (journal, _) = journal(&steps);
+    let (mut in_pages, mut at_once) = (Here::new(), Here::new());
+    in_pages.pull(&journal, 90);
+    at_once.pull(&journal, 700);
+    assert_eq!(in_pages.dump(), at_once.dump());
+}
+
+#[test]
+fn a_long_page_with_one_wrong_entry_is_refused_and_changes_nothing() {
+    let (journal, _) = journal(&[(0, 1, 1); 600]);
+    let mut here = Here::new();
+    here.pull(&journal, 20);
+    let mut longer = journal.clone();
+    for _ in 0..500 {
+        longer.propose(Draft::default());
+    }
+    let good = longer.page(journal.size(), 10_000);
+    let before = here.dump();
+    for at in [0, 63, 64, 500, good.entries.len() - 1] {
+        let mut page = good.clone();
+        page.entries[at].body = Some("{}".to_owned());
+        let verdict = here.replica.apply(&page, &journal.log());
+        let expected = good.entries[at].seq;
+        assert!(
+            matches!(verdict, Err(ApplyError::Malformed(Malformed::Body { seq })) if seq == expected),
+            "{verdict:?}"
+        );
+        assert_eq!(here.dump(), before);
+    }
+    here.replica.apply(&good, &journal.log()).unwrap();
+}
+
+#[test]
 fn a_page_says_what_it_has_changed() {
     let mut journal = JournalBuilder::new();
     let ada = journal.member("Ada", Role::Approver);
