@@ -58,6 +58,39 @@ impl Manifest {
     }
 }
 
+/// A manifest together with its digest, which costs more than a whole card and is therefore computed once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pinned {
+    digest: Digest,
+    manifest: Manifest,
+}
+
+impl Pinned {
+    /// Computes the digest.
+    ///
+    /// # Errors
+    /// When the manifest breaks a limit of the canonical profile.
+    pub fn new(manifest: Manifest) -> Result<Self, canonical::Error> {
+        Ok(Self {
+            digest: manifest.digest()?,
+            manifest,
+        })
+    }
+
+    /// What proposals name.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl core::ops::Deref for Pinned {
+    type Target = Manifest;
+
+    fn deref(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
 impl Body for Manifest {
     const KIND: Kind = Kind::Manifest;
 

@@ -15,7 +15,7 @@ use crate::{
     Digest, UnixMillis,
     canonical::{self, Object, Value},
     id::ProposalId,
-    manifest::{CardField, Manifest, Shape},
+    manifest::{CardField, Manifest, Pinned, Shape},
     record::{Connection, ConnectionKind, Preview, PreviewOutcome, Proposal, Risk},
 };
 
@@ -177,10 +177,10 @@ pub fn render(
     proposal: &Proposal,
     digest: Digest,
     preview: Option<&Preview>,
-    manifest: &Manifest,
+    manifest: &Pinned,
     connection: Option<&Connection>,
 ) -> Result<View, RenderError> {
-    if manifest.id != proposal.tool.id || manifest.digest()? != proposal.tool.manifest {
+    if manifest.id != proposal.tool.id || manifest.digest() != proposal.tool.manifest {
         return Err(RenderError::Manifest);
     }
     let through = through(proposal, connection)?;

@@ -9,7 +9,7 @@ use countersign_domain::{
     canonical::Object,
     fold::{Closed, Merged, ProposalState, Status},
     id::{DeviceId, ProposalId},
-    manifest::Manifest,
+    manifest::Pinned,
     record::{Begin, Decision, Effect, Holder, Kind, Outcome, Proposal, ProposerKind, Receipt, TaskPriority},
     render,
     wire::WireEntry,
@@ -214,7 +214,7 @@ impl<'a> Projection<'a> {
         if !self.templates.contains_key(&manifest)
             && let Some(found) = find_manifest(self.connection, tool, manifest).or_else(storage_only)?
         {
-            self.templates.insert(manifest, found.sentence);
+            self.templates.insert(manifest, found.sentence.clone());
         }
         Ok(self.templates.get(&manifest).map(String::as_str))
     }
@@ -315,12 +315,13 @@ pub(crate) fn find_manifest(
     connection: &Connection,
     tool: &str,
     manifest: Digest,
-) -> Result<Option<Manifest>, ReadError> {
+) -> Result<Option<Pinned>, ReadError> {
     for mut entry in entries::about(connection, &format!("tool/{tool}"))? {
         if entry.digest == manifest
             && let Content::Known(record) = stored_content(&mut entry)?
         {
-            return Ok(record.body().ok());
+            let manifest = record.body().ok();
+            return Ok(manifest.and_then(|manifest| Pinned::new(manifest).ok()));
         }
     }
     Ok(None)

@@ -5,7 +5,7 @@ use countersign_domain::{
     dsse::PublicKey,
     fold::ProposalState,
     id::{DeviceId, ProposalId, TaskId, TenantId},
-    manifest::Manifest,
+    manifest::Pinned,
     people::People,
     record::{self, Preview, Proposal, TaskPriority},
     render::{self, RenderError, View},
@@ -54,7 +54,7 @@ pub struct Card {
     /// The newest preview.
     pub preview: Option<Preview>,
     /// `None` when the manifest that the proposal names is not here.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<Pinned>,
     /// The connection in the configuration that the proposal names.
     pub connection: Option<record::Connection>,
 }

@@ -2,7 +2,10 @@
 //!
 //! A reconciler: no input, idempotent, woken by a hint or a timer. Devices run what their own connections carry.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use countersign_domain::{
@@ -19,6 +22,7 @@ use countersign_tools::{
         Ledger, LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
     },
 };
+use futures::future::join_all;
 use secrecy::SecretString;
 
 use crate::{
@@ -30,14 +34,21 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// How many leases it takes at once.
-const AT_ONCE: u32 = 16;
+const AT_ONCE: u32 = 64;
 
 /// Runs a tenant's own calls until the task is dropped.
 pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
     if let Err(error) = settle_interrupted(&tenant).await {
         tracing::warn!("Settling interrupted calls failed: {error:#}");
     }
+    let mut looked: Option<Instant> = None;
     loop {
+        if looked.is_none_or(|at| at.elapsed() >= PERIOD) {
+            looked = Some(Instant::now());
+            if let Err(error) = tenant.lapse().await {
+                tracing::warn!("Looking for calls that have gone silent failed: {error:#}");
+            }
+        }
         let pause = match reconcile(&tenant, &registry).await {
             Ok(Some(due)) => PERIOD.min(until(due, tenant.now())),
             Ok(None) => PERIOD,
@@ -59,21 +70,22 @@ fn until(due: UnixMillis, now: UnixMillis) -> Duration {
 
 /// Runs everything that is due, and says when the next call will be.
 pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::Result<Option<UnixMillis>> {
-    tenant.lapse().await?;
     let manifests: Arc<[Digest]> = registry.manifests().map(|(digest, _)| digest).collect();
     loop {
         let claimed = tenant
             .claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE)
             .await?;
-        if claimed.leases.is_empty() {
-            return Ok(claimed.next_due);
-        }
-        for lease in claimed.leases {
+        let more = claimed.leases.len() == AT_ONCE as usize;
+        // Side by side: what they store is committed together, and one that goes wrong or hangs keeps no other waiting.
+        let runs = claimed.leases.into_iter().map(|lease| async {
             let proposal = lease.proposal_id;
-            // One call that goes wrong must not keep the others from running.
             if let Err(error) = run_one(tenant, registry, lease).await {
                 tracing::warn!(%proposal, "A call was not run to its end: {error:#}");
             }
+        });
+        join_all(runs).await;
+        if !more {
+            return Ok(claimed.next_due);
         }
     }
 }

@@ -201,7 +201,7 @@ impl Rules {
             tenant: tenant.id(),
             tool: ToolRef {
                 id: wanted.tool,
-                manifest: ingress.manifest_digest,
+                manifest: ingress.manifest.digest(),
                 version: ingress.manifest.version.clone(),
             },
             untrusted: Untrusted {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use countersign_domain::{
     Digest, UnixMillis,
     canonical::{self, Value},
-    manifest::Manifest,
+    manifest::{Manifest, Pinned},
     record::{Connection, ConnectionKind, EffectClass, PreviewOutcome, Proposal, Risk},
 };
 
@@ -32,7 +32,7 @@ pub struct Registry {
 #[derive(Clone)]
 struct Registered {
     tool: Arc<dyn Tool>,
-    digest: Digest,
+    pinned: Pinned,
     schema: Arc<Schema>,
 }
 
@@ -41,8 +41,7 @@ struct Registered {
 pub struct Ingress<'a> {
     /// Normalised.
     pub args: Value,
-    pub manifest: &'a Manifest,
-    pub manifest_digest: Digest,
+    pub manifest: &'a Pinned,
     pub effect: EffectClass,
     pub risk: Risk,
     /// A sentence each.
@@ -99,11 +98,11 @@ impl Registry {
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let mut registry = Self::default();
         for tool in tools {
-            let manifest = tool.manifest();
-            let id = manifest.id.clone();
+            let pinned = Pinned::new(tool.manifest().clone())?;
+            let id = pinned.id.clone();
             let registered = Registered {
-                digest: manifest.digest()?,
-                schema: Arc::new(Schema::compile(&manifest.schema)?),
+                schema: Arc::new(Schema::compile(&pinned.schema)?),
+                pinned,
                 tool,
             };
             if registry.tools.insert(id.clone(), registered).is_some() {
@@ -122,14 +121,15 @@ impl Registry {
     pub fn manifests(&self) -> impl Iterator<Item = (Digest, &Manifest)> {
         self.tools
             .values()
-            .map(|registered| (registered.digest, registered.tool.manifest()))
+            .map(|registered| (registered.pinned.digest(), &*registered.pinned))
     }
 
     /// The manifest that a proposal pins, if this version has it.
-    pub fn manifest(&self, digest: Digest) -> Option<&Manifest> {
-        self.manifests()
-            .find(|(known, _)| *known == digest)
-            .map(|(_, manifest)| manifest)
+    pub fn manifest(&self, digest: Digest) -> Option<&Pinned> {
+        self.tools
+            .values()
+            .map(|registered| &registered.pinned)
+            .find(|pinned| pinned.digest() == digest)
     }
 
     /// Takes an input: schema, normalisation, the connection's rules, risk. `connection` is the one that the call
@@ -149,7 +149,7 @@ impl Registry {
             .get(tool_id)
             .ok_or_else(|| IngressError::UnknownTool(crate::text::line(tool_id, 100)))?;
         let tool = &*registered.tool;
-        let manifest = tool.manifest();
+        let manifest = &registered.pinned;
         let config = usable(manifest, connection)?;
         registered.schema.check(&input)?;
         let args = tool.normalise(input)?;
@@ -157,8 +157,7 @@ impl Registry {
         let assessment = tool.assess(&args, facts);
         Ok(Ingress {
             args,
-            manifest,
-            manifest_digest: registered.digest,
+            manifest: &registered.pinned,
             effect: tool.effect(config),
             // INVARIANT: arguments raise the manifest's risk, they never lower it.
             risk: assessment.risk.max(manifest.risk),
@@ -211,7 +210,7 @@ impl Registry {
     fn pinned(&self, id: &str, manifest: Digest) -> Option<&Registered> {
         self.tools
             .get(id)
-            .filter(|registered| registered.digest == manifest)
+            .filter(|registered| registered.pinned.digest() == manifest)
     }
 }
 

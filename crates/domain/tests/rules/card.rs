@@ -4,7 +4,7 @@ use countersign_domain::{
     Record,
     canonical::{Object, Value},
     id::{ConnectionId, ProposalId},
-    manifest::{CardField, Manifest, Shape},
+    manifest::{CardField, Manifest, Pinned, Shape},
     record::{Preview, PreviewOutcome, Proposal},
     render::{Confirm, Node, Pair, RENDERER, RenderError, Span, View, flat, render},
 };
@@ -39,7 +39,7 @@ fn arguments_without_names_have_no_card() {
     ] {
         let proposal = proposing(&manifest, args);
         assert_eq!(
-            render(&proposal, digest("any"), None, &manifest, None),
+            render(&proposal, digest("any"), None, &pinned(manifest.clone()), None),
             Err(RenderError::Arguments),
             "they would run unseen"
         );
@@ -57,7 +57,7 @@ fn a_card_is_made_of_nothing_but_what_the_proposal_names() {
         },
     );
     let make = |proposal: &Proposal, preview: Option<&Preview>, manifest: &Manifest, connection| {
-        render(proposal, name, preview, manifest, connection).map(|_| ())
+        render(proposal, name, preview, &pinned(manifest.clone()), connection).map(|_| ())
     };
     assert_eq!(
         make(&proposal, Some(&preview), &manifest, Some(&connection)),
@@ -234,7 +234,11 @@ pub(crate) fn field(arg: &str, label: &str, shape: Shape) -> CardField {
 
 pub(crate) fn card(proposal: &Proposal, manifest: &Manifest) -> View {
     let digest = Record::unsigned(proposal).unwrap().digest;
-    render(proposal, digest, None, manifest, None).unwrap()
+    render(proposal, digest, None, &pinned(manifest.clone()), None).unwrap()
+}
+
+pub(crate) fn pinned(manifest: Manifest) -> Pinned {
+    Pinned::new(manifest).unwrap()
 }
 
 pub(crate) fn args(entries: &[(&str, Value)]) -> Value {

@@ -10,7 +10,7 @@ use countersign_domain::{
 use proptest::prelude::*;
 
 use crate::{
-    card::{args, card, field, manifest, proposing, texts},
+    card::{args, card, field, manifest, pinned, proposing, texts},
     characters::{awkward, is_hidden, original},
     samples,
 };
@@ -190,6 +190,6 @@ fn through(entries: &[(&str, Value)]) -> (Proposal, View) {
         id: connection.id,
     });
     let digest = Record::unsigned(&proposal).unwrap().digest;
-    let view = render(&proposal, digest, None, &manifest, Some(&connection)).unwrap();
+    let view = render(&proposal, digest, None, &pinned(manifest), Some(&connection)).unwrap();
     (proposal, view)
 }

@@ -4,7 +4,7 @@ use countersign_domain::{
     Digest, Millis, Record,
     canonical::{Object, Value},
     id::{AgentId, ConnectionId, InviteId, ProposalId, TaskId},
-    manifest::{CardField, Idempotency, Manifest, Shape},
+    manifest::{CardField, Idempotency, Manifest, Pinned, Shape},
     record::{
         Actor, Agent, Assurance, Begin, CheckpointSeen, Connection, ConnectionKind, ConnectionRef, Decision,
         Effect, EffectClass, Endorse, Endorsement, Enrol, Evaluation, Evidence, Expire, Failure, Genesis,
@@ -276,7 +276,7 @@ pub(crate) fn view() -> View {
         &proposal(),
         proposal_digest(),
         Some(&shown()),
-        &manifest(),
+        &Pinned::new(manifest()).unwrap(),
         Some(&connection()),
     )
     .unwrap()

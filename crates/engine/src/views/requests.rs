@@ -185,7 +185,7 @@ fn draft(seat: &Seat, ingress: Ingress<'_>) -> Proposal {
         tenant: seat.tenant(),
         tool: ToolRef {
             id: ingress.manifest.id.clone(),
-            manifest: ingress.manifest_digest,
+            manifest: ingress.manifest.digest(),
             version: ingress.manifest.version.clone(),
         },
         untrusted: Untrusted::default(),

@@ -1,6 +1,6 @@
 //! What the writer's thread has on its desk: the open file, the journal's head, the people, and what to undo.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use countersign_domain::{
     Record, UnixMillis,
@@ -12,7 +12,7 @@ use countersign_domain::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Published, writer::StoreError};
+use super::{Published, proposals::Stored, recent::Recent, writer::StoreError};
 use crate::clock::Clock;
 
 /// A tenant's file as its one writer sees it. Commands get it exclusively, inside a transaction.
@@ -26,8 +26,15 @@ pub struct Desk {
     before_command: Memory,
     /// As it was at the last commit.
     committed: Memory,
-    hints: Hints,
-    hints_before_command: Hints,
+    /// What the last commits have changed, for everyone to read.
+    recent: Arc<Recent>,
+    /// What this batch has changed.
+    batch: HashMap<ProposalId, Stored>,
+    /// What the running command has changed, the newest last.
+    command: Vec<Stored>,
+    /// Something may now be due to run on the server.
+    due: bool,
+    due_before_command: bool,
     now: UnixMillis,
 }
 
@@ -39,7 +46,7 @@ struct Memory {
     people: Arc<People>,
 }
 
-/// What has changed since the last commit: for waking, never for truth.
+/// What a commit has changed: for waking, never for truth.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hints {
     /// Proposals with new entries.
@@ -132,8 +139,11 @@ impl Desk {
             before_command: memory.clone(),
             committed: memory.clone(),
             memory,
-            hints: Hints::default(),
-            hints_before_command: Hints::default(),
+            recent: Arc::default(),
+            batch: HashMap::new(),
+            command: Vec::new(),
+            due: false,
+            due_before_command: false,
             now,
         }
     }
@@ -217,18 +227,31 @@ impl Desk {
         Ok(header.seq)
     }
 
-    /// Notes that a proposal has changed.
-    pub(super) fn touch(&mut self, proposal: ProposalId) {
-        self.hints.proposals.push(proposal);
+    /// What the last commits have changed.
+    pub(super) fn recent(&self) -> Arc<Recent> {
+        Arc::clone(&self.recent)
+    }
+
+    /// The proposal's newest state, where it is in memory.
+    pub(super) fn at_hand(&self, id: ProposalId) -> Option<Stored> {
+        let mut command = self.command.iter().rev();
+        let here = command
+            .find(|stored| stored.state.id == id)
+            .or_else(|| self.batch.get(&id));
+        match here {
+            Some(stored) => Some(stored.clone()),
+            None => self.recent.get(id).map(|stored| (*stored).clone()),
+        }
+    }
+
+    /// Notes that a proposal has changed. Its row has been written.
+    pub(super) fn changed(&mut self, stored: &Stored) {
+        self.command.push(stored.clone());
     }
 
     /// Notes that something may be due to run on the server.
-    pub(super) fn wake_executor(&mut self) {
-        self.hints.due = true;
-    }
-
-    pub(super) fn take_hints(&mut self) -> Hints {
-        std::mem::take(&mut self.hints)
+    pub(super) const fn wake_executor(&mut self) {
+        self.due = true;
     }
 
     pub(super) fn begin_batch(&mut self) -> Result<(), StoreError> {
@@ -239,22 +262,25 @@ impl Desk {
         // An entry's time never goes back, whatever the machine's clock does.
         self.now = self.clock.now().max(self.memory.last_at);
         self.before_command = self.memory.clone();
-        self.hints_before_command = self.hints.clone();
+        self.due_before_command = self.due;
         self.statement("SAVEPOINT command")
     }
 
     pub(super) fn keep_command(&mut self) -> Result<(), StoreError> {
+        let changed = self.command.drain(..).map(|stored| (stored.state.id, stored));
+        self.batch.extend(changed);
         self.statement("RELEASE command")
     }
 
     pub(super) fn undo_command(&mut self) -> Result<(), StoreError> {
         self.memory = self.before_command.clone();
-        self.hints = self.hints_before_command.clone();
+        self.command.clear();
+        self.due = self.due_before_command;
         self.statement("ROLLBACK TO command")?;
         self.statement("RELEASE command")
     }
 
-    pub(super) fn commit_batch(&mut self) -> Result<(), StoreError> {
+    pub(super) fn commit_batch(&mut self) -> Result<Hints, StoreError> {
         // The frontier is in the same transaction as the entries: no crash can part them.
         if self.memory.frontier.size() != self.committed.frontier.size() {
             self.connection
@@ -263,12 +289,19 @@ impl Desk {
         }
         self.statement("COMMIT")?;
         self.committed = self.memory.clone();
-        Ok(())
+        let proposals = self.batch.keys().copied().collect();
+        self.recent.put(self.batch.drain().map(|(_, stored)| stored));
+        Ok(Hints {
+            proposals,
+            due: std::mem::take(&mut self.due),
+        })
     }
 
     pub(super) fn abandon_batch(&mut self) -> Result<(), StoreError> {
         self.memory = self.committed.clone();
-        self.hints = Hints::default();
+        self.command.clear();
+        self.batch.clear();
+        self.due = false;
         if self.connection.is_autocommit() {
             Ok(())
         } else {

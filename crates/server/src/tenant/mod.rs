@@ -12,6 +12,7 @@ mod people;
 mod proposals;
 mod propose;
 mod reads;
+mod recent;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,7 @@ struct Inner {
     log_key: SigningKey,
     published: watch::Receiver<Published>,
     readers: Mutex<Vec<Connection>>,
+    recent: Arc<recent::Recent>,
     waiters: Waiters,
     due: Arc<Notify>,
     /// Entries in the newest snapshot; held while one is made.
@@ -128,6 +130,7 @@ impl Tenant {
         let (publish, published) = watch::channel(desk.published());
         let log_key = desk.log_key();
         let waiters = Waiters::default();
+        let recent = desk.recent();
         let due = Arc::new(Notify::new());
         let (wake, run) = (Arc::clone(&waiters), Arc::clone(&due));
         let writer = writer::Writer::start(desk, move |desk, hints| {
@@ -147,6 +150,7 @@ impl Tenant {
             log_key,
             published,
             readers,
+            recent,
             waiters,
             due,
             mirror: tokio::sync::Mutex::default(),
@@ -413,8 +417,18 @@ impl Tenant {
     /// # Errors
     /// When the store fails or there is no such proposal.
     pub async fn evidence(&self, proposal: ProposalId) -> Result<Evidence, StoreError> {
-        self.read(move |connection| reads::evidence(connection, proposal))
-            .await
+        match self.at_hand(proposal) {
+            Some(stored) => Ok(reads::evidence(&stored)?),
+            None => {
+                self.read(move |connection| {
+                    let stored = reads::with_records(connection, proposal)?;
+                    reads::evidence(
+                        &stored.ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?,
+                    )
+                })
+                .await
+            }
+        }
     }
 
     /// Marks begun calls whose executor has gone silent as unknown, and returns how many there were.

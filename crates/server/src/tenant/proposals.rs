@@ -1,5 +1,7 @@
 //! A proposal's row: its folded state and what is projected from it for look-ups.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use countersign_domain::{
     Record, UnixMillis,
     fold::{ProposalState, Status},
@@ -25,12 +27,26 @@ pub struct Stored {
     pub receipt_seq: Option<u64>,
     /// Number of the newest lease; 0 before the first.
     pub fence: u64,
+    /// Records about it that are at hand, by sequence number: those that were appended while it was in memory. The
+    /// others are in the file.
+    pub(super) records: BTreeMap<u64, Arc<Record>>,
 }
 
 impl Stored {
     /// Where it stands at `now`.
     pub fn status(&self, now: UnixMillis) -> Status {
         self.state.status(now)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(super) fn weight(&self) -> usize {
+        const STATE: usize = 2_048;
+        STATE
+            + self
+                .records
+                .values()
+                .map(|record| record.body.len())
+                .sum::<usize>()
     }
 
     /// When it may begin; `None` unless it is pending.
@@ -55,6 +71,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, StoreError> {
         preview_seq: seq(3)?,
         receipt_seq: seq(4)?,
         fence: row.get::<_, i64>(5)?.unsigned_abs(),
+        records: BTreeMap::new(),
     })
 }
 
@@ -80,9 +97,12 @@ const fn risk_rank(risk: Risk) -> i64 {
 }
 
 impl Desk {
-    /// Finds a proposal by its id.
+    /// Finds a proposal by its id, with what the running command has saved.
     pub(super) fn proposal(&self, id: ProposalId) -> Result<Option<Stored>, StoreError> {
-        find(self.connection(), id)
+        match self.at_hand(id) {
+            Some(stored) => Ok(Some(stored)),
+            None => find(self.connection(), id),
+        }
     }
 
     /// Stores a new proposal's row. Its entry has been appended.
@@ -108,7 +128,7 @@ impl Desk {
                 stored.tool_call_id,
                 serde_json::to_string(state).map_err(StoreError::damaged)?,
             ])?;
-        self.touch(state.id);
+        self.changed(stored);
         Ok(())
     }
 
@@ -119,6 +139,7 @@ impl Desk {
             .state
             .apply(seq, self.now(), record)
             .map_err(StoreError::damaged)?;
+        stored.records.insert(seq, Arc::new(record.clone()));
         if record.kind == Kind::Preview {
             stored.preview_seq = Some(seq);
         } else if record.kind == Kind::Receipt {
@@ -151,7 +172,7 @@ impl Desk {
                 to_sql(stored.fence)?,
                 serde_json::to_string(state).map_err(StoreError::damaged)?,
             ])?;
-        self.touch(state.id);
+        self.changed(stored);
         if state.executor == Holder::Tenant && state.recorded_status() == Status::Pending {
             self.wake_executor();
         }

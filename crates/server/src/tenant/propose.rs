@@ -1,6 +1,6 @@
 //! Storing a proposal: one for each key, with what policy says of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use countersign_domain::{
     Digest, Millis, Record, UnixMillis,
@@ -85,6 +85,7 @@ pub(super) fn propose(desk: &mut Desk, new: &NewProposal) -> Answer<Proposed, Pr
         preview_seq: None,
         receipt_seq: None,
         fence: 0,
+        records: BTreeMap::from([(seq, Arc::clone(&new.record))]),
     };
     desk.extend(&mut stored, &new.evaluation)?;
     desk.insert(&stored)?;

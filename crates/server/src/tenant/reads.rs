@@ -1,12 +1,12 @@
 //! Reads over committed state: one proposal with its bodies, lists, tasks.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_domain::{
     Record, UnixMillis,
     fold::Status,
     id::{ProposalId, TaskId},
-    record::{Preview, Proposal, Receipt, Risk, TaskPriority},
+    record::{Body, Preview, Proposal, Receipt, Risk, TaskPriority},
     wire::TaskSummary,
 };
 use rusqlite::{Connection, types::Value};
@@ -52,6 +52,9 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn proposal(&self, id: ProposalId) -> Result<Option<Stored>, StoreError> {
+        if let Some(stored) = self.inner.recent.get(id) {
+            return Ok(Some((*stored).clone()));
+        }
         self.read(move |connection| proposals::find(connection, id)).await
     }
 
@@ -60,7 +63,21 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn proposal_bodies(&self, id: ProposalId) -> Result<Option<ProposalBodies>, StoreError> {
-        self.read(move |connection| bodies(connection, id)).await
+        if let Some(stored) = self.at_hand(id) {
+            return bodies(&stored).map(Some);
+        }
+        self.read(move |connection| {
+            let stored = with_records(connection, id)?;
+            stored.map(|stored| bodies(&stored)).transpose()
+        })
+        .await
+    }
+
+    /// The proposal with every record that its card and its run stand on, where all of that is in memory.
+    pub(super) fn at_hand(&self, id: ProposalId) -> Option<Arc<Stored>> {
+        let stored = self.inner.recent.get(id)?;
+        let complete = needed(&stored).all(|seq| stored.records.contains_key(&seq));
+        complete.then_some(stored)
     }
 
     /// The record at `seq`.
@@ -100,6 +117,9 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn known_recipients(&self, among: Vec<String>) -> Result<BTreeSet<String>, StoreError> {
+        if among.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         self.read(move |connection| {
             let mut known = connection.prepare_cached("SELECT 1 FROM known_recipient WHERE address = ?1")?;
             let mut found = BTreeSet::new();
@@ -114,40 +134,54 @@ impl Tenant {
     }
 }
 
-fn bodies(connection: &Connection, id: ProposalId) -> Result<Option<ProposalBodies>, StoreError> {
-    let Some(stored) = proposals::find(connection, id)? else {
-        return Ok(None);
-    };
-    let (_, record) = entries::record_at(connection, stored.state.created_seq)?;
-    let body = |seq: Option<u64>| seq.map(|seq| entries::record_at(connection, seq)).transpose();
-    let preview = body(stored.preview_seq)?
-        .map(|(_, record)| record.body())
-        .transpose();
-    let receipt = body(stored.receipt_seq)?
-        .map(|(_, record)| record.body())
-        .transpose();
-    Ok(Some(ProposalBodies {
-        proposal: record.body().map_err(StoreError::damaged)?,
-        preview: preview.map_err(StoreError::damaged)?,
-        receipt: receipt.map_err(StoreError::damaged)?,
-        stored,
-    }))
+/// The entries on which a proposal's card and its run stand.
+fn needed(stored: &Stored) -> impl Iterator<Item = u64> {
+    let state = &stored.state;
+    [Some(state.created_seq), stored.preview_seq, stored.receipt_seq]
+        .into_iter()
+        .flatten()
+        .chain(state.standing().map(|cast| cast.seq))
 }
 
-pub(super) fn evidence(connection: &Connection, id: ProposalId) -> Result<Evidence, StoreError> {
-    let stored = proposals::find(connection, id)?
-        .ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?;
-    let (_, proposal) = entries::record_at(connection, stored.state.created_seq)?;
-    let decisions = stored
-        .state
-        .standing()
-        .map(|cast| entries::record_at(connection, cast.seq).map(|(_, record)| record))
-        .collect::<Result<_, _>>()?;
-    Ok(Evidence {
-        stored,
-        proposal,
-        decisions,
+/// The proposal with these records, read from the file.
+pub(super) fn with_records(connection: &Connection, id: ProposalId) -> Result<Option<Stored>, StoreError> {
+    let Some(mut stored) = proposals::find(connection, id)? else {
+        return Ok(None);
+    };
+    let read = |seq| entries::record_at(connection, seq).map(|(_, record)| (seq, Arc::new(record)));
+    stored.records = needed(&stored).map(read).collect::<Result<_, _>>()?;
+    Ok(Some(stored))
+}
+
+fn bodies(stored: &Stored) -> Result<ProposalBodies, StoreError> {
+    Ok(ProposalBodies {
+        proposal: body(stored, stored.state.created_seq)?,
+        preview: stored.preview_seq.map(|seq| body(stored, seq)).transpose()?,
+        receipt: stored.receipt_seq.map(|seq| body(stored, seq)).transpose()?,
+        stored: stored.clone(),
     })
+}
+
+pub(super) fn evidence(stored: &Stored) -> Result<Evidence, StoreError> {
+    let decisions = stored.state.standing();
+    Ok(Evidence {
+        proposal: record(stored, stored.state.created_seq)?.clone(),
+        decisions: decisions
+            .map(|cast| record(stored, cast.seq).cloned())
+            .collect::<Result<_, _>>()?,
+        stored: stored.clone(),
+    })
+}
+
+fn record(stored: &Stored, seq: u64) -> Result<&Record, StoreError> {
+    let record = stored.records.get(&seq);
+    record
+        .map(|record| &**record)
+        .ok_or_else(|| StoreError::damaged("a record is missing"))
+}
+
+fn body<B: Body>(stored: &Stored, seq: u64) -> Result<B, StoreError> {
+    record(stored, seq)?.body().map_err(StoreError::damaged)
 }
 
 fn list(

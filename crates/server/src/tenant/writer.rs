@@ -145,8 +145,7 @@ fn work(mut desk: Desk, commands: &mpsc::Receiver<Box<dyn Command>>, after: &imp
 fn commit_together(desk: &mut Desk, mut batch: Vec<Box<dyn Command>>, after: &impl Fn(&Desk, Hints)) {
     let outcome = transaction(desk, &mut batch);
     match outcome {
-        Ok(()) => {
-            let hints = desk.take_hints();
+        Ok(hints) => {
             after(desk, hints);
             for command in batch {
                 command.answer(Ok(()));
@@ -171,7 +170,7 @@ fn commit_together(desk: &mut Desk, mut batch: Vec<Box<dyn Command>>, after: &im
     }
 }
 
-fn transaction(desk: &mut Desk, batch: &mut [Box<dyn Command>]) -> Result<(), StoreError> {
+fn transaction(desk: &mut Desk, batch: &mut [Box<dyn Command>]) -> Result<Hints, StoreError> {
     desk.begin_batch()?;
     let outcome = batch.iter_mut().try_for_each(|command| {
         desk.begin_command()?;
@@ -187,7 +186,7 @@ fn transaction(desk: &mut Desk, batch: &mut [Box<dyn Command>]) -> Result<(), St
         }
     });
     match outcome.and_then(|()| desk.commit_batch()) {
-        Ok(()) => Ok(()),
+        Ok(hints) => Ok(hints),
         Err(error) => {
             desk.abandon_batch()?;
             Err(error)
