@@ -189,7 +189,10 @@ fn approve(
     world: &Circumstances<'_>,
     own: bool,
 ) -> Result<(), Reason> {
-    if decision.preview != proposal.preview || !world.views.contains(&(decision.renderer, decision.view)) {
+    if proposal.awaits_preview()
+        || decision.preview != proposal.preview
+        || !world.views.contains(&(decision.renderer, decision.view))
+    {
         return Err(Reason::ViewMismatch);
     }
     let least = least_assurance(proposal, world.mode, own);

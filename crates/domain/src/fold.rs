@@ -12,8 +12,8 @@ use crate::{
     id::{DeviceId, ProposalId, UserId},
     record::{
         Assurance, Begin, Decision, EffectClass, Evaluation, Executor, Expire, Failure, Holder,
-        InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, Proposal, Proposer, Reason, Receipt,
-        Record, Requirement, Risk, Supersede, Verdict, Void, Withdraw,
+        InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer,
+        Reason, Receipt, Record, Requirement, Risk, Supersede, Verdict, Void, Withdraw,
     },
 };
 
@@ -35,6 +35,7 @@ pub struct ProposalState {
     pub tool: String,
     pub manifest: Digest,
     pub effect: EffectClass,
+    /// As assessed at ingress; one step worse when no preview could be made.
     pub risk: Risk,
     /// Who executes it.
     pub executor: Executor,
@@ -273,10 +274,7 @@ impl ProposalState {
     pub fn apply(&mut self, seq: u64, at: UnixMillis, record: &Record) -> Result<(), FoldError> {
         match record.kind {
             Kind::Evaluation => self.policy(at, record.body::<Evaluation>()?)?,
-            Kind::Preview => {
-                self.ours(Kind::Preview, record.body::<Preview>()?.proposal)?;
-                self.preview = Some(record.digest);
-            }
+            Kind::Preview => self.previewed(record.digest, &record.body()?)?,
             Kind::Decision => self.cast(seq, at, record.digest, record.body::<Decision>()?)?,
             Kind::Void => {
                 let void: Void = record.body()?;
@@ -286,7 +284,9 @@ impl ProposalState {
             }
             Kind::Withdraw => {
                 self.ours(Kind::Withdraw, record.body::<Withdraw>()?.proposal)?;
-                self.close(Closed::Withdrawn { at });
+                if !self.voids.contains_key(&record.digest) {
+                    self.close(Closed::Withdrawn { at });
+                }
             }
             Kind::Supersede => {
                 let supersede: Supersede = record.body()?;
@@ -444,6 +444,18 @@ impl ProposalState {
             .filter(|cast| cast.verdict != Verdict::Approve || self.suffices(cast))
     }
 
+    /// Whether the device that would make the call has still to say what it would do. It is not approved before.
+    pub const fn awaits_preview(&self) -> bool {
+        matches!(self.executor, Holder::Device(_)) && self.preview.is_none()
+    }
+
+    /// Whether policy would ask for more than it has so far, or deny what it let through.
+    pub fn is_tightened_by(&self, decision: PolicyDecision, requirement: Requirement) -> bool {
+        self.policy.as_ref().is_none_or(|policy| {
+            decision > policy.decision || policy.requirement.max(requirement) != policy.requirement
+        })
+    }
+
     /// Whether the accepted begin was under this fence.
     fn runs_under(&self, fence: u64) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.fence == fence)
@@ -462,6 +474,19 @@ impl ProposalState {
         } else {
             Err(FoldError::NotOurs(kind))
         }
+    }
+
+    /// The first preview stands: it is the one that people have seen. Where none could be made the risk goes one step up.
+    fn previewed(&mut self, digest: Digest, preview: &Preview) -> Result<(), FoldError> {
+        self.ours(Kind::Preview, preview.proposal)?;
+        if self.preview.is_some() || self.voids.contains_key(&digest) {
+            return Ok(());
+        }
+        self.preview = Some(digest);
+        if matches!(preview.outcome, PreviewOutcome::Unavailable { .. }) {
+            self.risk = self.risk.raised();
+        }
+        Ok(())
     }
 
     fn policy(&mut self, at: UnixMillis, evaluation: Evaluation) -> Result<(), FoldError> {
@@ -588,6 +613,9 @@ fn retracted<'a>(decisions: impl Iterator<Item = &'a Cast>) -> Vec<(UserId, Dige
         .filter_map(|cast| Some((cast.approver, cast.retracts?)))
         .collect()
 }
+
+/// How long a proposal over a device's connection waits for that device's preview before it is decided without one.
+pub const PREVIEW_WAIT: Millis = Millis::seconds(60);
 
 /// How long a proposal can be decided unless its proposer or policy says less (design §4).
 pub const DEFAULT_LIFETIME: Millis = Millis::hours(72);

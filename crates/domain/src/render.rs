@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Version of this renderer. It goes up with every change that alters any view.
-pub const RENDERER: u32 = 1;
+pub const RENDERER: u32 = 2;
 
 /// The card's content. Its canonical digest is what an approval names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -161,11 +161,14 @@ impl View {
     /// The digest that an approval names.
     ///
     /// # Errors
-    /// When the view breaks a limit of the canonical profile.
+    /// When the view is outside the canonical profile.
     pub fn digest(&self) -> Result<Digest, canonical::Error> {
-        canonical::to_vec(self).map(|bytes| Digest::of(&bytes))
+        canonical::to_vec_of_any_length(self).map(|bytes| Digest::of(&bytes))
     }
 }
+
+/// Why a call without a preview is one step riskier than it was when it was proposed.
+const UNSEEN: &str = "Nobody could look beforehand at what it would do.";
 
 /// Makes the card.
 ///
@@ -188,6 +191,8 @@ pub fn render(
         return Err(RenderError::Preview);
     }
     let args = proposal.args.as_object().ok_or(RenderError::Arguments)?;
+    let unseen = preview.is_some_and(|preview| matches!(preview.outcome, PreviewOutcome::Unavailable { .. }));
+    let reasons = proposal.risk_reasons.iter().map(String::as_str);
     Ok(View {
         body: body(args, manifest, connection),
         confirm: confirm(args, manifest, digest),
@@ -205,12 +210,12 @@ pub fn render(
         proposal_digest: digest,
         proposer: visible(&proposal.proposer.name),
         renderer: RENDERER,
-        risk: proposal.risk,
-        risk_reasons: proposal
-            .risk_reasons
-            .iter()
-            .map(|reason| visible(reason))
-            .collect(),
+        risk: if unseen {
+            proposal.risk.raised()
+        } else {
+            proposal.risk
+        },
+        risk_reasons: reasons.chain(unseen.then_some(UNSEEN)).map(visible).collect(),
         sentence: sentence(&manifest.sentence, args),
         tool: shown(&format!("{} {}", manifest.title, manifest.version)),
         untrusted: (!proposal.untrusted.is_empty()).then(|| UntrustedView {

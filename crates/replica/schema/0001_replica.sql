@@ -95,7 +95,8 @@ CREATE TRIGGER proposal_added AFTER INSERT ON proposal BEGIN
     UPDATE tally SET n = n + 1 WHERE list = NEW.list AND risk = NEW.risk;
 END;
 
-CREATE TRIGGER proposal_moved AFTER UPDATE OF list ON proposal WHEN NEW.list <> OLD.list BEGIN
+CREATE TRIGGER proposal_moved AFTER UPDATE OF list, risk ON proposal
+    WHEN NEW.list <> OLD.list OR NEW.risk <> OLD.risk BEGIN
     UPDATE tally SET n = n - 1 WHERE list = OLD.list AND risk = OLD.risk;
     UPDATE tally SET n = n + 1 WHERE list = NEW.list AND risk = NEW.risk;
 END;

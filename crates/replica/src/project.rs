@@ -10,7 +10,10 @@ use countersign_domain::{
     fold::{Closed, Merged, ProposalState, Status},
     id::{DeviceId, ProposalId},
     manifest::Pinned,
-    record::{Begin, Decision, Effect, Holder, Kind, Outcome, Proposal, ProposerKind, Receipt, TaskPriority},
+    record::{
+        Begin, Decision, Effect, Endorse, Endorsement, Holder, Kind, Outcome, Preview, Proposal,
+        ProposerKind, Receipt, TaskPriority, Withdraw,
+    },
     render,
     wire::WireEntry,
 };
@@ -120,7 +123,7 @@ impl<'a> Projection<'a> {
     /// Takes the next entry, whose row is stored already.
     pub(crate) fn take(&mut self, entry: &WireEntry, content: &Content) -> Result<(), StorageError> {
         let Some(id) = proposal_of(&entry.subject) else {
-            return Ok(());
+            return self.vouched(content);
         };
         if !self.touched.contains_key(&id) {
             let loaded = load(self.connection, id, entry.seq)?.map(|folded| Touched { folded, new: None });
@@ -148,6 +151,16 @@ impl<'a> Projection<'a> {
                 Kind::Begin if record.signature.is_some() => {
                     if let Ok(begin) = record.body::<Begin>() {
                         self.signed(device(begin.executor), begin.device_seq, record.digest)?;
+                    }
+                }
+                Kind::Preview if record.signature.is_some() => {
+                    if let Ok(preview) = record.body::<Preview>() {
+                        self.signed(device(preview.by), preview.device_seq, record.digest)?;
+                    }
+                }
+                Kind::Withdraw if record.signature.is_some() => {
+                    if let Ok(withdraw) = record.body::<Withdraw>() {
+                        self.signed(withdraw.device, withdraw.device_seq, record.digest)?;
                     }
                 }
                 Kind::Decision
@@ -251,6 +264,20 @@ impl<'a> Projection<'a> {
                 ])?;
         }
         Ok(())
+    }
+
+    /// The one record that a device signs and that is not about a proposal.
+    fn vouched(&self, content: &Content) -> Result<(), StorageError> {
+        let Content::Known(record) = content else {
+            return Ok(());
+        };
+        match (record.kind, record.body::<Endorse>()) {
+            (Kind::Endorse, Ok(endorse)) => match endorse.by {
+                Endorsement::Device(by) => self.signed(Some(by), endorse.device_seq, record.digest),
+                Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Notes a number that a device has used, and whether it had used it for another record.
@@ -385,7 +412,7 @@ fn update(connection: &Connection, folded: &Folded, clock: UnixMillis) -> Result
     connection
         .prepare_cached(
             "UPDATE proposal SET last_seq = ?2, status = ?3, list = ?4, lapses_ms = ?5, decided_ms = ?6, ended_ms = ?7,
-                 gap = ?8 WHERE created_seq = ?1",
+                 gap = ?8, risk = ?9 WHERE created_seq = ?1",
         )?
         .execute(params![
             to_sql(state.created_seq)?,
@@ -396,6 +423,7 @@ fn update(connection: &Connection, folded: &Folded, clock: UnixMillis) -> Result
             decided_at(state).map(|at| at.0),
             ended_at(state).map(|at| at.0),
             folded.gap.map(Gap::name),
+            state.risk as i64,
         ])?;
     Ok(())
 }

@@ -313,8 +313,10 @@ impl JournalBuilder {
             at: self.at,
             by: Endorsement::Server,
             device: id,
+            device_seq: None,
             enrol,
             nonce: self.nonce(),
+            previous: None,
             tenant: self.tenant,
         };
         self.append(&endorse);
@@ -445,11 +447,13 @@ impl JournalBuilder {
     pub fn preview(&mut self, proposal: ProposalId) -> Digest {
         let preview = Preview {
             by: Holder::Tenant,
+            device_seq: None,
             made_at: self.at,
             nonce: self.nonce(),
             outcome: PreviewOutcome::Shown {
                 content: Value::from("A new task"),
             },
+            previous: None,
             proposal,
             proposal_digest: self.digest_of(proposal),
         };
@@ -496,7 +500,10 @@ impl JournalBuilder {
         let withdraw = Withdraw {
             at: self.at,
             by: Actor::User(self.owner),
+            device: None,
+            device_seq: None,
             nonce: self.nonce(),
+            previous: None,
             proposal,
             reason: None,
         };

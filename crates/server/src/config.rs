@@ -2,10 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use countersign_policy::{Policy, SeedRules};
+
 use crate::clock::{Clock, SystemClock};
 
 /// Where the data is, under which names the server answers, and how its connections are protected.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The data folder. Made if absent, for its owner only.
     pub data: PathBuf,
@@ -13,6 +15,18 @@ pub struct Config {
     pub hosts: Vec<String>,
     pub transport: Transport,
     pub clock: Arc<dyn Clock>,
+    /// The rules of every tenant.
+    pub policy: Arc<dyn Policy>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("data", &self.data)
+            .field("hosts", &self.hosts)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -23,6 +37,7 @@ impl Config {
             hosts: Vec::new(),
             transport: Transport::Loopback,
             clock: Arc::new(SystemClock),
+            policy: Arc::new(SeedRules),
         }
     }
 }

@@ -45,8 +45,8 @@ pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
     loop {
         if looked.is_none_or(|at| at.elapsed() >= PERIOD) {
             looked = Some(Instant::now());
-            if let Err(error) = tenant.lapse().await {
-                tracing::warn!("Looking for calls that have gone silent failed: {error:#}");
+            if let Err(error) = notice_silence(&tenant).await {
+                tracing::warn!("Looking for what has gone silent failed: {error:#}");
             }
         }
         let pause = match reconcile(&tenant, &registry).await {
@@ -62,6 +62,13 @@ pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
             () = tokio::time::sleep(pause) => (),
         }
     }
+}
+
+/// Calls without a receipt, and devices without a preview, for too long.
+async fn notice_silence(tenant: &Tenant) -> anyhow::Result<()> {
+    tenant.lapse().await?;
+    tenant.mark_unseen().await?;
+    Ok(())
 }
 
 fn until(due: UnixMillis, now: UnixMillis) -> Duration {

@@ -18,7 +18,7 @@ use countersign_domain::{
     manifest::Manifest,
     record::{Actor, Mode},
 };
-use countersign_policy::SeedRules;
+use countersign_policy::Policy;
 use countersign_tools::{Registry, health::HealthProbe};
 use futures::FutureExt as _;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -198,7 +198,7 @@ impl Server {
             tenants: Arc::clone(&tenants),
             rules: Rules {
                 registry: Arc::clone(&registry),
-                policy: Arc::new(SeedRules),
+                policy: Arc::clone(&config.policy),
             },
             throttle: Throttle::default(),
             probe,
@@ -220,7 +220,7 @@ impl Server {
         for Placed { id, folder } in server.control.tenants().await? {
             let failed = |error| OpenError::Tenant(id, error);
             let folder = server.config.data.join(folder);
-            let tenant = Tenant::open(&folder, server.clock(), id).map_err(failed)?;
+            let tenant = Tenant::open(&folder, server.clock(), server.policy(), id).map_err(failed)?;
             tenant.update_tools(server.manifests()).await.map_err(failed)?;
             server.admit(tenant);
         }
@@ -250,7 +250,7 @@ impl Server {
             manifests: self.manifests(),
             log_seed: random::bytes(),
         };
-        let opened = Tenant::create(&folder, self.clock(), founding).await?;
+        let opened = Tenant::create(&folder, self.clock(), self.policy(), founding).await?;
         // The folder has to be findable after a power loss before anything names it.
         for folder in [
             folder.as_path(),
@@ -356,8 +356,18 @@ impl Server {
         serve::serve(listening.listener, listening.tls, router, stop).await;
     }
 
+    /// What the handlers share, for tests that look behind the API.
+    #[cfg(test)]
+    pub(crate) const fn app(&self) -> &App {
+        &self.app
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.config.clock)
+    }
+
+    fn policy(&self) -> Arc<dyn Policy> {
+        Arc::clone(&self.config.policy)
     }
 
     fn manifests(&self) -> Arc<[Manifest]> {

@@ -91,13 +91,27 @@ pub enum Problem {
 /// # Errors
 /// When the value is outside the profile.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    let bytes = to_vec_of_any_length(value)?;
+    within_length(&bytes)?;
+    Ok(bytes)
+}
+
+/// The same without the limit on length, for what is hashed and stored nowhere: a card is longer than what it shows.
+///
+/// # Errors
+/// When the value is outside the profile in another way.
+pub fn to_vec_of_any_length<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let bytes = write(value)?;
-    match check(&bytes) {
+    match check_form(&bytes) {
         Ok(()) => Ok(bytes),
         Err(Error::NotCanonical {
             problem: Problem::Order,
             ..
-        }) => write(&parse(&bytes)?),
+        }) => {
+            let value: Value =
+                serde_json::from_slice(&bytes).map_err(|error| Error::Unreadable(error.to_string()))?;
+            write(&value)
+        }
         Err(error) => Err(error),
     }
 }
@@ -126,6 +140,10 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
 /// With the place and the problem when the bytes are anything else.
 pub fn check(bytes: &[u8]) -> Result<(), Error> {
     within_length(bytes)?;
+    check_form(bytes)
+}
+
+fn check_form(bytes: &[u8]) -> Result<(), Error> {
     if let Err(error) = core::str::from_utf8(bytes) {
         return Err(Error::NotCanonical {
             at: error.valid_up_to(),

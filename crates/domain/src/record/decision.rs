@@ -96,7 +96,7 @@ pub struct CheckpointSeen {
     pub size: u64,
 }
 
-/// Takes a decision out of the count. Written right *before* a decision that is refused, so that no prefix of the
+/// Takes a decision out of the count, or a preview or withdrawal that came too late. Written right *before* a record that is refused, so that no prefix of the
 /// journal ever counts it; written later when a device is revoked, a member leaves or the approval's own time is up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

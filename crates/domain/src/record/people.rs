@@ -151,9 +151,14 @@ pub struct Endorse {
     pub at: UnixMillis,
     pub by: Endorsement,
     pub device: DeviceId,
+    /// The vouching device's next sequence number and previous record; absent when no device signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
     /// Digest of the enrol record, and so of the very key.
     pub enrol: Digest,
     pub nonce: Nonce,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
     pub tenant: TenantId,
 }
 

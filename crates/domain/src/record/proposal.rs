@@ -284,9 +284,14 @@ impl Body for Evaluation {
 pub struct Preview {
     /// Who made it: the holder of the connection, or the server.
     pub by: Holder,
+    /// A device's next sequence number and previous record; absent when the server made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
     pub made_at: UnixMillis,
     pub nonce: Nonce,
     pub outcome: PreviewOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
     pub proposal: ProposalId,
     pub proposal_digest: Digest,
 }
@@ -332,7 +337,14 @@ impl Serialize for PreviewOutcome {
 pub struct Withdraw {
     pub at: UnixMillis,
     pub by: Actor,
+    /// The device that signed it, with its next sequence number and previous record; absent for a session or a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
     pub nonce: Nonce,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
     pub proposal: ProposalId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

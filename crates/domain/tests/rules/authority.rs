@@ -46,7 +46,10 @@ fn nothing_but_a_pending_call_may_begin() {
                 &Withdraw {
                     at,
                     by,
+                    device: None,
+                    device_seq: None,
                     nonce,
+                    previous: None,
                     proposal,
                     reason: None,
                 },

@@ -14,6 +14,7 @@ mod forgery;
 mod merge;
 mod people;
 mod prefixes;
+mod previews;
 mod proposals;
 mod reasons;
 mod samples;

@@ -77,8 +77,10 @@ impl Book {
             at: at(6),
             by: Endorsement::FirstDevice,
             device: device(id),
+            device_seq: None,
             enrol,
             nonce: nonce(4),
+            previous: None,
             tenant: tenant(),
         };
         self.enter(at(6), &endorse);

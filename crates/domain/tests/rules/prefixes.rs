@@ -92,9 +92,11 @@ fn tell(steps: &[(i64, Step)]) -> Story {
                 };
                 let preview = Preview {
                     by: Holder::Device(device(1)),
+                    device_seq: None,
                     made_at: at,
                     nonce: nonce(number),
                     outcome,
+                    previous: None,
                     proposal,
                     proposal_digest: story.digest(),
                 };
@@ -122,7 +124,10 @@ fn tell(steps: &[(i64, Step)]) -> Story {
                     &Withdraw {
                         at,
                         by,
+                        device: None,
+                        device_seq: None,
                         nonce,
+                        previous: None,
                         proposal,
                         reason: None,
                     },

@@ -27,7 +27,10 @@ fn withdraw(story: &mut Story, millis: i64) {
     let body = Withdraw {
         at: at(millis),
         by: Actor::User(person(1)),
+        device: None,
+        device_seq: None,
         nonce: nonce(9),
+        previous: None,
         proposal: story.proposal.id,
         reason: None,
     };

@@ -170,8 +170,10 @@ fn endorse() -> Endorse {
         at: at(5),
         by: Endorsement::Admin(person(2)),
         device: device(1),
+        device_seq: None,
         enrol: digest("enrol"),
         nonce: nonce(8),
+        previous: None,
         tenant: tenant(),
     }
 }
@@ -253,9 +255,11 @@ pub(crate) fn proposal_digest() -> Digest {
 pub(crate) fn preview(proposal: &Proposal, outcome: PreviewOutcome) -> Preview {
     Preview {
         by: Holder::Device(device(1)),
+        device_seq: None,
         made_at: at(11),
         nonce: nonce(11),
         outcome,
+        previous: None,
         proposal: proposal.id,
         proposal_digest: Record::unsigned(proposal).unwrap().digest,
     }
@@ -331,7 +335,10 @@ fn withdraw() -> Withdraw {
     Withdraw {
         at: at(15),
         by: Actor::User(person(1)),
+        device: None,
+        device_seq: None,
         nonce: nonce(15),
+        previous: None,
         proposal: id(),
         reason: Some("Paid already.".to_owned()),
     }

@@ -61,7 +61,10 @@ impl Scene {
             let body = Withdraw {
                 at: at(1),
                 by: Actor::Server,
+                device: None,
+                device_seq: None,
                 nonce: nonce(1),
+                previous: None,
                 proposal: story.proposal.id,
                 reason: None,
             };

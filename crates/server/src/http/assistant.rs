@@ -354,7 +354,7 @@ async fn decide(
     };
     let bodies = caller
         .tenant
-        .proposal_bodies(id)
+        .to_decide(id)
         .await?
         .ok_or_else(ApiError::not_found)?;
     let own = bodies.stored.state.proposer.id == caller.actor_id();

@@ -12,7 +12,11 @@ use countersign_domain::{
 };
 
 use super::{auth::Caller, body::Json, error::ApiError};
-use crate::{App, cards::views, tenant::Tenant};
+use crate::{
+    App,
+    cards::views,
+    tenant::{SignedBody, Tenant},
+};
 
 /// Takes up to [`MAX_RECORDS`] envelopes. Each is answered by itself: one that is refused blocks nothing behind it.
 pub(crate) async fn push(
@@ -49,8 +53,11 @@ async fn take(
         Err(InvalidRecord::UnknownKind(_)) => return Ok(refused("unknown_kind")),
         Err(InvalidRecord::Body(_) | InvalidRecord::Signatures) => return Ok(refused("malformed")),
     };
-    match record.kind {
-        Kind::Decision => decision(app, tenant, user, record).await,
+    let body = match record.kind {
+        Kind::Decision => return decision(app, tenant, user, record).await,
+        Kind::Endorse => record.body().map(SignedBody::Endorse),
+        Kind::Withdraw => record.body().map(SignedBody::Withdraw),
+        Kind::Preview => record.body().map(SignedBody::Preview),
         Kind::Genesis
         | Kind::Member
         | Kind::Invite
@@ -58,19 +65,22 @@ async fn take(
         | Kind::Connection
         | Kind::Manifest
         | Kind::Enrol
-        | Kind::Endorse
         | Kind::Revoke
         | Kind::Proposal
-        | Kind::Preview
         | Kind::Evaluation
         | Kind::Void
-        | Kind::Withdraw
         | Kind::Supersede
         | Kind::Expire
         | Kind::Begin
         | Kind::Receipt
-        | Kind::Lapse => Ok(refused("not_taken_here")),
-    }
+        | Kind::Lapse => return Ok(refused("not_taken_here")),
+    };
+    let Ok(body) = body else {
+        return Ok(refused("malformed"));
+    };
+    let result = tenant.take_signed(Arc::new(record), body, user).await?;
+    warn_of_fork(&result, user);
+    Ok(result)
 }
 
 async fn decision(
@@ -89,13 +99,17 @@ async fn decision(
         });
     };
     // The proposal's bytes never change, so its card can be made before the writer is asked.
-    let views = match tenant.proposal_bodies(decision.proposal).await? {
+    let views = match tenant.to_decide(decision.proposal).await? {
         Some(bodies) => views(&app.rules().registry, tenant, &bodies)?,
         None => Vec::new(),
     };
     let result = tenant.decide_by_device(Arc::new(record), user, views).await?;
+    warn_of_fork(&result, user);
+    Ok(result)
+}
+
+fn warn_of_fork(result: &RecordResult, user: UserId) {
     if result.reason.as_deref() == Some(Reason::Fork.code()) {
         tracing::warn!(user = %user, "A device has signed two records with one number; it is out of service.");
     }
-    Ok(result)
 }

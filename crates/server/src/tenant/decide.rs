@@ -3,10 +3,10 @@
 use countersign_domain::{
     Digest, Record,
     decision::{Circumstances, Credential, DeviceStanding, verify_decision},
-    fold::Status,
+    fold::{Cast, ProposalState, Status},
     id::{AgentId, DeviceId, ProposalId, UserId},
     people::People,
-    record::{Actor, Body, Decision, Proposer, ProposerKind, Reason, Revoke, Verdict, Void, Withdraw},
+    record::{Actor, Body, Decision, Phase, Proposer, ProposerKind, Reason, Revoke, Verdict, Void, Withdraw},
     wire::RecordResult,
 };
 use rusqlite::{OptionalExtension, params};
@@ -14,6 +14,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     desk::{Desk, to_sql},
     proposals::Stored,
+    signed::{Arrival, arrive, effective, refuse},
     writer::{Answer, StoreError},
 };
 use crate::random;
@@ -37,7 +38,7 @@ pub enum WithdrawRefusal {
     State(Status),
 }
 
-/// A decision of a signed-in person without a device. One that does not count leaves no trace.
+/// A decision of a signed-in person without a device. One that does not count leaves no trace but what policy has to say.
 pub(super) fn by_session(
     desk: &mut Desk,
     record: &Record,
@@ -48,6 +49,7 @@ pub(super) fn by_session(
     let mut stored = desk.proposal(decision.proposal)?;
     if let Some(stored) = &mut stored {
         desk.settle(stored)?;
+        desk.reconsider(stored, Phase::Decide)?;
     }
     let verdict = verify(
         desk,
@@ -79,61 +81,35 @@ pub(super) fn by_device(
     views: &Views,
 ) -> Answer<RecordResult, std::convert::Infallible> {
     let decision: Decision = record.body().map_err(StoreError::damaged)?;
-    let (Some(device), Some(device_seq)) = (decision.device, decision.device_seq) else {
-        return Ok(Ok(refused(record, Reason::BadSignature, None)));
+    let link = decision.device.zip(decision.device_seq);
+    let link = link.filter(|_| decision.approver == user);
+    let signed = match arrive(desk, record, user, link)? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(Ok(answer)),
     };
-    // Before anything is looked up in its name: is it this person's device, and did it sign these bytes?
-    let Some(standing) = standing(desk, device)?.filter(|standing| {
-        standing.user == user && decision.approver == user && record.is_signed_by(&standing.key)
-    }) else {
-        return Ok(Ok(refused(record, Reason::BadSignature, None)));
-    };
-    match answered(desk, device, device_seq)? {
-        Some((digest, answer)) if digest == record.digest => return Ok(Ok(answer)),
-        Some(_) => quarantine(desk, device)?,
-        None => {}
-    }
     let mut stored = desk.proposal(decision.proposal)?;
     if let Some(stored) = &mut stored {
         desk.settle(stored)?;
+        desk.reconsider(stored, Phase::Decide)?;
     }
     let verdict = verify(
         desk,
         record,
         &decision,
         stored.as_ref(),
-        Credential::Device(Some(&standing)),
+        Credential::Device(Some(&signed.standing)),
         views,
     )?;
     let result = match (verdict, &mut stored) {
         (Ok(()), Some(stored)) => {
             desk.extend(stored, record)?;
-            let status = Some(stored.status(desk.now()));
-            RecordResult {
-                digest: record.digest,
-                effective: true,
-                reason: None,
-                status,
-            }
+            desk.save(stored)?;
+            effective(record, Some(stored.status(desk.now())))
         }
-        (Err(reason), Some(stored)) => {
-            // The void goes first, so that no prefix of the journal counts the decision.
-            let void = Void {
-                at: desk.now(),
-                decision: record.digest,
-                proposal: stored.state.id,
-                reason,
-            };
-            desk.extend_with(stored, &void)?;
-            desk.extend(stored, record)?;
-            refused(record, reason, Some(stored.status(desk.now())))
-        }
+        (Err(reason), Some(stored)) => refuse(desk, stored, record, reason)?,
         (_, None) => refused(record, Reason::UnknownProposal, None),
     };
-    if let Some(stored) = &stored {
-        desk.save(stored)?;
-    }
-    remember(desk, device, device_seq, &result)?;
+    remember(desk, signed.device, signed.device_seq, &result)?;
     Ok(Ok(result))
 }
 
@@ -147,12 +123,7 @@ pub(super) fn withdraw(
     let Some(mut stored) = desk.proposal(id)? else {
         return Ok(Err(WithdrawRefusal::NotFound));
     };
-    let own = match by {
-        Actor::User(user) => user.to_string() == stored.state.proposer.id,
-        Actor::Agent(agent) => agent.to_string() == stored.state.proposer.id,
-        Actor::Server => true,
-    };
-    if !own {
+    if !may_withdraw(&stored.state.proposer, by) {
         return Ok(Err(WithdrawRefusal::NotFound));
     }
     desk.settle(&mut stored)?;
@@ -164,13 +135,25 @@ pub(super) fn withdraw(
     let body = Withdraw {
         at: desk.now(),
         by,
+        device: None,
+        device_seq: None,
         nonce,
+        previous: None,
         proposal: id,
         reason: reason.map(str::to_owned),
     };
     desk.extend_with(&mut stored, &body)?;
     desk.save(&stored)?;
     Ok(Ok(stored))
+}
+
+/// The proposer takes it back, or the person it acts for.
+pub(super) fn may_withdraw(proposer: &Proposer, by: Actor) -> bool {
+    match by {
+        Actor::User(user) => user.to_string() == proposer.id || proposer.on_behalf_of == Some(user),
+        Actor::Agent(agent) => agent.to_string() == proposer.id,
+        Actor::Server => true,
+    }
 }
 
 fn verify(
@@ -199,7 +182,7 @@ fn verify(
 }
 
 /// The person whose own agent proposed it.
-fn agent_owner(people: &People, proposer: &Proposer) -> Option<UserId> {
+pub(super) fn agent_owner(people: &People, proposer: &Proposer) -> Option<UserId> {
     if proposer.kind != ProposerKind::Agent {
         return None;
     }
@@ -289,7 +272,7 @@ pub(super) fn quarantine(desk: &mut Desk, device: DeviceId) -> Result<(), StoreE
 pub(super) fn revoke_device(desk: &mut Desk, revoke: &Revoke) -> Result<(), StoreError> {
     let record = Record::unsigned(revoke).map_err(StoreError::damaged)?;
     desk.append_about(&record, revoke.subject())?;
-    void_where(desk, Reason::DeviceRevoked, |cast| {
+    void_where(desk, Reason::DeviceRevoked, |_, cast| {
         cast.device == Some(revoke.device)
     })
 }
@@ -299,13 +282,13 @@ pub(super) fn revoke_device(desk: &mut Desk, revoke: &Revoke) -> Result<(), Stor
 pub(super) fn void_where(
     desk: &mut Desk,
     reason: Reason,
-    touched: impl Fn(&countersign_domain::fold::Cast) -> bool,
+    touched: impl Fn(&ProposalState, &Cast) -> bool,
 ) -> Result<(), StoreError> {
     for mut stored in open_proposals(desk)? {
         let decisions: Vec<_> = stored
             .state
             .standing()
-            .filter(|cast| cast.verdict == Verdict::Approve && touched(cast))
+            .filter(|cast| cast.verdict == Verdict::Approve && touched(&stored.state, cast))
             .map(|cast| cast.digest)
             .collect();
         if decisions.is_empty() {
@@ -338,7 +321,7 @@ pub(super) fn open_proposals(desk: &Desk) -> Result<Vec<Stored>, StoreError> {
     Ok(open)
 }
 
-fn refused(record: &Record, reason: Reason, status: Option<Status>) -> RecordResult {
+pub(super) fn refused(record: &Record, reason: Reason, status: Option<Status>) -> RecordResult {
     RecordResult {
         digest: record.digest,
         effective: false,

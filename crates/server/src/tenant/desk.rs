@@ -10,6 +10,7 @@ use countersign_domain::{
     people::{self, People},
     record::Body,
 };
+use countersign_policy::Policy;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Published, proposals::Stored, recent::Recent, writer::StoreError};
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 pub struct Desk {
     connection: Connection,
     clock: Arc<dyn Clock>,
+    policy: Arc<dyn Policy>,
     tenant: TenantId,
     log_key: SigningKey,
     memory: Memory,
@@ -69,6 +71,7 @@ impl Desk {
     pub(super) fn load(
         connection: Connection,
         clock: Arc<dyn Clock>,
+        policy: Arc<dyn Policy>,
         tenant: TenantId,
     ) -> Result<Option<Self>, StoreError> {
         let head: Option<(Vec<u8>, i64, Vec<u8>)> = connection
@@ -87,6 +90,7 @@ impl Desk {
         Ok(Some(Self::assemble(
             connection,
             clock,
+            policy,
             tenant,
             SigningKey::from_seed(&seed),
             Memory {
@@ -101,6 +105,7 @@ impl Desk {
     pub(super) fn found(
         connection: Connection,
         clock: Arc<dyn Clock>,
+        policy: Arc<dyn Policy>,
         tenant: TenantId,
         seed: &[u8; 32],
     ) -> Result<Self, StoreError> {
@@ -117,6 +122,7 @@ impl Desk {
         Ok(Self::assemble(
             connection,
             clock,
+            policy,
             tenant,
             SigningKey::from_seed(seed),
             memory,
@@ -126,6 +132,7 @@ impl Desk {
     fn assemble(
         connection: Connection,
         clock: Arc<dyn Clock>,
+        policy: Arc<dyn Policy>,
         tenant: TenantId,
         log_key: SigningKey,
         memory: Memory,
@@ -134,6 +141,7 @@ impl Desk {
         Self {
             connection,
             clock,
+            policy,
             tenant,
             log_key,
             before_command: memory.clone(),
@@ -161,6 +169,11 @@ impl Desk {
     /// The time of the running command and of every entry it appends; never before an earlier entry.
     pub const fn now(&self) -> UnixMillis {
         self.now
+    }
+
+    /// The rules that are asked again.
+    pub(super) fn policy(&self) -> &dyn Policy {
+        &*self.policy
     }
 
     /// How many entries the journal has.

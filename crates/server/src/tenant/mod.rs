@@ -13,7 +13,9 @@ mod proposals;
 mod propose;
 mod reads;
 mod recent;
+mod reconsider;
 mod run;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -27,12 +29,14 @@ use std::{
 use countersign_domain::{
     Digest, Record, UnixMillis,
     dsse::SigningKey,
+    fold::PREVIEW_WAIT,
     id::{ProposalId, TenantId, UserId},
     journal::Checkpoint,
     people::People,
     record::{Actor, Begin, Executor, Receipt, Role},
     wire::{self, Head, JournalPage},
 };
+use countersign_policy::Policy;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, watch};
 
@@ -46,6 +50,7 @@ pub use proposals::Stored;
 pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
 pub use reads::{Evidence, Filter, ProposalBodies};
 pub use run::{LEASE, RunRefusal};
+pub use signed::SignedBody;
 pub use writer::{Answer, StoreError};
 
 use crate::clock::Clock;
@@ -96,13 +101,14 @@ impl Tenant {
     pub async fn create(
         folder: &Path,
         clock: Arc<dyn Clock>,
+        policy: Arc<dyn Policy>,
         founding: Founding,
     ) -> Result<Self, StoreError> {
         let path = folder.join("tenant.db");
         if path.exists() {
             return Err(StoreError::damaged("there is a tenant in this folder already"));
         }
-        let tenant = Self::start(path, clock, founding.tenant, Some(founding.log_seed))?;
+        let tenant = Self::start(path, clock, policy, founding.tenant, Some(founding.log_seed))?;
         tenant.never(move |desk| founding.append(desk)).await?;
         Ok(tenant)
     }
@@ -111,20 +117,26 @@ impl Tenant {
     ///
     /// # Errors
     /// When there is none, it is damaged, or a newer version has written it.
-    pub fn open(folder: &Path, clock: Arc<dyn Clock>, id: TenantId) -> Result<Self, StoreError> {
-        Self::start(folder.join("tenant.db"), clock, id, None)
+    pub fn open(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        policy: Arc<dyn Policy>,
+        id: TenantId,
+    ) -> Result<Self, StoreError> {
+        Self::start(folder.join("tenant.db"), clock, policy, id, None)
     }
 
     fn start(
         path: PathBuf,
         clock: Arc<dyn Clock>,
+        policy: Arc<dyn Policy>,
         id: TenantId,
         seed: Option<[u8; 32]>,
     ) -> Result<Self, StoreError> {
         let connection = found::open_file(&path, seed.is_some())?;
         let desk = match seed {
-            Some(seed) => desk::Desk::found(connection, Arc::clone(&clock), id, &seed)?,
-            None => desk::Desk::load(connection, Arc::clone(&clock), id)?
+            Some(seed) => desk::Desk::found(connection, Arc::clone(&clock), policy, id, &seed)?,
+            None => desk::Desk::load(connection, Arc::clone(&clock), policy, id)?
                 .ok_or_else(|| StoreError::damaged("the file holds no journal"))?,
         };
         let (publish, published) = watch::channel(desk.published());
@@ -295,7 +307,7 @@ impl Tenant {
         user: UserId,
         views: Views,
     ) -> Answer<Stored, DecideRefusal> {
-        self.write(move |desk| decide::by_session(desk, &record, user, &views))
+        self.never(move |desk| decide::by_session(desk, &record, user, &views))
             .await
     }
 
@@ -316,6 +328,52 @@ impl Tenant {
             Ok(result) => Ok(result),
             Err(never) => match never {},
         }
+    }
+
+    /// Takes what one of `user`'s devices signed beside its decisions. The answer is final, also when it does not count.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_signed(
+        &self,
+        record: Arc<Record>,
+        body: SignedBody,
+        user: UserId,
+    ) -> Result<wire::RecordResult, StoreError> {
+        match self
+            .write(move |desk| signed::take(desk, &record, &body, user))
+            .await?
+        {
+            Ok(result) => Ok(result),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Says of calls over devices' connections whose preview is overdue that there is none, and returns how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mark_unseen(&self) -> Result<usize, StoreError> {
+        match self.write(reconsider::mark_unseen).await? {
+            Ok(count) => Ok(count),
+            Err(never) => match never {},
+        }
+    }
+
+    /// One proposal with what its card is made of, as it stands for whoever decides now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn to_decide(&self, id: ProposalId) -> Result<Option<ProposalBodies>, StoreError> {
+        let bodies = self.proposal_bodies(id).await?;
+        let overdue = bodies.as_ref().is_some_and(|bodies| {
+            let state = &bodies.stored.state;
+            state.awaits_preview() && self.now().since(state.created_at) >= PREVIEW_WAIT
+        });
+        if overdue && self.mark_unseen().await? > 0 {
+            return self.proposal_bodies(id).await;
+        }
+        Ok(bodies)
     }
 
     /// Takes a proposal back in its proposer's name.
@@ -356,7 +414,7 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn begin(&self, record: Arc<Record>, begin: Arc<Begin>) -> Answer<Stored, RunRefusal> {
-        self.write(move |desk| run::begin(desk, &record, &begin)).await
+        self.never(move |desk| run::begin(desk, &record, &begin)).await
     }
 
     /// Accepts a receipt.
@@ -377,8 +435,8 @@ impl Tenant {
         begun: (Arc<Record>, Arc<Begin>),
         ended: (Arc<Record>, Arc<Receipt>),
     ) -> Answer<Stored, RunRefusal> {
-        self.write(move |desk| run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1)))
-            .await
+        let run = move |desk: &mut Desk| run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1));
+        Ok(self.write(run).await?.and_then(|begun| begun))
     }
 
     /// Stores that the server is about to make a call.

@@ -246,7 +246,7 @@ fn change_member(desk: &mut Desk, by: Actor, user: UserId, role: Role) -> Change
     check!(may_change(desk.people(), mine, old, Some(role)));
     put_member(desk, by, user, Some(role))?;
     if !role.decides() {
-        decide::void_where(desk, Reason::NotEligible, |cast| cast.approver == user)?;
+        decide::void_where(desk, Reason::NotEligible, |_, cast| cast.approver == user)?;
     }
     Ok(Ok(()))
 }
@@ -264,7 +264,7 @@ fn remove_member(desk: &mut Desk, by: Actor, user: UserId) -> Change {
     for (id, _) in devices {
         take_out_of_service(desk, by, *id, "Its owner is no longer a member.")?;
     }
-    decide::void_where(desk, Reason::NotEligible, |cast| cast.approver == user)?;
+    decide::void_where(desk, Reason::NotEligible, |_, cast| cast.approver == user)?;
     let own = people
         .agents
         .iter()
@@ -613,8 +613,10 @@ fn put_endorsement(
             at,
             by,
             device,
+            device_seq: None,
             enrol,
             nonce: random::nonce(),
+            previous: None,
             tenant,
         },
     )?;

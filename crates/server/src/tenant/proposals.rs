@@ -140,7 +140,8 @@ impl Desk {
             .apply(seq, self.now(), record)
             .map_err(StoreError::damaged)?;
         stored.records.insert(seq, Arc::new(record.clone()));
-        if record.kind == Kind::Preview {
+        // Another one, or one that was refused, is journalled and is not the proposal's.
+        if stored.state.preview == Some(record.digest) {
             stored.preview_seq = Some(seq);
         } else if record.kind == Kind::Receipt {
             stored.receipt_seq = Some(seq);
@@ -160,8 +161,8 @@ impl Desk {
         let seq = |value: Option<u64>| value.map(to_sql).transpose();
         self.connection()
             .prepare_cached(
-                "UPDATE proposal SET status = ?2, due_ms = ?3, preview_seq = ?4, receipt_seq = ?5, fence = ?6, state = ?7
-                 WHERE created_seq = ?1",
+                "UPDATE proposal SET status = ?2, due_ms = ?3, preview_seq = ?4, receipt_seq = ?5, fence = ?6, state = ?7,
+                     risk = ?8 WHERE created_seq = ?1",
             )?
             .execute(params![
                 to_sql(state.created_seq)?,
@@ -171,6 +172,7 @@ impl Desk {
                 seq(stored.receipt_seq)?,
                 to_sql(stored.fence)?,
                 serde_json::to_string(state).map_err(StoreError::damaged)?,
+                risk_rank(state.risk),
             ])?;
         self.changed(stored);
         if state.executor == Holder::Tenant && state.recorded_status() == Status::Pending {

@@ -5,7 +5,7 @@ use countersign_domain::{
     execution::{Authority, Blocked},
     fold::Status,
     id::ProposalId,
-    record::{Begin, Effect, Executor, Lapse, Outcome, Receipt, Supersede, TaskPriority, Void},
+    record::{Begin, Effect, Executor, Lapse, Outcome, Phase, Receipt, Supersede, TaskPriority, Void},
     wire,
 };
 use rusqlite::{OptionalExtension, params};
@@ -83,6 +83,7 @@ fn due(desk: &Desk, by: Executor, limit: u32) -> Result<Vec<ProposalId>, StoreEr
 
 fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, StoreError> {
     desk.settle(stored)?;
+    desk.reconsider(stored, Phase::Begin)?;
     let Ok(authority) = authority(desk, stored)? else {
         return Ok(None);
     };
@@ -118,7 +119,8 @@ fn authority(desk: &mut Desk, stored: &mut Stored) -> Result<Result<Authority, B
     }
 }
 
-/// The one linearisation point: from here on a reject, withdraw or stop is too late.
+/// The one linearisation point: from here on a reject, withdraw or stop is too late. A refused one keeps what it found
+/// out: that policy is stricter, or an approval too old.
 pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<Stored, RunRefusal> {
     let mut stored = match leased(desk, begin.proposal, begin.executor, begin.fence)? {
         Ok((stored, false)) => stored,
@@ -135,6 +137,7 @@ pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<S
         return Ok(Err(RunRefusal::DigestMismatch));
     }
     desk.settle(&mut stored)?;
+    desk.reconsider(&mut stored, Phase::Begin)?;
     let authority = match authority(desk, &mut stored)? {
         Ok(authority) => authority,
         Err(Blocked::Held(until)) => return Ok(Err(RunRefusal::Held(until))),
@@ -190,15 +193,16 @@ pub(super) fn complete(desk: &mut Desk, record: &Record, receipt: &Receipt) -> A
     Ok(Ok(stored))
 }
 
-/// A call whose whole effect is in the tenant's own store: begin, effect and receipt in one transaction.
+/// A call whose whole effect is in the tenant's own store: begin, effect and receipt in one transaction. What a refused
+/// begin has found out stays, as it does in [`begin`]: that is the inner answer.
 pub(super) fn run_local(
     desk: &mut Desk,
     begun: (&Record, &Begin),
     ended: (&Record, &Receipt),
-) -> Answer<Stored, RunRefusal> {
+) -> Answer<Result<Stored, RunRefusal>, RunRefusal> {
     match begin(desk, begun.0, begun.1)? {
-        Ok(_) => complete(desk, ended.0, ended.1),
-        Err(refusal) => Ok(Err(refusal)),
+        Ok(_) => Ok(complete(desk, ended.0, ended.1)?.map(Ok)),
+        Err(refusal) => Ok(Ok(Err(refusal))),
     }
 }
 

@@ -72,7 +72,7 @@ impl World {
                 .collect(),
             log_seed: random::bytes(),
         };
-        let tenant = Tenant::create(folder.path(), clock.clone(), founding)
+        let tenant = Tenant::create(folder.path(), clock.clone(), Arc::clone(&rules.policy), founding)
             .await
             .unwrap();
         let key = SigningKey::from_seed(&random::bytes());
@@ -131,8 +131,10 @@ impl World {
                         at,
                         by,
                         device,
+                        device_seq: None,
                         enrol: record.digest,
                         nonce,
+                        previous: None,
                         tenant,
                     },
                 )
@@ -452,7 +454,7 @@ async fn everything_is_there_again_after_a_restart_and_the_journal_verifies_from
     let (id, folder, clock) = (world.tenant.id(), world.folder, world.clock);
     drop(world.tenant);
 
-    let tenant = Tenant::open(folder.path(), clock, id).unwrap();
+    let tenant = Tenant::open(folder.path(), clock, Arc::new(SeedRules), id).unwrap();
     assert_eq!((tenant.head().size, tenant.head().root), (head.size, head.root));
     assert_eq!(tenant.role(world.owner), Some(Role::Owner));
     let log_key = tenant.people().tenant.as_ref().unwrap().log_key;
@@ -603,7 +605,7 @@ async fn a_file_of_a_newer_version_is_refused_and_not_touched() {
         )
         .unwrap();
     connection.close().unwrap();
-    let error = Tenant::open(folder.path(), clock, id).unwrap_err();
+    let error = Tenant::open(folder.path(), clock, Arc::new(SeedRules), id).unwrap_err();
     assert!(matches!(error, StoreError::Newer), "{error}");
     assert!(
         error.to_string().contains("newer version"),

@@ -11,7 +11,7 @@ mod smtp;
 use async_trait::async_trait;
 use countersign_domain::{
     Millis,
-    canonical::{self, Object, Value},
+    canonical::{Object, Value},
     manifest::{CardField, Idempotency, Manifest, Shape},
     record::{ConnectionKind, EffectClass, PreviewOutcome, Risk},
 };
@@ -26,9 +26,6 @@ pub use smtp::test_connection;
 
 /// Most recipients of one mail, To, Cc and Bcc together.
 pub const MAX_RECIPIENTS: usize = 50;
-
-/// Most bytes of a preview in canonical form; of a longer mail the preview leaves the text out, which is on the card.
-const MAX_PREVIEW: usize = 96 * 1024;
 
 /// Sends one mail of plain text.
 #[derive(Debug)]
@@ -311,7 +308,7 @@ impl Mail {
         args.into()
     }
 
-    /// The mail as its recipients' server will get it, line by line.
+    /// The mail as its recipients' server will get it, line by line, without its text, which is on the card whole.
     fn shown(&self, config: &SmtpConfig, from: &Address, call: &Call<'_>) -> Value {
         let joined = |addresses: &[Address]| {
             let addresses: Vec<_> = addresses.iter().map(Address::to_string).collect();
@@ -334,17 +331,8 @@ impl Mail {
         lines.push(header("Message-ID", message::message_id(call.proposal, from)));
         lines.push(header("Date", "the time of sending".to_owned()));
         lines.push(header("Content-Type", "text/plain; charset=utf-8".to_owned()));
-        let headers = lines.clone();
-        lines.extend(self.body.split('\n').map(Value::from));
-        let whole = Value::from(lines);
-        if canonical::to_vec(&whole).is_ok_and(|bytes| bytes.len() <= MAX_PREVIEW) {
-            return whole;
-        }
-        let mut lines = headers;
-        lines.push(header(
-            "Text",
-            "too long to repeat here; it is above, whole".to_owned(),
-        ));
+        let characters = self.body.chars().count();
+        lines.push(header("Text", format!("{characters} characters, as on the card")));
         Value::from(lines)
     }
 }

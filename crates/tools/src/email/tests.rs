@@ -181,7 +181,7 @@ async fn the_preview_shows_the_mail_and_sends_nothing() {
     let PreviewOutcome::Shown { content } = tool().preview(&call(&args, Some(&config))).await else {
         panic!("no preview");
     };
-    assert!(text(&content).len() < 1000, "a long text is not repeated");
+    assert!(text(&content).len() < 1000, "the text is on the card, once");
 }
 
 // What comes of it

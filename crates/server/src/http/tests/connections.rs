@@ -1,16 +1,16 @@
 //! Ways out of the tenant, and what becomes of proposals when one is closed or an approver leaves.
 
-use countersign_domain::{Millis, id::DeviceId};
+use countersign_domain::id::DeviceId;
 use serde_json::json;
 
-use super::{devices::Device, *};
+use super::{devices::Device, records::shown, *};
 
 impl World {
     /// Ada's first device, in service.
-    async fn adas_device(&self) -> DeviceId {
+    pub(super) async fn adas_device(&self) -> Device {
         let device = Device::new();
         assert_eq!(device.enrol(self, &self.ada).await.text("standing"), "active");
-        device.id
+        device
     }
 
     fn create(&self, by: &Person, name: &str, config: &Value, holder: DeviceId) -> Call {
@@ -20,7 +20,7 @@ impl World {
     }
 
     /// A connection over which an agent has proposed a request that a session may approve: their ids.
-    async fn proposed(&self, device: DeviceId) -> (String, String) {
+    pub(super) async fn proposed(&self, device: DeviceId) -> (String, String) {
         let connection = self.create(&self.ada, "billing", &billing(), device).await;
         assert_eq!(connection.status, 201, "{connection:?}");
         let (_, key) = self.agent("bot").await;
@@ -35,13 +35,12 @@ impl World {
         (connection.text("connectionId").to_owned(), id.to_owned())
     }
 
-    async fn status(&self, proposal: &str) -> String {
+    pub(super) async fn status(&self, proposal: &str) -> String {
         let path = format!("/api/assistant/proposals/{proposal}");
         self.get(&self.ada, &path).await.text("status").to_owned()
     }
 
-    async fn approve(&self, by: &Person, proposal: &str) -> Answer {
-        self.pass(Millis::seconds(61)); // the device has not sent a preview
+    pub(super) async fn approve(&self, by: &Person, proposal: &str) -> Answer {
         self.post(by, "/api/assistant/approve", json!({"aiToolCallId": proposal}))
             .await
     }
@@ -79,11 +78,16 @@ async fn a_connection_is_what_its_tools_can_use_and_a_device_of_ones_own_holds_i
             "config",
         ),
     ] {
-        let answer = world.create(&world.ada, "billing", &config, device).await;
+        let answer = world.create(&world.ada, "billing", &config, device.id).await;
         assert_eq!((answer.status, answer.text("field")), (400, field), "{answer:?}");
     }
     let secret = world
-        .create(&world.ada, "billing", &with("password", json!("hunter2")), device)
+        .create(
+            &world.ada,
+            "billing",
+            &with("password", json!("hunter2")),
+            device.id,
+        )
         .await;
     assert_eq!(secret.status, 400, "a secret has no place in the public part");
 
@@ -92,7 +96,7 @@ async fn a_connection_is_what_its_tools_can_use_and_a_device_of_ones_own_holds_i
     let answer = world.post(&world.ada, "/api/connections", by_tenant).await;
     assert_eq!((answer.status, answer.text("field")), (400, "holder"));
     let bob = world.join("bob", "admin").await;
-    let answer = world.create(&bob, "billing", &mine, device).await;
+    let answer = world.create(&bob, "billing", &mine, device.id).await;
     assert_eq!(
         (answer.status, answer.text("field")),
         (400, "holder"),
@@ -107,10 +111,13 @@ async fn a_connection_is_what_its_tools_can_use_and_a_device_of_ones_own_holds_i
         "a device that waits holds nothing"
     );
 
-    let created = world.create(&world.ada, "billing", &mine, device).await;
+    let created = world.create(&world.ada, "billing", &mine, device.id).await;
     assert_eq!(created.status, 201);
     assert_eq!(
-        world.create(&world.ada, "Billing", &mine, device).await.refusal(),
+        world
+            .create(&world.ada, "Billing", &mine, device.id)
+            .await
+            .refusal(),
         (409, "name_taken")
     );
     let listed = world.get(&bob, "/api/connections").await;
@@ -125,7 +132,7 @@ async fn a_connection_is_what_its_tools_can_use_and_a_device_of_ones_own_holds_i
 async fn what_has_not_begun_over_a_removed_connection_is_closed() {
     let world = World::new().await;
     let device = world.adas_device().await;
-    let (connection, proposal) = world.proposed(device).await;
+    let (connection, proposal) = world.proposed(device.id).await;
     let listed = world.get(&world.ada, "/api/connections").await;
     assert_eq!(listed.list("connections")[0]["openProposals"], 1);
     assert_eq!(
@@ -154,8 +161,8 @@ async fn what_has_not_begun_over_a_removed_connection_is_closed() {
 async fn a_revoked_devices_connections_go_with_it() {
     let world = World::new().await;
     let device = world.adas_device().await;
-    let (_, proposal) = world.proposed(device).await;
-    let revoke = format!("/api/devices/{device}/revoke");
+    let (_, proposal) = world.proposed(device.id).await;
+    let revoke = format!("/api/devices/{}/revoke", device.id);
     assert_eq!(
         world
             .post(&world.ada, &revoke, json!({"reason": "stolen"}))
@@ -182,7 +189,8 @@ async fn a_revoked_devices_connections_go_with_it() {
 async fn an_approval_does_not_outlive_its_approver() {
     let world = World::new().await;
     let device = world.adas_device().await;
-    let (_, proposal) = world.proposed(device).await;
+    let (_, proposal) = world.proposed(device.id).await;
+    world.preview(&device, &proposal, shown()).await;
     let bob = world.join("bob", "approver").await;
     assert_eq!(world.approve(&bob, &proposal).await.text("status"), "pending");
     assert_eq!(
@@ -207,7 +215,8 @@ async fn an_approval_does_not_outlive_its_approver() {
 async fn an_approval_does_not_outlive_the_role_that_gave_it() {
     let world = World::new().await;
     let device = world.adas_device().await;
-    let (_, proposal) = world.proposed(device).await;
+    let (_, proposal) = world.proposed(device.id).await;
+    world.preview(&device, &proposal, shown()).await;
     let bob = world.join("bob", "approver").await;
     assert_eq!(world.approve(&bob, &proposal).await.text("status"), "pending");
     let path = format!("/api/members/{}", bob.id);

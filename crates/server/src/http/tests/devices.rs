@@ -4,9 +4,10 @@ use countersign_domain::{
     Millis, Record,
     dsse::SigningKey,
     id::DeviceId,
-    record::{Enrol, Mode, Nonce},
+    record::{Body, Enrol, Mode, Nonce},
 };
 use serde_json::json;
+use std::sync::atomic::AtomicU64;
 
 use super::*;
 use crate::random;
@@ -15,6 +16,8 @@ use crate::random;
 pub(super) struct Device {
     pub(super) id: DeviceId,
     key: SigningKey,
+    /// Its last number.
+    last: AtomicU64,
 }
 
 impl Device {
@@ -22,7 +25,22 @@ impl Device {
         Self {
             id: DeviceId::from_uuid(random::uuid()),
             key: SigningKey::from_seed(&random::bytes()),
+            last: AtomicU64::new(0),
         }
+    }
+
+    /// The number of its next record.
+    pub(super) fn next(&self) -> Option<u64> {
+        Some(self.last.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    pub(super) fn sign<B: Body>(&self, body: &B) -> Record {
+        Record::signed(body, &self.key).unwrap()
+    }
+
+    /// Signs and pushes: the one answer.
+    pub(super) async fn push<B: Body>(&self, world: &World, person: &Person, body: &B) -> Value {
+        world.push(person, &self.sign(body)).await
     }
 
     fn record(&self, world: &World, person: &Person, challenge: &str) -> Enrol {
@@ -47,6 +65,14 @@ impl Device {
 }
 
 impl World {
+    pub(super) async fn push(&self, person: &Person, record: &Record) -> Value {
+        let records = json!({"records": [record.to_envelope()]});
+        let answer = self.post(person, "/api/records", records).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.list("results")[0]["digest"], record.digest.to_string());
+        answer.list("results")[0].clone()
+    }
+
     async fn challenge(&self, person: &Person) -> String {
         self.post(person, "/api/devices/challenge", json!({}))
             .await
@@ -60,7 +86,7 @@ impl World {
             .await
     }
 
-    async fn endorse(&self, by: &Person, device: &Device, code: &str) -> Answer {
+    pub(super) async fn endorse(&self, by: &Person, device: &Device, code: &str) -> Answer {
         self.post(
             by,
             &format!("/api/devices/{}/endorse", device.id),
@@ -69,7 +95,7 @@ impl World {
         .await
     }
 
-    async fn state(&self, person: &Person, device: &Device) -> String {
+    pub(super) async fn state(&self, person: &Person, device: &Device) -> String {
         let listed = self.get(person, "/api/devices").await;
         let found = listed
             .list("devices")

@@ -5,6 +5,8 @@ mod credentials;
 mod description;
 mod devices;
 mod people;
+mod policy;
+mod records;
 mod surface;
 
 use std::sync::{
@@ -22,11 +24,12 @@ use countersign_domain::{
     id::{TenantId, UserId},
     record::Mode,
 };
+use countersign_policy::{Policy, SeedRules};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
-use crate::{Config, NewTenant, Server, clock::Clock};
+use crate::{Config, NewTenant, Server, clock::Clock, tenant::Tenant};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -63,10 +66,15 @@ impl World {
     }
 
     async fn with(mode: Mode) -> Self {
+        Self::ruled(mode, Arc::new(SeedRules)).await
+    }
+
+    async fn ruled(mode: Mode, policy: Arc<dyn Policy>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_354_008_000)));
         let mut config = Config::new(folder.path().join("data"));
         config.clock = clock.clone();
+        config.policy = policy;
         let server = Server::open(config).await.unwrap();
         let (acme, id) = server
             .found_tenant(founding("Acme", "ada@acme.example", mode))
@@ -82,6 +90,11 @@ impl World {
             acme,
             ada: Person { id, token },
         }
+    }
+
+    /// The tenant behind the API.
+    fn store(&self) -> Tenant {
+        self.server.app().tenants().get(self.acme).unwrap()
     }
 
     fn pass(&self, time: Millis) {

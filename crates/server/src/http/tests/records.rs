@@ -1,0 +1,398 @@
+//! What a device signs and pushes: vouching, taking back, looking beforehand, and what becomes of what does not count.
+
+use countersign_domain::{
+    Digest, Millis, Record,
+    canonical::Object,
+    id::{DecisionId, ProposalId},
+    record::{
+        Actor, Assurance, Decision, Endorse, Endorsement, Holder, Mode, Preview, PreviewOutcome, Verdict,
+        Withdraw,
+    },
+    render::RENDERER,
+};
+use serde_json::json;
+
+use super::{devices::Device, *};
+use crate::random;
+
+pub(super) fn shown() -> PreviewOutcome {
+    PreviewOutcome::Shown {
+        content: Object::from_iter([("Request", "GET /v1/invoices")]).into(),
+    }
+}
+
+impl World {
+    fn vouching(&self, by: &Device, new: &Device) -> Endorse {
+        let tenant = self.store();
+        Endorse {
+            at: self.clock.now(),
+            by: Endorsement::Device(by.id),
+            device: new.id,
+            device_seq: by.next(),
+            enrol: tenant.people().devices[&new.id].enrol,
+            nonce: random::nonce(),
+            previous: None,
+            tenant: self.acme,
+        }
+    }
+
+    pub(super) async fn digest(&self, proposal: &str) -> Digest {
+        let path = format!("/api/assistant/proposals/{proposal}");
+        self.get(&self.ada, &path).await.text("digest").parse().unwrap()
+    }
+
+    async fn previewing(&self, device: &Device, proposal: &str, outcome: PreviewOutcome) -> Preview {
+        Preview {
+            by: Holder::Device(device.id),
+            device_seq: device.next(),
+            made_at: self.clock.now(),
+            nonce: random::nonce(),
+            outcome,
+            previous: None,
+            proposal: proposal.parse().unwrap(),
+            proposal_digest: self.digest(proposal).await,
+        }
+    }
+
+    /// Ada's device says what the call would do.
+    pub(super) async fn preview(&self, device: &Device, proposal: &str, outcome: PreviewOutcome) -> Value {
+        let preview = self.previewing(device, proposal, outcome).await;
+        device.push(self, &self.ada, &preview).await
+    }
+
+    async fn task_by(&self, who: &Person, title: &str) -> String {
+        let text = json!({"text": format!("create task: {title}")});
+        let proposed = self.post(who, "/api/assistant/propose", text).await;
+        assert_eq!(proposed.status, 200, "{proposed:?}");
+        proposed.body["proposalRecord"]["aiToolCallId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn withdrawing(&self, device: &Device, person: &Person, proposal: &str) -> Withdraw {
+        Withdraw {
+            at: self.clock.now(),
+            by: Actor::User(person.id),
+            device: Some(device.id),
+            device_seq: device.next(),
+            nonce: random::nonce(),
+            previous: None,
+            proposal: proposal.parse().unwrap(),
+            reason: None,
+        }
+    }
+
+    fn entries(&self) -> u64 {
+        self.store().head().size
+    }
+}
+
+fn refused(result: &Value) -> &str {
+    assert_eq!(result["effective"], false, "{result}");
+    result["reason"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn in_a_tenant_of_one_person_the_first_device_vouches_for_the_second_and_that_for_a_third() {
+    let world = World::with(Mode::Solo).await;
+    let first = world.adas_device().await;
+    let mut by = first;
+    for _ in 0..2 {
+        let new = Device::new();
+        assert_eq!(new.enrol(&world, &world.ada).await.text("standing"), "waiting");
+        let vouched = by.push(&world, &world.ada, &world.vouching(&by, &new)).await;
+        assert_eq!(vouched["effective"], true, "{vouched}");
+        assert_eq!(world.state(&world.ada, &new).await, "active");
+        let listed = world.get(&world.ada, "/api/devices").await;
+        let known = listed
+            .list("devices")
+            .iter()
+            .find(|known| known["id"] == new.id.to_string());
+        assert_eq!(
+            known.unwrap()["endorsedBy"],
+            json!({"kind": "device", "id": by.id}),
+            "the journal says who vouched"
+        );
+        by = new;
+    }
+}
+
+#[tokio::test]
+async fn a_device_vouches_only_for_one_of_its_own_person_that_waits_under_the_very_key() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "admin").await, world.adas_device().await);
+    let (bobs, new) = (Device::new(), Device::new());
+    bobs.enrol(&world, &bob).await;
+    new.enrol(&world, &world.ada).await;
+
+    let another_persons = adas.push(&world, &world.ada, &world.vouching(&adas, &bobs)).await;
+    assert_eq!(
+        refused(&another_persons),
+        "not_eligible",
+        "that takes an admin and a code"
+    );
+    let another_key = Endorse {
+        enrol: Digest::of(b"another enrolment"),
+        ..world.vouching(&adas, &new)
+    };
+    let another_key = adas.push(&world, &world.ada, &another_key).await;
+    assert_eq!(refused(&another_key), "not_eligible");
+    let by_itself = new.push(&world, &world.ada, &world.vouching(&new, &new)).await;
+    assert_eq!(refused(&by_itself), "bad_signature", "it is not in service");
+    let pretending = Endorse {
+        by: Endorsement::Admin(world.ada.id),
+        ..world.vouching(&adas, &new)
+    };
+    let pretending = adas.push(&world, &world.ada, &pretending).await;
+    assert_eq!(
+        refused(&pretending),
+        "bad_signature",
+        "only what it is, it can say"
+    );
+    let borrowed = adas.push(&world, &bob, &world.vouching(&adas, &new)).await;
+    assert_eq!(refused(&borrowed), "bad_signature", "in another person's session");
+    assert_eq!(world.state(&world.ada, &new).await, "waiting");
+
+    let vouch = adas.sign(&world.vouching(&adas, &new));
+    let vouched = world.push(&world.ada, &vouch).await;
+    assert_eq!(vouched["effective"], true, "{vouched}");
+    let size = world.entries();
+    assert_eq!(
+        world.push(&world.ada, &vouch).await,
+        vouched,
+        "the same answer for ever"
+    );
+    let again = adas.push(&world, &world.ada, &world.vouching(&adas, &new)).await;
+    assert_eq!(refused(&again), "not_eligible", "it is in service already");
+    assert_eq!(world.entries(), size, "nothing was added");
+}
+
+#[tokio::test]
+async fn a_revoked_device_vouches_for_nothing() {
+    let world = World::new().await;
+    let (adas, new) = (world.adas_device().await, Device::new());
+    new.enrol(&world, &world.ada).await;
+    let vouch = world.vouching(&adas, &new);
+    let revoke = format!("/api/devices/{}/revoke", adas.id);
+    world.post(&world.ada, &revoke, json!({"reason": "stolen"})).await;
+    let vouched = adas.push(&world, &world.ada, &vouch).await;
+    assert_eq!(refused(&vouched), "device_revoked");
+    assert_eq!(world.state(&world.ada, &new).await, "waiting");
+}
+
+#[tokio::test]
+async fn a_person_takes_back_what_they_proposed_with_a_device_and_nobody_elses() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (mine, bobs) = (
+        world.task_by(&world.ada, "mine").await,
+        world.task_by(&bob, "bob's").await,
+    );
+
+    let foreign = adas
+        .push(&world, &world.ada, &world.withdrawing(&adas, &world.ada, &bobs))
+        .await;
+    assert_eq!(refused(&foreign), "unknown_proposal");
+    assert_eq!(foreign.get("status"), None, "and nothing is told of it");
+    let in_bobs_name = Withdraw {
+        by: Actor::User(bob.id),
+        ..world.withdrawing(&adas, &world.ada, &bobs)
+    };
+    let in_bobs_name = adas.push(&world, &world.ada, &in_bobs_name).await;
+    assert_eq!(refused(&in_bobs_name), "bad_signature");
+    assert_eq!(world.status(&bobs).await, "proposed");
+
+    let withdraw = adas.sign(&world.withdrawing(&adas, &world.ada, &mine));
+    let taken = world.push(&world.ada, &withdraw).await;
+    assert_eq!(
+        (&taken["effective"], &taken["status"]),
+        (&json!(true), &json!("withdrawn"))
+    );
+    assert_eq!(
+        world.push(&world.ada, &withdraw).await,
+        taken,
+        "the same answer for ever"
+    );
+    let again = adas
+        .push(&world, &world.ada, &world.withdrawing(&adas, &world.ada, &mine))
+        .await;
+    assert_eq!(refused(&again), "withdrawn");
+    assert_eq!(world.approve(&bob, &mine).await.refusal(), (409, "withdrawn"));
+}
+
+#[tokio::test]
+async fn an_agents_owner_takes_its_proposal_back() {
+    let world = World::new().await;
+    let adas = world.adas_device().await;
+    let created = world
+        .post(
+            &world.ada,
+            "/api/agents",
+            json!({"name": "assistant", "personal": true}),
+        )
+        .await;
+    let key = Person {
+        id: world.ada.id,
+        token: created.text("apiKey").to_owned(),
+    };
+    let proposal = world.task_by(&key, "for ada").await;
+    let taken = adas
+        .push(
+            &world,
+            &world.ada,
+            &world.withdrawing(&adas, &world.ada, &proposal),
+        )
+        .await;
+    assert_eq!(taken["status"], "withdrawn", "{taken}");
+}
+
+#[tokio::test]
+async fn a_call_over_a_devices_connection_is_approved_once_that_device_has_looked() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (_, proposal) = world.proposed(adas.id).await;
+    assert_eq!(
+        world.approve(&bob, &proposal).await.refusal(),
+        (409, "view_mismatch"),
+        "there is nothing to see yet"
+    );
+    let other = Device::new();
+    other.enrol(&world, &world.ada).await;
+    adas.push(&world, &world.ada, &world.vouching(&adas, &other))
+        .await;
+    let not_the_holder = world.preview(&other, &proposal, shown()).await;
+    assert_eq!(refused(&not_the_holder), "unknown_proposal");
+    let of_other_bytes = Preview {
+        proposal_digest: Digest::of(b"something else"),
+        ..world.previewing(&adas, &proposal, shown()).await
+    };
+    let of_other_bytes = adas.push(&world, &world.ada, &of_other_bytes).await;
+    assert_eq!(refused(&of_other_bytes), "digest_mismatch");
+
+    let preview = world.preview(&adas, &proposal, shown()).await;
+    assert_eq!(
+        (&preview["effective"], &preview["status"]),
+        (&json!(true), &json!("proposed"))
+    );
+    let unavailable = PreviewOutcome::Unavailable {
+        reason: "changed my mind".to_owned(),
+    };
+    let second = world.preview(&adas, &proposal, unavailable).await;
+    assert_eq!(
+        refused(&second),
+        "too_late",
+        "what people saw does not change under them"
+    );
+    assert_eq!(world.approve(&bob, &proposal).await.text("status"), "pending");
+}
+
+#[tokio::test]
+async fn when_no_preview_comes_within_a_minute_it_is_said_so_and_the_call_is_riskier() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (_, proposal) = world.proposed(adas.id).await;
+    let path = format!("/api/assistant/proposals/{proposal}");
+    world.pass(Millis::seconds(59));
+    assert_eq!(
+        world.approve(&bob, &proposal).await.refusal(),
+        (409, "view_mismatch")
+    );
+    assert_eq!(world.get(&bob, &path).await.text("risk"), "medium");
+    world.pass(Millis::seconds(1));
+    assert_eq!(
+        world.approve(&bob, &proposal).await.refusal(),
+        (403, "assurance_too_low"),
+        "of a high risk a session is not enough"
+    );
+    let detail = world.get(&bob, &path).await;
+    assert_eq!(detail.text("risk"), "high");
+    assert_eq!(detail.body["policy"]["requirement"]["assurance"], "device");
+    let listed = world.get(&bob, "/api/assistant/proposals?risk=high").await;
+    assert_eq!(listed.list("proposals")[0]["id"], proposal, "also in the list");
+    let late = world.preview(&adas, &proposal, shown()).await;
+    assert_eq!(refused(&late), "too_late");
+    let record = world.approval(&adas, &world.ada, &proposal).await;
+    let approved = world.push(&world.ada, &record).await;
+    assert_eq!(approved["status"], "pending", "a device is: {approved}");
+}
+
+#[tokio::test]
+async fn a_holder_that_cannot_look_says_so_and_the_call_is_riskier() {
+    let world = World::new().await;
+    let adas = world.adas_device().await;
+    let (_, proposal) = world.proposed(adas.id).await;
+    let unavailable = PreviewOutcome::Unavailable {
+        reason: "This version does not have that version of the tool.".to_owned(),
+    };
+    assert_eq!(
+        world.preview(&adas, &proposal, unavailable).await["effective"],
+        true
+    );
+    let detail = world
+        .get(&world.ada, &format!("/api/assistant/proposals/{proposal}"))
+        .await;
+    assert_eq!(detail.text("risk"), "high");
+    assert_eq!(
+        detail.body["policy"]["requirement"]["assurance"], "device",
+        "and policy was asked again"
+    );
+}
+
+impl World {
+    /// An approval as a device signs it, of the card as the server has it.
+    pub(super) async fn approval(&self, device: &Device, person: &Person, proposal: &str) -> Record {
+        let id: ProposalId = proposal.parse().unwrap();
+        let tenant = self.store();
+        let bodies = tenant.proposal_bodies(id).await.unwrap().unwrap();
+        let views = crate::cards::views(&self.server.app().rules().registry, &tenant, &bodies).unwrap();
+        let state = bodies.stored.state;
+        let decision = Decision {
+            approver: person.id,
+            assurance: Assurance::Device,
+            checkpoint: None,
+            comment: Some("x".repeat(2_000)),
+            decided_at: self.clock.now(),
+            device: Some(device.id),
+            device_seq: device.next(),
+            expires_at: state.expires_at,
+            id: DecisionId::from_uuid(random::uuid()),
+            nonce: random::nonce(),
+            offline: false,
+            preview: state.preview,
+            previous: None,
+            proposal: id,
+            proposal_digest: state.digest,
+            renderer: RENDERER,
+            retracts: None,
+            tenant: self.acme,
+            verdict: Verdict::Approve,
+            view: views[0].1,
+        };
+        device.sign(&decision)
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_sends_refused_decisions_without_end_does_not_make_the_proposal_grow() {
+    let world = World::new().await;
+    let adas = world.adas_device().await;
+    let proposal = world.task_by(&world.ada, "her own").await;
+    let mut size_at = Vec::new();
+    for _ in 0..200 {
+        let record = world.approval(&adas, &world.ada, &proposal).await;
+        assert_eq!(refused(&world.push(&world.ada, &record).await), "self_approval");
+        size_at.push(world.entries());
+    }
+    assert!(size_at[0] < size_at[40], "refused decisions are journalled");
+    assert_eq!(
+        size_at[100], size_at[199],
+        "up to a limit, and answered all the same"
+    );
+    let bob = world.join("bob", "approver").await;
+    assert_eq!(
+        world.approve(&bob, &proposal).await.text("status"),
+        "pending",
+        "and what counts still does"
+    );
+}

@@ -1,0 +1,278 @@
+//! What a device signs beside its decisions: it vouches for another device of its person, takes its person's proposal
+//! back, says what a call over its connection would do.
+//!
+//! Each is answered for ever, as decisions are. One about a proposal that does not count is journalled behind its void;
+//! an endorsement that does not count is only answered, because there is nothing that could void it.
+
+use countersign_domain::{
+    Record,
+    decision::DeviceStanding,
+    fold::Status,
+    id::{DeviceId, ProposalId, UserId},
+    record::{Actor, Endorse, Endorsement, Holder, Phase, Preview, Reason, Void, Withdraw},
+    wire::RecordResult,
+};
+
+use super::{
+    decide::{answered, may_withdraw, quarantine, refused, remember, standing},
+    desk::Desk,
+    proposals::Stored,
+    writer::{Answer, StoreError},
+};
+
+/// Most records about one proposal that are refused and journalled all the same. What is refused beyond that is
+/// answered and remembered and takes no more room: a device in wrong hands must not make a proposal grow without end.
+const MOST_REFUSED: usize = 64;
+
+/// What a device signs beside its decisions.
+#[derive(Clone, Debug)]
+pub enum SignedBody {
+    /// It vouches for another device of the same person.
+    Endorse(Endorse),
+    /// The person takes a proposal back.
+    Withdraw(Withdraw),
+    /// The holder of a connection says what a call over it would do.
+    Preview(Preview),
+}
+
+/// Takes a record whose body is `body`. The answer is final, also when it does not count.
+pub(super) fn take(
+    desk: &mut Desk,
+    record: &Record,
+    body: &SignedBody,
+    user: UserId,
+) -> Answer<RecordResult, std::convert::Infallible> {
+    match body {
+        SignedBody::Endorse(body) => endorse(desk, record, body, user),
+        SignedBody::Withdraw(body) => withdraw(desk, record, body, user),
+        SignedBody::Preview(body) => preview(desk, record, body, user),
+    }
+    .map(Ok)
+}
+
+/// A record that one of the person's own devices has signed.
+pub(super) struct Signed {
+    pub(super) device: DeviceId,
+    pub(super) device_seq: u64,
+    /// As it was before this record.
+    pub(super) standing: DeviceStanding,
+}
+
+/// What an envelope is before anybody asks what it says.
+pub(super) enum Arrival {
+    Signed(Signed),
+    /// It has its answer already, or is nobody's.
+    Answered(RecordResult),
+}
+
+/// Whether it is `user`'s device that signed these bytes, and whether they are new. A second record with a used number
+/// takes the device out of service.
+pub(super) fn arrive(
+    desk: &mut Desk,
+    record: &Record,
+    user: UserId,
+    link: Option<(DeviceId, u64)>,
+) -> Result<Arrival, StoreError> {
+    let nobodys = || Arrival::Answered(refused(record, Reason::BadSignature, None));
+    let Some((device, device_seq)) = link else {
+        return Ok(nobodys());
+    };
+    // Before anything is looked up in its name: is it this person's device, and did it sign these bytes?
+    let Some(standing) = standing(desk, device)?
+        .filter(|standing| standing.user == user && record.is_signed_by(&standing.key))
+    else {
+        return Ok(nobodys());
+    };
+    match answered(desk, device, device_seq)? {
+        Some((digest, answer)) if digest == record.digest => return Ok(Arrival::Answered(answer)),
+        Some(_) => quarantine(desk, device)?,
+        None => {}
+    }
+    Ok(Arrival::Signed(Signed {
+        device,
+        device_seq,
+        standing,
+    }))
+}
+
+impl Signed {
+    /// The device is in service and its numbers grow.
+    fn in_order(&self) -> Result<(), Reason> {
+        if self.standing.revoked {
+            Err(Reason::DeviceRevoked)
+        } else if self.device_seq <= self.standing.last_seq {
+            Err(Reason::Fork)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn about(
+        &self,
+        desk: &mut Desk,
+        record: &Record,
+        id: ProposalId,
+        check: impl FnOnce(&Stored, Status) -> Result<(), Reason>,
+    ) -> Result<RecordResult, StoreError> {
+        let stored = desk.proposal(id)?;
+        let result = match stored {
+            None => refused(record, Reason::UnknownProposal, None),
+            Some(mut stored) => {
+                desk.settle(&mut stored)?;
+                let status = stored.status(desk.now());
+                match check(&stored, status) {
+                    // To whom it is foreign it is absent.
+                    Err(Reason::UnknownProposal) => refused(record, Reason::UnknownProposal, None),
+                    Err(reason) => refuse(desk, &mut stored, record, reason)?,
+                    Ok(()) => match self.in_order() {
+                        Err(reason) => refuse(desk, &mut stored, record, reason)?,
+                        Ok(()) => {
+                            desk.extend(&mut stored, record)?;
+                            desk.save(&stored)?;
+                            desk.reconsider(&mut stored, Phase::Decide)?;
+                            effective(record, Some(stored.status(desk.now())))
+                        }
+                    },
+                }
+            }
+        };
+        remember(desk, self.device, self.device_seq, &result)?;
+        Ok(result)
+    }
+}
+
+/// Journals a refused record about a proposal, its void first: no prefix of the journal ever counts it.
+pub(super) fn refuse(
+    desk: &mut Desk,
+    stored: &mut Stored,
+    record: &Record,
+    reason: Reason,
+) -> Result<RecordResult, StoreError> {
+    if stored.state.voids.len() < MOST_REFUSED {
+        let void = Void {
+            at: desk.now(),
+            decision: record.digest,
+            proposal: stored.state.id,
+            reason,
+        };
+        desk.extend_with(stored, &void)?;
+        desk.extend(stored, record)?;
+        desk.save(stored)?;
+    }
+    Ok(refused(record, reason, Some(stored.status(desk.now()))))
+}
+
+fn endorse(
+    desk: &mut Desk,
+    record: &Record,
+    endorse: &Endorse,
+    user: UserId,
+) -> Result<RecordResult, StoreError> {
+    let link = match endorse.by {
+        Endorsement::Device(device) => Some(device).zip(endorse.device_seq),
+        Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => None,
+    };
+    let signed = match arrive(desk, record, user, link)? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(answer),
+    };
+    let waits = desk.people().devices.get(&endorse.device).is_some_and(|known| {
+        known.user == user
+            && known.enrol == endorse.enrol
+            && known.endorsed_by.is_none()
+            && known.revoked_at.is_none()
+    });
+    let member = desk.people().role(user).is_some();
+    let verdict = if endorse.tenant != desk.tenant() || !waits || !member {
+        Err(Reason::NotEligible)
+    } else {
+        signed.in_order()
+    };
+    let result = match verdict {
+        Ok(()) => {
+            desk.append(record, endorse)?;
+            effective(record, None)
+        }
+        Err(reason) => refused(record, reason, None),
+    };
+    remember(desk, signed.device, signed.device_seq, &result)?;
+    Ok(result)
+}
+
+fn withdraw(
+    desk: &mut Desk,
+    record: &Record,
+    withdraw: &Withdraw,
+    user: UserId,
+) -> Result<RecordResult, StoreError> {
+    let link = if withdraw.by == Actor::User(user) {
+        withdraw.device.zip(withdraw.device_seq)
+    } else {
+        None
+    };
+    let signed = match arrive(desk, record, user, link)? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(answer),
+    };
+    let result = signed.about(desk, record, withdraw.proposal, |stored, status| {
+        if !may_withdraw(&stored.state.proposer, withdraw.by) {
+            return Err(Reason::UnknownProposal);
+        }
+        open(status)
+    })?;
+    Ok(result)
+}
+
+fn preview(
+    desk: &mut Desk,
+    record: &Record,
+    preview: &Preview,
+    user: UserId,
+) -> Result<RecordResult, StoreError> {
+    let link = match preview.by {
+        Holder::Device(device) => Some(device).zip(preview.device_seq),
+        Holder::Tenant => None,
+    };
+    let signed = match arrive(desk, record, user, link)? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(answer),
+    };
+    let result = signed.about(desk, record, preview.proposal, |stored, status| {
+        if stored.state.executor != preview.by {
+            return Err(Reason::UnknownProposal);
+        }
+        if stored.state.digest != preview.proposal_digest {
+            return Err(Reason::DigestMismatch);
+        }
+        open(status)?;
+        // What people have seen does not change under them.
+        if status == Status::Proposed && stored.state.awaits_preview() {
+            Ok(())
+        } else {
+            Err(Reason::TooLate)
+        }
+    })?;
+    Ok(result)
+}
+
+/// It is neither over nor begun; else why it is too late.
+fn open(status: Status) -> Result<(), Reason> {
+    match status {
+        Status::Proposed | Status::Pending => Ok(()),
+        Status::Running | Status::Completed | Status::Failed | Status::Unknown => Err(Reason::TooLate),
+        Status::Rejected => Err(Reason::Decided),
+        Status::Denied => Err(Reason::DeniedByPolicy),
+        Status::Expired => Err(Reason::Expired),
+        Status::Withdrawn => Err(Reason::Withdrawn),
+        Status::Superseded => Err(Reason::Superseded),
+    }
+}
+
+pub(super) fn effective(record: &Record, status: Option<Status>) -> RecordResult {
+    RecordResult {
+        digest: record.digest,
+        effective: true,
+        reason: None,
+        status,
+    }
+}
