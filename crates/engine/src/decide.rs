@@ -188,7 +188,7 @@ pub(crate) async fn sign(
             let seen = account::seen(tx, signer.account.id)?;
             settings::release(tx, signer.account.id, state.id)?;
             let about = About {
-                proposal: state.id,
+                proposal: Some(state.id),
                 verdict: Some(verdict),
                 expires_at: Some(state.expires_at),
                 now,

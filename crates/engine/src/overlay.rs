@@ -29,11 +29,10 @@ impl Overlay {
         seat.store
             .read(move |db| {
                 let mut mine = BTreeMap::new();
-                for entry in outbox::open(db, account)?
-                    .into_iter()
-                    .filter(|entry| entry.kind == Kind::Decision)
-                {
-                    mine.insert(entry.proposal, Mine::Signed(entry));
+                for entry in outbox::open(db, account)? {
+                    if let (Kind::Decision, Some(id)) = (entry.kind, entry.proposal) {
+                        mine.insert(id, Mine::Signed(entry));
+                    }
                 }
                 for held in settings::held(db, account)? {
                     mine.insert(held.proposal, Mine::Held(held));

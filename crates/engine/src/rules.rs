@@ -14,6 +14,10 @@ use countersign_replica::{Card, Gap};
 const STILL_MS: u32 = 600;
 const STILL_GRAVE_MS: u32 = 2_000;
 
+/// Why a call over a device's connection cannot be approved yet.
+pub(crate) const AWAITS_PREVIEW: &str =
+    "The device that would run it still has to say what it would do: a minute at most.";
+
 /// Whether a button may be pressed, and when.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arm {
@@ -67,7 +71,7 @@ pub(crate) fn decidable(card: &Card, people: &People, person: UserId, now: UnixM
 
 /// Whether the approve button arms.
 pub(crate) fn approve(card: &Card, people: &People, viewer: Viewer) -> Arm {
-    let grave = card.proposal.risk >= Risk::High;
+    let grave = card.state.risk >= Risk::High;
     let why_not = match card.gap {
         Some(Gap::NewerVersion) => {
             Some("This needs a newer version of Countersign to be decided.".to_owned())
@@ -117,6 +121,9 @@ fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis)
     let status = card.state.status(now);
     if status != Status::Proposed {
         return Some(over(status));
+    }
+    if card.state.awaits_preview() {
+        return Some(AWAITS_PREVIEW.to_owned());
     }
     standing_approval(&card.state, person).map(|_| "You have approved it; it waits for others.".to_owned())
 }

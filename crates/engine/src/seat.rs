@@ -216,7 +216,7 @@ impl Seat {
         let record = Record::signed(&body(seq, previous), &self.key).map_err(StoreError::damaged)?;
         let entry = NewEntry {
             record: &record,
-            device_seq: Some(seq),
+            device_seq: seq,
             proposal: about.proposal,
             verdict: about.verdict,
             expires_at: about.expires_at,
@@ -230,7 +230,7 @@ impl Seat {
 /// What the outbox notes about a record beside its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
-    pub(crate) proposal: ProposalId,
+    pub(crate) proposal: Option<ProposalId>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) expires_at: Option<UnixMillis>,
     pub(crate) now: UnixMillis,

@@ -232,7 +232,7 @@ impl Secrets for DeviceLedger {
 
 fn about(proposal: ProposalId, now: UnixMillis) -> About {
     About {
-        proposal,
+        proposal: Some(proposal),
         verdict: None,
         expires_at: None,
         now,

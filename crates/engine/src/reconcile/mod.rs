@@ -4,6 +4,7 @@
 pub(crate) mod execute;
 pub(crate) mod ledger;
 pub(crate) mod notify;
+pub(crate) mod preview;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod snapshot;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_domain::{Digest, fold::ProposalState, id::ProposalId, wire::MAX_JOURNAL_PAGE};
+use countersign_domain::{
+    Digest, Record, fold::ProposalState, id::ProposalId, people::People, record::Endorse,
+    wire::MAX_JOURNAL_PAGE,
+};
 use countersign_replica::{Applied, ApplyError};
 
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     event::EngineEvent,
     journal::JournalError,
     seat::Seat,
-    store::{Answer, Entry, Seen, account, outbox},
+    store::{Answer, Entry, EntryState, Seen, account, outbox},
 };
 
 /// How many changed proposals get a hint each; more are one hint about the inbox.
@@ -127,7 +130,7 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
     if open.is_empty() {
         return Ok(());
     }
-    let subjects: BTreeSet<ProposalId> = open.iter().map(|entry| entry.proposal).collect();
+    let subjects: BTreeSet<ProposalId> = open.iter().filter_map(|entry| entry.proposal).collect();
     let states: Vec<ProposalState> = seat
         .journal
         .read(move |reader| {
@@ -138,9 +141,10 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
             Ok(states)
         })
         .await?;
+    let people = seat.people().await?;
     let folded: Vec<(Digest, Answer)> = open
         .iter()
-        .filter_map(|entry| Some((entry.digest, journalled(entry, &states)?)))
+        .filter_map(|entry| Some((entry.digest, journalled(entry, &states, &people)?)))
         .collect();
     if folded.is_empty() {
         return Ok(());
@@ -156,10 +160,15 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the journal says of a record, once it has it.
-fn journalled(entry: &Entry, states: &[ProposalState]) -> Option<Answer> {
-    let state = states.iter().find(|state| state.id == entry.proposal)?;
+/// What the journal says of a record, once it has it. An endorsement that was refused is in no journal: the answer is
+/// all that there will be.
+fn journalled(entry: &Entry, states: &[ProposalState], people: &People) -> Option<Answer> {
+    let Some(proposal) = entry.proposal else {
+        return endorsed(entry, people);
+    };
+    let state = states.iter().find(|state| state.id == proposal)?;
     let decided = state.decisions.iter().any(|cast| cast.digest == entry.digest);
+    let previewed = state.preview == Some(entry.digest);
     let begun = state
         .begun
         .as_ref()
@@ -168,12 +177,26 @@ fn journalled(entry: &Entry, states: &[ProposalState]) -> Option<Answer> {
         .ended
         .as_ref()
         .is_some_and(|ended| ended.digest == entry.digest);
-    if !(decided || begun || ended) {
+    let void = state.voids.get(&entry.digest);
+    if !(decided || previewed || begun || ended || void.is_some()) {
         return None;
     }
-    let void = state.voids.get(&entry.digest);
     Some(Answer {
         effective: void.is_none(),
         reason: void.map(|reason| reason.code().to_owned()),
+    })
+}
+
+fn endorsed(entry: &Entry, people: &People) -> Option<Answer> {
+    if let EntryState::Answered(answer) = &entry.state
+        && !answer.effective
+    {
+        return Some(answer.clone());
+    }
+    let record = Record::from_envelope(entry.envelope.clone()).ok()?;
+    let endorse: Endorse = record.body().ok()?;
+    people.devices.get(&endorse.device)?.endorsed_by.map(|_| Answer {
+        effective: true,
+        reason: None,
     })
 }

@@ -5,6 +5,7 @@
 
 use countersign_domain::{
     Digest,
+    id::ProposalId,
     record::Kind,
     wire::{ExecutionRecord, MAX_RECORDS, PushRecords},
 };
@@ -34,14 +35,13 @@ pub(crate) async fn push(seat: &Seat) -> anyhow::Result<()> {
         if seat.is_cut_off() {
             return Err(CallError::Transport("cut off".to_owned()).into());
         }
-        let answers = if matches!(first.kind, Kind::Begin | Kind::Receipt) {
-            vec![(first.digest, step(seat, first).await?)]
-        } else {
-            send(seat, batch(&waiting)).await?
+        let answers = match (first.kind, first.proposal) {
+            (Kind::Begin | Kind::Receipt, Some(id)) => vec![(first.digest, step(seat, first, id).await?)],
+            _ => send(seat, batch(&waiting)).await?,
         };
         settle(seat, answers).await?;
-        for entry in &waiting {
-            seat.tell(EngineEvent::ProposalChanged(entry.proposal));
+        for id in waiting.iter().filter_map(|entry| entry.proposal) {
+            seat.tell(EngineEvent::ProposalChanged(id));
         }
     }
 }
@@ -83,14 +83,14 @@ async fn send(seat: &Seat, batch: &[Entry]) -> anyhow::Result<Vec<(Digest, Answe
 }
 
 /// Begin and receipt have calls of their own, fenced.
-async fn step(seat: &Seat, entry: &Entry) -> anyhow::Result<Answer> {
+async fn step(seat: &Seat, entry: &Entry, id: ProposalId) -> anyhow::Result<Answer> {
     let record = ExecutionRecord {
         record: entry.envelope.clone(),
     };
     let answered = if entry.kind == Kind::Begin {
-        seat.client.begin(entry.proposal, &record).await
+        seat.client.begin(id, &record).await
     } else {
-        seat.client.complete(entry.proposal, &record).await
+        seat.client.complete(id, &record).await
     };
     match answered {
         Ok(_) => Ok(Answer {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{pause, pauses, pull, push, snapshot};
+use super::{pause, pauses, preview, pull, push, snapshot};
 use crate::{
     client::CallError,
     decide, enrol,
@@ -46,6 +46,9 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duratio
     }
     snapshot::start(seat).await?;
     pull::pull(seat).await?;
+    if preview::make(seat).await? {
+        push::push(seat).await?;
+    }
     pull::fold_outbox(seat).await?;
     seat.set_link(LinkState::Online);
     seat.wakes.execute.notify_one();

@@ -16,9 +16,9 @@ use super::{AccountId, StoreError, account, to_sql};
 #[derive(Clone, Debug)]
 pub(crate) struct NewEntry<'a> {
     pub(crate) record: &'a Record,
-    /// Absent for previews.
-    pub(crate) device_seq: Option<u64>,
-    pub(crate) proposal: ProposalId,
+    pub(crate) device_seq: u64,
+    /// Absent when it is about a device.
+    pub(crate) proposal: Option<ProposalId>,
     pub(crate) verdict: Option<Verdict>,
     /// Until when a decision has to have arrived.
     pub(crate) expires_at: Option<UnixMillis>,
@@ -31,7 +31,7 @@ pub(crate) struct Entry {
     pub(crate) id: i64,
     pub(crate) digest: Digest,
     pub(crate) kind: Kind,
-    pub(crate) proposal: ProposalId,
+    pub(crate) proposal: Option<ProposalId>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) expires_at: Option<UnixMillis>,
     pub(crate) envelope: Envelope,
@@ -61,9 +61,7 @@ const COLUMNS: &str =
 
 /// Stores a record and takes its number. What it says is durable once the transaction is.
 pub(crate) fn append(tx: &Transaction<'_>, account: AccountId, new: &NewEntry<'_>) -> Result<(), StoreError> {
-    if let Some(seq) = new.device_seq {
-        account::link(tx, account, seq, new.record.digest)?;
-    }
+    account::link(tx, account, new.device_seq, new.record.digest)?;
     let envelope = serde_json::to_string(&new.record.to_envelope()).map_err(StoreError::damaged)?;
     tx.execute(
         "INSERT INTO outbox (account, device_seq, digest, kind, proposal, verdict, expires_ms, envelope, state,
@@ -71,10 +69,10 @@ pub(crate) fn append(tx: &Transaction<'_>, account: AccountId, new: &NewEntry<'_
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9)",
         params![
             account.0,
-            new.device_seq.map(to_sql).transpose()?,
+            to_sql(new.device_seq)?,
             new.record.digest.as_bytes(),
             new.record.kind.name(),
-            new.proposal.as_bytes(),
+            new.proposal.map(|id| *id.as_bytes()),
             new.verdict.map(verdict_name),
             new.expires_at.map(|at| at.0),
             envelope,
@@ -154,7 +152,11 @@ fn read(row: &Row<'_>) -> Result<Entry, StoreError> {
         id: row.get(0)?,
         digest: Digest::from_slice(&row.get::<_, Vec<u8>>(1)?).map_err(StoreError::damaged)?,
         kind: kind.parse().map_err(StoreError::damaged)?,
-        proposal: ProposalId::from_slice(&row.get::<_, Vec<u8>>(3)?).map_err(StoreError::damaged)?,
+        proposal: row
+            .get::<_, Option<Vec<u8>>>(3)?
+            .map(|id| ProposalId::from_slice(&id))
+            .transpose()
+            .map_err(StoreError::damaged)?,
         verdict: verdict.as_deref().map(read_verdict).transpose()?,
         expires_at: row.get::<_, Option<i64>>(5)?.map(UnixMillis),
         envelope: serde_json::from_str(&envelope).map_err(StoreError::damaged)?,

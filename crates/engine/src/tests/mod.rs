@@ -3,6 +3,8 @@
 mod deciding;
 mod executing;
 mod keychain;
+mod looking;
 mod noticing;
 mod syncing;
+mod vouching;
 mod world;

@@ -7,11 +7,12 @@ use std::{
 };
 
 use countersign_domain::{
+    Millis, UnixMillis,
     id::{ProposalId, TenantId, UserId},
     record::{Mode, Role},
     wire::{Proposed, SignedIn, TenantSummary},
 };
-use countersign_server::{Config, NewTenant, Server};
+use countersign_server::{Config, NewTenant, Server, clock::Clock};
 use countersign_tools::email::{SmtpConfig, Tls};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -22,7 +23,8 @@ use tokio::{
 
 use crate::{
     Choice, Connect, Credential, Decide, Engine, LinkState, Phase,
-    testing::Fakes,
+    rules::AWAITS_PREVIEW,
+    testing::{Fakes, SetClock},
     views::{
         card::{Card, Decided},
         connections::{NewConnection, Way},
@@ -37,8 +39,25 @@ pub(super) struct World {
     pub(super) url: String,
     pub(super) tenant: TenantId,
     pub(super) owner: UserId,
+    pub(super) clock: Arc<ServerClock>,
     agent: String,
     _folder: TempDir,
+}
+
+/// The server's clock: it runs, from where it is set.
+#[derive(Debug, Default)]
+pub(super) struct ServerClock(SetClock);
+
+impl ServerClock {
+    pub(super) fn advance(&self, by: Millis) {
+        self.0.advance(by);
+    }
+}
+
+impl Clock for ServerClock {
+    fn now(&self) -> UnixMillis {
+        crate::ports::Clock::now(&self.0)
+    }
 }
 
 pub(super) struct Device {
@@ -50,11 +69,10 @@ pub(super) struct Device {
 impl World {
     pub(super) async fn new(mode: Mode) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Arc::new(
-            Server::open(Config::new(folder.path().join("server")))
-                .await
-                .unwrap(),
-        );
+        let clock = Arc::new(ServerClock::default());
+        let mut config = Config::new(folder.path().join("server"));
+        config.clock = clock.clone();
+        let server = Arc::new(Server::open(config).await.unwrap());
         let new = NewTenant {
             name: "Acme".to_owned(),
             mode,
@@ -82,6 +100,7 @@ impl World {
             url,
             tenant,
             owner,
+            clock,
             agent,
             _folder: folder,
         }
@@ -278,8 +297,9 @@ impl Device {
     }
 
     pub(super) async fn card(&self, id: ProposalId) -> Card {
-        eventually("the proposal is here", async || {
-            self.engine.card(id).await.is_ok()
+        eventually("the proposal is here, with what it would do", async || {
+            let card = self.engine.card(id).await;
+            card.is_ok_and(|card| card.approve.why_not.as_deref() != Some(AWAITS_PREVIEW))
         })
         .await;
         self.engine.card(id).await.unwrap()

@@ -107,7 +107,7 @@ impl Engine {
         Ok(Card {
             id,
             tool: card.proposal.tool.id.clone(),
-            risk: card.proposal.risk,
+            risk: card.state.risk,
             view: card.view().ok(),
             view_digest,
             on_behalf_of: card

@@ -10,7 +10,7 @@ use countersign_domain::{
 };
 
 use super::{Permission, Words};
-use crate::{Engine, EngineError, client::CallError, seat::Seat};
+use crate::{Engine, EngineError, client::CallError, enrol, seat::Seat};
 
 /// Everyone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -171,6 +171,7 @@ impl Engine {
         let people = seat.people().await?;
         let words = Words::new(&seat, &people);
         let manages = people.role(seat.person()).is_some_and(Role::manages);
+        let in_service = enrol::is_in_service(&seat, &people);
         let row = |(id, device): (&DeviceId, &people::Device)| {
             let mine = device.user == seat.person();
             let waits = device.endorsed_by.is_none() && device.revoked_at.is_none();
@@ -191,8 +192,9 @@ impl Engine {
                 },
                 revoked: device.revoked_at.is_some(),
                 may_revoke: device.revoked_at.is_none() && (mine || manages),
-                // An admin who is another person: one session in wrong hands must not bring a device of its own.
-                may_endorse: waits && manages && !mine,
+                // Of one's own with this device's key, of another person as an admin: one session in wrong hands must
+                // not bring a device of its own.
+                may_endorse: waits && if mine { in_service } else { manages },
             }
         };
         Ok(people.devices.iter().map(row).collect())
@@ -207,12 +209,19 @@ impl Engine {
         done(&seat, seat.client.revoke_device(id, reason).await)
     }
 
-    /// Confirms a new device by the code that it shows.
+    /// Confirms a new device by the code that it shows: one of this person's own with the key of this device, another
+    /// person's as an admin.
     ///
     /// # Errors
-    /// Offline, or when the tenant says no.
+    /// Offline, when the code is another one, or when the tenant says no.
     pub async fn endorse_device(&self, id: DeviceId, code: String) -> Result<(), EngineError> {
         let seat = self.online()?;
+        let people = seat.people().await?;
+        if let Some(device) = people.devices.get(&id)
+            && device.user == seat.person()
+        {
+            return enrol::vouch(&seat, &people, id, device, code.trim()).await;
+        }
         done(&seat, seat.client.endorse(id, code).await)
     }
 
