@@ -12,6 +12,7 @@ use countersign_domain::{
 };
 
 use crate::{
+    card::pinned,
     samples,
     support::{Story, World, at, device, digest, needs, nonce, person, uuid},
 };
@@ -138,7 +139,11 @@ fn a_preview_or_withdrawal_whose_void_came_first_changes_nothing() {
 
 #[test]
 fn the_card_says_that_nobody_could_look_and_what_that_does_to_the_risk() {
-    let (proposal, manifest, connection) = (samples::proposal(), samples::manifest(), samples::connection());
+    let (proposal, manifest, connection) = (
+        samples::proposal(),
+        pinned(samples::manifest()),
+        samples::connection(),
+    );
     let card = |outcome| {
         let preview = samples::preview(&proposal, outcome);
         render(
