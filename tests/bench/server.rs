@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -78,6 +79,16 @@ impl Running {
             .context("VmRSS")?;
         let kilobytes: u64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
         Ok(kilobytes / 1024)
+    }
+
+    /// Processor time that the server has used, user and kernel together.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the command's name, which may hold anything: fields 14 and 15 of proc(5), in ticks of 10 ms.
+        let fields = stat.rsplit(')').next().context("no fields")?;
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks * 10))
     }
 
     fn sign_in(&self) -> Result<String> {

@@ -18,6 +18,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
+/// What one thread allocates another one frees, request after request: the system's allocator takes an eighth of the
+/// processor for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The tenant server of Countersign.
 #[derive(Debug, Parser)]
 #[command(version)]

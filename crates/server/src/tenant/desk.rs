@@ -24,23 +24,18 @@ pub struct Desk {
     tenant: TenantId,
     log_key: SigningKey,
     memory: Memory,
-    /// As it was when the running command began.
-    before_command: Memory,
     /// As it was at the last commit.
     committed: Memory,
     /// What the last commits have changed, for everyone to read.
     recent: Arc<Recent>,
     /// What this batch has changed.
     batch: HashMap<ProposalId, Stored>,
-    /// What the running command has changed, the newest last.
-    command: Vec<Stored>,
     /// Something may now be due to run on the server.
     due: bool,
-    due_before_command: bool,
     now: UnixMillis,
 }
 
-/// What the file says, kept ready. Cheap to copy: it is copied for every command.
+/// What the file says, kept ready.
 #[derive(Clone)]
 struct Memory {
     frontier: Frontier,
@@ -144,14 +139,11 @@ impl Desk {
             policy,
             tenant,
             log_key,
-            before_command: memory.clone(),
             committed: memory.clone(),
             memory,
             recent: Arc::default(),
             batch: HashMap::new(),
-            command: Vec::new(),
             due: false,
-            due_before_command: false,
             now,
         }
     }
@@ -247,11 +239,7 @@ impl Desk {
 
     /// The proposal's newest state, where it is in memory.
     pub(super) fn at_hand(&self, id: ProposalId) -> Option<Stored> {
-        let mut command = self.command.iter().rev();
-        let here = command
-            .find(|stored| stored.state.id == id)
-            .or_else(|| self.batch.get(&id));
-        match here {
+        match self.batch.get(&id) {
             Some(stored) => Some(stored.clone()),
             None => self.recent.get(id).map(|stored| (*stored).clone()),
         }
@@ -259,7 +247,7 @@ impl Desk {
 
     /// Notes that a proposal has changed. Its row has been written.
     pub(super) fn changed(&mut self, stored: &Stored) {
-        self.command.push(stored.clone());
+        self.batch.insert(stored.state.id, stored.clone());
     }
 
     /// Notes that something may be due to run on the server.
@@ -271,26 +259,16 @@ impl Desk {
         self.statement("BEGIN IMMEDIATE")
     }
 
-    pub(super) fn begin_command(&mut self) -> Result<(), StoreError> {
+    /// Readies the desk for the next command, and returns what [`Self::has_written_since`] takes.
+    pub(super) fn begin_command(&mut self) -> u64 {
         // An entry's time never goes back, whatever the machine's clock does.
         self.now = self.clock.now().max(self.memory.last_at);
-        self.before_command = self.memory.clone();
-        self.due_before_command = self.due;
-        self.statement("SAVEPOINT command")
+        self.connection.total_changes()
     }
 
-    pub(super) fn keep_command(&mut self) -> Result<(), StoreError> {
-        let changed = self.command.drain(..).map(|stored| (stored.state.id, stored));
-        self.batch.extend(changed);
-        self.statement("RELEASE command")
-    }
-
-    pub(super) fn undo_command(&mut self) -> Result<(), StoreError> {
-        self.memory = self.before_command.clone();
-        self.command.clear();
-        self.due = self.due_before_command;
-        self.statement("ROLLBACK TO command")?;
-        self.statement("RELEASE command")
+    /// Whether a row has changed since then.
+    pub(super) fn has_written_since(&self, mark: u64) -> bool {
+        self.connection.total_changes() != mark
     }
 
     pub(super) fn commit_batch(&mut self) -> Result<Hints, StoreError> {
@@ -312,7 +290,6 @@ impl Desk {
 
     pub(super) fn abandon_batch(&mut self) -> Result<(), StoreError> {
         self.memory = self.committed.clone();
-        self.command.clear();
         self.batch.clear();
         self.due = false;
         if self.connection.is_autocommit() {

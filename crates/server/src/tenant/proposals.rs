@@ -181,6 +181,15 @@ impl Desk {
         Ok(())
     }
 
+    /// Writes a new lease's number: nothing else about the proposal has changed.
+    pub(super) fn save_fence(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        self.connection()
+            .prepare_cached("UPDATE proposal SET fence = ?2 WHERE created_seq = ?1")?
+            .execute(params![to_sql(stored.state.created_seq)?, to_sql(stored.fence)?])?;
+        self.changed(stored);
+        Ok(())
+    }
+
     /// Writes the `expire` entry that a proposal whose time is up is still owed.
     pub(super) fn settle(&mut self, stored: &mut Stored) -> Result<(), StoreError> {
         let recorded = stored.state.recorded_status();

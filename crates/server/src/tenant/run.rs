@@ -90,7 +90,7 @@ fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, St
     stored.fence += 1;
     let expires_at = desk.now() + LEASE;
     put_lease(desk, stored, expires_at, false)?;
-    desk.save(stored)?;
+    desk.save_fence(stored)?;
     Ok(Some(wire::Lease {
         proposal_id: stored.state.id,
         fence: stored.fence,
@@ -122,14 +122,21 @@ fn authority(desk: &mut Desk, stored: &mut Stored) -> Result<Result<Authority, B
 /// The one linearisation point: from here on a reject, withdraw or stop is too late. A refused one keeps what it found
 /// out: that policy is stricter, or an approval too old.
 pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<Stored, RunRefusal> {
+    let begun = accept(desk, record, begin)?;
+    if let Ok((stored, true)) = &begun {
+        put_lease(desk, stored, desk.now() + LEASE, true)?;
+        desk.save(stored)?;
+    }
+    Ok(begun.map(|(stored, _)| stored))
+}
+
+/// Appends the begin, unless it is there already: that is what the flag says. The caller saves.
+fn accept(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<(Stored, bool), RunRefusal> {
     let mut stored = match leased(desk, begin.proposal, begin.executor, begin.fence)? {
         Ok((stored, false)) => stored,
         Ok((stored, true)) => {
-            return Ok(again(
-                &stored,
-                stored.state.begun.as_ref().map(|b| b.digest),
-                record,
-            ));
+            let begun = stored.state.begun.as_ref().map(|begun| begun.digest);
+            return Ok(again(stored, begun, record).map(|stored| (stored, false)));
         }
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -150,16 +157,23 @@ pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<S
         return Ok(Err(RunRefusal::Fenced));
     }
     desk.extend(&mut stored, record)?;
-    put_lease(desk, &stored, desk.now() + LEASE, true)?;
-    desk.save(&stored)?;
-    Ok(Ok(stored))
+    Ok(Ok((stored, true)))
 }
 
 /// How the run ended. A late receipt settles an `unknown`; a second one changes nothing.
 pub(super) fn complete(desk: &mut Desk, record: &Record, receipt: &Receipt) -> Answer<Stored, RunRefusal> {
-    let Some(mut stored) = desk.proposal(receipt.proposal)? else {
-        return Ok(Err(RunRefusal::NotFound));
-    };
+    match desk.proposal(receipt.proposal)? {
+        Some(stored) => finish(desk, stored, record, receipt),
+        None => Ok(Err(RunRefusal::NotFound)),
+    }
+}
+
+fn finish(
+    desk: &mut Desk,
+    mut stored: Stored,
+    record: &Record,
+    receipt: &Receipt,
+) -> Answer<Stored, RunRefusal> {
     let Some(begun) = stored.state.begun.clone() else {
         return Ok(Err(if stored.state.executor == receipt.executor {
             RunRefusal::State(stored.status(desk.now()))
@@ -177,7 +191,8 @@ pub(super) fn complete(desk: &mut Desk, record: &Record, receipt: &Receipt) -> A
         return Ok(Err(RunRefusal::DigestMismatch));
     }
     if let Some(ended) = &stored.state.ended {
-        return Ok(again(&stored, Some(ended.digest), record));
+        let ended = ended.digest;
+        return Ok(again(stored, Some(ended), record));
     }
     let seq = desk.extend(&mut stored, record)?;
     if let Some(effect) = &receipt.effect {
@@ -200,8 +215,8 @@ pub(super) fn run_local(
     begun: (&Record, &Begin),
     ended: (&Record, &Receipt),
 ) -> Answer<Result<Stored, RunRefusal>, RunRefusal> {
-    match begin(desk, begun.0, begun.1)? {
-        Ok(_) => Ok(complete(desk, ended.0, ended.1)?.map(Ok)),
+    match accept(desk, begun.0, begun.1)? {
+        Ok((stored, _)) => Ok(finish(desk, stored, ended.0, ended.1)?.map(Ok)),
         Err(refusal) => Ok(Ok(Err(refusal))),
     }
 }
@@ -239,9 +254,9 @@ pub(super) fn lapse(desk: &mut Desk) -> Answer<usize, std::convert::Infallible> 
 }
 
 /// The same record once more gets the same answer; another one is refused.
-fn again(stored: &Stored, taken: Option<Digest>, record: &Record) -> Result<Stored, RunRefusal> {
+fn again(stored: Stored, taken: Option<Digest>, record: &Record) -> Result<Stored, RunRefusal> {
     if taken == Some(record.digest) {
-        Ok(stored.clone())
+        Ok(stored)
     } else {
         Err(RunRefusal::State(stored.state.recorded_status()))
     }

@@ -2,7 +2,7 @@
 //! them (design §11).
 //!
 //! INVARIANT: a command's answer is sent only after the COMMIT that holds its effect. INVARIANT: what a refused command
-//! wrote is undone, in the file and in memory, before the next one runs.
+//! wrote is undone, in the file and in memory: its batch is rolled back and tried again one by one.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -143,25 +143,31 @@ fn work(mut desk: Desk, commands: &mpsc::Receiver<Box<dyn Command>>, after: &imp
 }
 
 fn commit_together(desk: &mut Desk, mut batch: Vec<Box<dyn Command>>, after: &impl Fn(&Desk, Hints)) {
-    let outcome = transaction(desk, &mut batch);
-    match outcome {
+    match transaction(desk, &mut batch) {
         Ok(hints) => {
             after(desk, hints);
             for command in batch {
                 command.answer(Ok(()));
             }
         }
-        // One command may have been too much for the disk, or hit a damaged row: the others must not suffer.
-        Err(error) if batch.len() > 1 => {
-            tracing::warn!(
-                "Committing {} commands together failed, trying one by one: {error}",
-                batch.len()
-            );
+        // A refused one has written, or one was too much for the disk or hit a damaged row: the others must not suffer.
+        Err(cause) if batch.len() > 1 => {
+            if let Undone::Failed(error) = cause {
+                tracing::warn!(
+                    "Committing {} commands together failed, trying one by one: {error}",
+                    batch.len()
+                );
+            }
             for command in batch {
                 commit_together(desk, vec![command], after);
             }
         }
-        Err(error) => {
+        Err(Undone::Refused) => {
+            for command in batch {
+                command.answer(Ok(()));
+            }
+        }
+        Err(Undone::Failed(error)) => {
             tracing::error!("A command could not be stored: {error}");
             for command in batch {
                 command.answer(Err(error.clone()));
@@ -170,28 +176,44 @@ fn commit_together(desk: &mut Desk, mut batch: Vec<Box<dyn Command>>, after: &im
     }
 }
 
-fn transaction(desk: &mut Desk, batch: &mut [Box<dyn Command>]) -> Result<Hints, StoreError> {
+/// Why a transaction was rolled back.
+enum Undone {
+    /// A command had written before it refused. That is rare: commands look before they write.
+    Refused,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn transaction(desk: &mut Desk, batch: &mut [Box<dyn Command>]) -> Result<Hints, Undone> {
     desk.begin_batch()?;
-    let outcome = batch.iter_mut().try_for_each(|command| {
-        desk.begin_command()?;
-        let keep = command.run(desk)?;
-        // Disk full rolls the whole transaction back by itself, and the next statement would commit alone.
-        if desk.connection().is_autocommit() {
-            return Err(StoreError::damaged("SQLite gave up the transaction"));
-        }
-        if keep {
-            desk.keep_command()
-        } else {
-            desk.undo_command()
-        }
-    });
-    match outcome.and_then(|()| desk.commit_batch()) {
+    let outcome = batch
+        .iter_mut()
+        .try_for_each(|command| run(desk, command.as_mut()));
+    match outcome.and_then(|()| Ok(desk.commit_batch()?)) {
         Ok(hints) => Ok(hints),
-        Err(error) => {
+        Err(cause) => {
             desk.abandon_batch()?;
-            Err(error)
+            Err(cause)
         }
     }
+}
+
+fn run(desk: &mut Desk, command: &mut dyn Command) -> Result<(), Undone> {
+    let mark = desk.begin_command();
+    let keep = command.run(desk)?;
+    // Disk full rolls the whole transaction back by itself, and the next statement would commit alone.
+    if desk.connection().is_autocommit() {
+        return Err(StoreError::damaged("SQLite gave up the transaction").into());
+    }
+    if !keep && desk.has_written_since(mark) {
+        return Err(Undone::Refused);
+    }
+    Ok(())
 }
 
 /// How an open file is set up for the writer: WAL, every commit synced, the file grown beforehand.
