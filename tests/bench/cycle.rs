@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{http::Connection, machine, server::Running};
 
 /// One round's throughput and latencies.
-pub(crate) struct Round {
+struct Round {
     cycles: usize,
     took: Duration,
     /// Processor time of the server, which tells more than the rate when others use the machine too.
@@ -24,15 +24,44 @@ pub(crate) struct Round {
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
+/// B1.
+pub(crate) fn one_client() -> Result<()> {
+    measure("B1", &[(1, 2_000)])
+}
+
+/// B2.
+pub(crate) fn many_clients() -> Result<()> {
+    measure("B2", &[(32, 20_000), (128, 20_000)])
+}
+
+fn measure(name: &str, loads: &[(usize, usize)]) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let folder = tempfile::tempdir()?;
+    let server = Running::start(folder.path())?;
+    let before = NUMBER.load(Ordering::Relaxed);
+    for (clients, cycles) in loads {
+        let mut rounds = Vec::new();
+        for _ in 0..5 {
+            rounds.push(runtime.block_on(run(&server, *clients, cycles / 5))?);
+        }
+        report(name, *clients, &mut rounds);
+    }
+    runtime.block_on(check(&server, NUMBER.load(Ordering::Relaxed) - before))?;
+    println!("  server RSS after the runs: {} MB", server.rss_mb()?);
+    Ok(())
+}
+
 /// Runs `cycles` cycles from `clients` connections at once.
-pub(crate) async fn run(server: &Running, clients: usize, cycles: usize) -> Result<Round> {
+async fn run(server: &Running, clients: usize, cycles: usize) -> Result<Round> {
     let local = tokio::task::LocalSet::new();
     let (begin, before) = (Instant::now(), server.processor_time()?);
     let each = local
         .run_until(async {
             let tasks: Vec<_> = (0..clients)
                 .map(|_| {
-                    let (address, agent, person) = (server.address.clone(), agent(server), person(server));
+                    let (address, agent, person) = (server.address.clone(), server.agent(), server.person());
                     tokio::task::spawn_local(client(address, agent, person, cycles.div_ceil(clients)))
                 })
                 .collect();
@@ -49,20 +78,6 @@ pub(crate) async fn run(server: &Running, clients: usize, cycles: usize) -> Resu
         server: server.processor_time()?.saturating_sub(before),
         each,
     })
-}
-
-fn agent(server: &Running) -> String {
-    format!(
-        "Authorization: Bearer {}\r\nx-tenant-id: {}\r\n",
-        server.agent_key, server.tenant
-    )
-}
-
-fn person(server: &Running) -> String {
-    format!(
-        "Authorization: Bearer {}\r\nx-tenant-id: {}\r\n",
-        server.session, server.tenant
-    )
 }
 
 async fn client(address: String, agent: String, person: String, cycles: usize) -> Result<Vec<Duration>> {
@@ -110,8 +125,8 @@ async fn client(address: String, agent: String, person: String, cycles: usize) -
 }
 
 /// Every task is there once.
-pub(crate) async fn check(server: &Running) -> Result<()> {
-    let mut person = Connection::open(&server.address, &person(server)).await?;
+async fn check(server: &Running, wanted: u64) -> Result<()> {
+    let mut person = Connection::open(&server.address, &server.person()).await?;
     let (mut next, mut tasks) = (String::new(), 0_u64);
     loop {
         let (status, page) = person.get(&format!("/api/tasks?limit=200{next}")).await?;
@@ -123,14 +138,13 @@ pub(crate) async fn check(server: &Running) -> Result<()> {
             None => break,
         }
     }
-    let wanted = NUMBER.load(Ordering::Relaxed);
     ensure!(tasks == wanted, "{wanted} cycles made {tasks} tasks");
-    println!("checked: {wanted} cycles made {tasks} tasks, each once");
+    println!("  checked: {wanted} cycles made {tasks} tasks, each once");
     Ok(())
 }
 
 /// Prints the median round.
-pub(crate) fn report(name: &str, clients: usize, rounds: &mut [Round]) {
+fn report(name: &str, clients: usize, rounds: &mut [Round]) {
     let rate = |round: &Round| round.cycles as f64 / round.took.as_secs_f64();
     rounds.sort_by(|left, right| rate(left).total_cmp(&rate(right)));
     let (least, most) = (rate(&rounds[0]), rate(&rounds[rounds.len() - 1]));
@@ -140,7 +154,7 @@ pub(crate) fn report(name: &str, clients: usize, rounds: &mut [Round]) {
     let at =
         |share: f64| median.each[((median.each.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
     println!(
-        "{name} {clients:>3} clients, session: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
+        "  {name} {clients:>3} clients, session: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
          p50 {:.2} ms, p99 {:.2} ms, server {:.0} µs of processor a cycle; {}",
         at(0.5),
         at(0.99),

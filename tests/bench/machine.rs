@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Result;
 
-/// Prints processors, load and the durable floor: the median of `fdatasync` after a 4 KiB overwrite.
-pub(crate) fn describe(folder: &Path) -> Result<()> {
+/// Processors, load and the durable floor: the median of `fdatasync` after a 4 KiB overwrite.
+pub(crate) fn describe(folder: &Path) -> Result<String> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -31,13 +31,12 @@ pub(crate) fn describe(folder: &Path) -> Result<()> {
     }
     times.sort_unstable();
     let processors = std::thread::available_parallelism()?;
-    println!(
+    Ok(format!(
         "{processors} processors; fdatasync p50 {} µs, p99 {} µs; {}",
         times[500],
         times[990],
         load()?
-    );
-    Ok(())
+    ))
 }
 
 /// The load average over one, five and fifteen minutes.

@@ -1,36 +1,53 @@
-//! `make bench`: measures a release build of the server as its clients meet it, over HTTP on loopback.
+//! `make bench`: measures release builds as their users meet them: the server over HTTP on loopback, a desktop's engine
+//! beside it.
 //!
-//! Every figure is printed beside the machine's load and its own `fdatasync` limit, measured in the same run. Nothing
-//! here asserts a speed: what falls short is written down in docs/benchmarks.md with its cause.
+//! Every figure is printed beside the machine's load and its own `fdatasync` limit, measured in the same run, and what
+//! was measured is checked afterwards. Nothing here asserts a speed: what falls short is written down in
+//! docs/benchmarks.md with its cause.
 
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+mod bootstrap;
+mod catch_up;
 mod cycle;
+mod device;
+mod fill;
 mod http;
+mod lists;
+mod live;
 mod machine;
 mod server;
+mod times;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+
+type Measure = fn() -> Result<()>;
+
+/// What can be measured, by the names that the targets have.
+const ALL: [(&str, Measure); 6] = [
+    ("b1", cycle::one_client),
+    ("b2", cycle::many_clients),
+    ("b4", bootstrap::run),
+    ("b5", catch_up::run),
+    ("b6", live::run),
+    ("b8", lists::run),
+];
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let folder = tempfile::tempdir()?;
-    machine::describe(folder.path())?;
-    let server = server::Running::start(folder.path())?;
-    for (name, clients, cycles) in [("B1", 1, 2_000), ("B2", 32, 20_000), ("B2", 128, 20_000)] {
-        let mut rounds = Vec::new();
-        for _ in 0..5 {
-            rounds.push(runtime.block_on(cycle::run(&server, clients, cycles / 5))?);
-        }
-        cycle::report(name, clients, &mut rounds);
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|name| !ALL.iter().any(|(known, _)| known == name))
+    {
+        let known: Vec<&str> = ALL.iter().map(|(name, _)| *name).collect();
+        bail!("{unknown} is not among {}", known.join(", "));
     }
-    runtime.block_on(cycle::check(&server))?;
-    println!(
-        "server RSS after the runs: {} MB; {}",
-        server.rss_mb()?,
-        machine::load()?
-    );
+    let folder = tempfile::tempdir()?;
+    for (name, run) in ALL {
+        if wanted.is_empty() || wanted.iter().any(|one| one == name) {
+            println!("{}: {}", name.to_uppercase(), machine::describe(folder.path())?);
+            run()?;
+        }
+    }
     Ok(())
 }

@@ -13,6 +13,10 @@ use serde_json::Value;
 
 use crate::http::Connection;
 
+/// Who signs in.
+pub(crate) const OWNER: &str = "ada@bench.example";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
 /// A running server; stopped by its process id when dropped.
 pub(crate) struct Running {
     child: Child,
@@ -29,14 +33,7 @@ impl Running {
         fs::create_dir(&data)?;
         let made = run(
             &binary,
-            &[
-                "init",
-                "--tenant",
-                "Bench",
-                "--email",
-                "ada@bench.example",
-                "--password-stdin",
-            ],
+            &["init", "--tenant", "Bench", "--email", OWNER, "--password-stdin"],
             &data,
         )?;
         let tenant = field(&made, "tenantId")?;
@@ -70,6 +67,23 @@ impl Running {
         Ok(running)
     }
 
+    /// The headers of the agent's calls.
+    pub(crate) fn agent(&self) -> String {
+        self.credential(&self.agent_key)
+    }
+
+    /// The headers of the signed-in owner's calls.
+    pub(crate) fn person(&self) -> String {
+        self.credential(&self.session)
+    }
+
+    fn credential(&self, token: &str) -> String {
+        format!(
+            "Authorization: Bearer {token}\r\nx-tenant-id: {}\r\n",
+            self.tenant
+        )
+    }
+
     /// Resident memory of the server, in megabytes.
     pub(crate) fn rss_mb(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -100,7 +114,7 @@ impl Running {
             connection
                 .post(
                     "/api/auth/sign-in",
-                    r#"{"email":"ada@bench.example","password":"correct horse battery"}"#,
+                    &format!(r#"{{"email":"{OWNER}","password":"{PASSWORD}"}}"#),
                 )
                 .await
         })?;
@@ -128,7 +142,7 @@ fn run(binary: &Path, arguments: &[&str], data: &Path) -> Result<Vec<u8>> {
         .stdin
         .take()
         .context("stdin")?
-        .write_all(b"correct horse battery\n")?;
+        .write_all(format!("{PASSWORD}\n").as_bytes())?;
     let output = child.wait_with_output()?;
     ensure!(
         output.status.success(),

@@ -1,8 +1,7 @@
 //! The replica on this device: one writer, a few readers, all off the async threads.
 
 use std::{
-    io::Read as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +12,9 @@ use countersign_domain::{people::People, wire::JournalPage};
 use countersign_replica::{
     Applied, ApplyError, Key, Log, OpenError, ReadError, Reader, Replica, SignedHead, StorageError,
 };
+use tokio::sync::mpsc;
+
+use crate::unpack::unpack;
 
 /// Read connections that are kept for the next reader.
 const KEPT_READERS: usize = 4;
@@ -26,11 +28,20 @@ pub(crate) struct Journal {
 struct Inner {
     path: PathBuf,
     key: Key,
-    writer: Mutex<Replica>,
-    readers: Mutex<Vec<Reader>>,
+    /// `None` until it is used, after its file was replaced.
+    writer: Mutex<Option<Replica>>,
+    readers: Mutex<Readers>,
     people: Mutex<Option<Arc<People>>>,
     /// A read has found that what is stored contradicts itself.
     suspect: AtomicBool,
+}
+
+/// Connections that nobody reads with.
+#[derive(Default)]
+struct Readers {
+    kept: Vec<Reader>,
+    /// How often the file was replaced: a connection to the one before is not kept.
+    file: u64,
 }
 
 /// The replica does not answer.
@@ -66,6 +77,8 @@ impl Journal {
     /// Opens the replica. One that cannot be read is made anew: everything in it can be fetched again. One from a newer
     /// version is left alone.
     pub(crate) fn open(path: PathBuf, key: Key) -> Result<Self, OpenError> {
+        // It is not encrypted, and a crash may have left it.
+        remove(&snapshot(&path))?;
         let replica = match Replica::open(&path, Some(&key)) {
             Err(OpenError::WrongKey | OpenError::NotAReplica) => {
                 tracing::warn!("The copy of the journal on this device cannot be read; it is fetched again.");
@@ -77,7 +90,7 @@ impl Journal {
         let inner = Inner {
             path,
             key,
-            writer: Mutex::new(replica),
+            writer: Mutex::new(Some(replica)),
             readers: Mutex::default(),
             people: Mutex::default(),
             suspect: AtomicBool::new(false),
@@ -101,7 +114,8 @@ impl Journal {
     pub(crate) async fn apply(&self, page: JournalPage, log: Log) -> Result<Applied, JournalError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let applied = lock(&inner.writer).apply(&page, &log)?;
+            let mut writer = lock(&inner.writer);
+            let applied = inner.open(&mut writer)?.apply(&page, &log)?;
             if applied.people {
                 *lock(&inner.people) = None;
             }
@@ -126,36 +140,41 @@ impl Journal {
         .await
     }
 
-    /// Takes the place of an empty replica with a snapshot, which is treated as hostile until it is proved to be a part
-    /// of the signed head. True when it was taken; whatever is wrong with it, the replica is empty as before.
-    pub(crate) async fn start_from(
-        &self,
-        packed: Vec<u8>,
-        log: Log,
-        proof: JournalPage,
-    ) -> Result<bool, JournalError> {
+    /// Unpacks a snapshot to where [`Self::start_from`] takes it from.
+    pub(crate) async fn unpack(&self, pieces: mpsc::Receiver<Vec<u8>>) -> Result<(), JournalError> {
+        let path = snapshot(&self.inner.path);
+        blocking(move || {
+            let unpacked = unpack(pieces, &path).map_err(StorageError::Io);
+            if unpacked.is_err() {
+                remove(&path)?;
+            }
+            Ok(unpacked?)
+        })
+        .await
+    }
+
+    /// Takes the place of an empty replica with the unpacked snapshot, which is treated as hostile until it is proved to
+    /// be a part of the signed head. True when it was taken; whatever is wrong with it, the replica is as before. Until it
+    /// is taken, the replica is free for others.
+    pub(crate) async fn start_from(&self, log: Log, proof: JournalPage) -> Result<bool, JournalError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let mut writer = lock(&inner.writer);
-            lock(&inner.readers).clear();
-            *lock(&inner.people) = None;
-            let plain = inner.path.with_extension("snapshot");
-            unpack(&packed, &plain).map_err(StorageError::Io)?;
-            remove(&inner.path)?;
+            let (plain, fresh) = (snapshot(&inner.path), inner.path.with_extension("fresh"));
+            remove(&fresh)?;
             let head = SignedHead {
                 checkpoint: &proof.checkpoint,
                 consistency: &proof.consistency,
             };
-            let taken = Replica::from_snapshot(&plain, &inner.path, Some(&inner.key), &log, head);
+            let taken = Replica::from_snapshot(&plain, &fresh, Some(&inner.key), &log, head);
             remove(&plain)?;
             match taken {
                 Ok(replica) => {
-                    *writer = replica;
+                    drop(replica);
+                    inner.replace(&mut lock(&inner.writer), Some(&fresh))?;
                     Ok(true)
                 }
                 Err(error) => {
                     tracing::warn!("The tenant's snapshot was not taken: {error}");
-                    *writer = Replica::open(&inner.path, Some(&inner.key))?;
                     Ok(false)
                 }
             }
@@ -173,7 +192,7 @@ impl Journal {
         let folded = blocking(move || {
             let mut writer = lock(&inner.writer);
             *lock(&inner.people) = None;
-            writer.rebuild()?;
+            inner.open(&mut writer)?.rebuild()?;
             // Folding again mends what is folded, and nothing of the entries themselves.
             inner.read(|reader| Ok(reader.verify_all()?))?;
             Ok(())
@@ -191,11 +210,7 @@ impl Journal {
     pub(crate) async fn start_over(&self) -> Result<(), JournalError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let mut writer = lock(&inner.writer);
-            lock(&inner.readers).clear();
-            *lock(&inner.people) = None;
-            remove(&inner.path)?;
-            *writer = Replica::open(&inner.path, Some(&inner.key))?;
+            inner.replace(&mut lock(&inner.writer), None)?;
             Ok(())
         })
         .await
@@ -203,11 +218,39 @@ impl Journal {
 }
 
 impl Inner {
+    /// The writer, opened if it is not.
+    fn open<'a>(&self, writer: &'a mut Option<Replica>) -> Result<&'a mut Replica, OpenError> {
+        match writer {
+            Some(replica) => Ok(replica),
+            none => Ok(none.insert(Replica::open(&self.path, Some(&self.key))?)),
+        }
+    }
+
+    /// Puts another file in the place of this one, or nothing.
+    fn replace(&self, writer: &mut Option<Replica>, with: Option<&Path>) -> Result<(), JournalError> {
+        // Nobody opens the file meanwhile.
+        let mut readers = lock(&self.readers);
+        // Before the names are used again: SQLite removes side files by their names when it closes.
+        *writer = None;
+        readers.kept.clear();
+        readers.file += 1;
+        *lock(&self.people) = None;
+        remove(&self.path)?;
+        if let Some(path) = with {
+            std::fs::rename(path, &self.path).map_err(StorageError::Io)?;
+        }
+        self.open(writer)?;
+        Ok(())
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, JournalError>) -> Result<T, JournalError> {
-        let kept = lock(&self.readers).pop();
-        let reader = match kept {
-            Some(reader) => reader,
-            None => Reader::open(&self.path, Some(&self.key))?,
+        let (reader, file) = {
+            let mut readers = lock(&self.readers);
+            let reader = match readers.kept.pop() {
+                Some(reader) => reader,
+                None => Reader::open(&self.path, Some(&self.key))?,
+            };
+            (reader, readers.file)
         };
         let answer = read(&reader);
         if answer.as_ref().is_err_and(JournalError::needs_rebuild) {
@@ -215,8 +258,8 @@ impl Inner {
         }
         let answer = answer?;
         let mut readers = lock(&self.readers);
-        if readers.len() < KEPT_READERS {
-            readers.push(reader);
+        if readers.file == file && readers.kept.len() < KEPT_READERS {
+            readers.kept.push(reader);
         }
         Ok(answer)
     }
@@ -242,20 +285,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Most bytes of an unpacked snapshot: a packed one of any size must not fill the disk.
-const MAX_SNAPSHOT: u64 = 8 << 30;
-
-fn unpack(packed: &[u8], path: &std::path::Path) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new();
-    file.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    let mut decoder = zstd::Decoder::new(packed)?.take(MAX_SNAPSHOT);
-    std::io::copy(&mut decoder, &mut file.open(path)?)?;
-    Ok(())
+/// Where a replica's snapshot is kept while it comes.
+fn snapshot(replica: &Path) -> PathBuf {
+    replica.with_extension("snapshot")
 }
 
-fn remove(path: &std::path::Path) -> Result<(), OpenError> {
+fn remove(path: &Path) -> Result<(), OpenError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

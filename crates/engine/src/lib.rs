@@ -23,6 +23,7 @@ mod engine;
 mod enrol;
 mod error;
 mod event;
+mod first_look;
 mod journal;
 mod opening;
 mod overlay;
@@ -31,6 +32,7 @@ mod rules;
 mod seat;
 mod store;
 mod undo;
+mod unpack;
 
 pub use client::{Address, InvalidAddress};
 pub use connect::{Connect, Credential};

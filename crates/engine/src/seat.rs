@@ -21,6 +21,7 @@ use crate::{
     client::TenantClient,
     device::Keyring,
     event::EngineEvent,
+    first_look::FirstLook,
     journal::{Journal, JournalError},
     ports::Ports,
     store::{Account, NewEntry, Store, StoreError, account, outbox},
@@ -38,6 +39,7 @@ pub(crate) struct Seat {
     pub(crate) registry: Arc<Registry>,
     pub(crate) wakes: Wakes,
     pub(crate) link: watch::Sender<Link>,
+    pub(crate) first_look: FirstLook,
     pub(crate) events: broadcast::Sender<EngineEvent>,
     /// One sender at a time: the device's records go up in their order.
     pub(crate) sending: tokio::sync::Mutex<()>,
@@ -113,6 +115,7 @@ impl Seat {
             registry,
             wakes: Wakes::default(),
             link: watch::Sender::new(Link::default()),
+            first_look: FirstLook::default(),
             events,
             sending: tokio::sync::Mutex::new(()),
             session_over,

@@ -11,7 +11,7 @@ use countersign_domain::{
     id::{ConnectionId, DeviceId, ProposalId},
     record::{Executor, Holder, ProposerKind, Risk},
 };
-use rusqlite::{ToSql, named_params};
+use rusqlite::{ToSql, named_params, params};
 
 use crate::{
     Gap, Reader, StorageError,
@@ -275,6 +275,21 @@ impl Reader {
             words.retain(|word| word.is_ascii() || probe.exists([format!("\"{word}\"")]).is_ok());
         }
         Ok(search::query(&words, open))
+    }
+
+    /// Whether a proposal is found by the words of its own line.
+    pub(crate) fn is_searchable(&self, id: ProposalId) -> Result<bool, StorageError> {
+        let (seq, sentence): (i64, String) = self
+            .connection
+            .prepare_cached("SELECT created_seq, sentence FROM proposal WHERE id = ?1")?
+            .query_row([&id.as_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some(query) = self.query(&format!("{sentence} "))? else {
+            return Ok(true);
+        };
+        Ok(self
+            .connection
+            .prepare_cached("SELECT 1 FROM proposal_text WHERE proposal_text MATCH ?1 AND rowid = ?2")?
+            .exists(params![query, seq])?)
     }
 
     pub(crate) fn stored(&self, id: ProposalId) -> Result<Option<Stored>, StorageError> {

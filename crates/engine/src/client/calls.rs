@@ -6,7 +6,7 @@ use countersign_domain::{
 };
 use reqwest::Method;
 
-use super::{Address, CallError, TenantClient, answer, http, json, send};
+use super::{Address, CallError, TenantClient, answer, http, json, send, transport};
 
 /// Opens a session.
 pub(crate) async fn sign_in(address: &Address, form: &wire::SignIn) -> Result<wire::SignedIn, CallError> {
@@ -33,6 +33,22 @@ pub(crate) async fn accept_invite(address: &Address, form: &wire::AcceptInvite) 
 
 /// How long a snapshot may take to come: it is large, and the line may be slow.
 const SNAPSHOT_TIME: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// A snapshot on its way.
+#[derive(Debug)]
+pub(crate) struct Download {
+    response: reqwest::Response,
+    /// How many entries it says to have.
+    pub(crate) size: u64,
+}
+
+impl Download {
+    /// The next piece; `None` at its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        let piece = self.response.chunk().await.map_err(|error| transport(&error))?;
+        Ok(piece.map(Vec::from))
+    }
+}
 
 impl TenantClient {
     pub(crate) async fn sign_out(&self) -> Result<(), CallError> {
@@ -71,7 +87,7 @@ impl TenantClient {
         self.post("api/records", records).await
     }
 
-    pub(crate) async fn journal(&self, after: u64, limit: u32) -> Result<wire::JournalPage, CallError> {
+    pub(crate) async fn journal(&self, after: u64, limit: u64) -> Result<wire::JournalPage, CallError> {
         self.get(&format!("api/journal?after={after}&limit={limit}"))
             .await
     }
@@ -80,14 +96,14 @@ impl TenantClient {
         self.get("api/journal/checkpoint").await
     }
 
-    /// A whole replica, compressed with zstd, and how many entries it says to have.
-    pub(crate) async fn snapshot(&self) -> Result<(Vec<u8>, u64), CallError> {
+    /// A whole replica, compressed with zstd, piece by piece.
+    pub(crate) async fn snapshot(&self) -> Result<Download, CallError> {
         let response = send(self.request(Method::GET, "api/snapshot")?.timeout(SNAPSHOT_TIME)).await?;
         let size = response.headers().get(wire::SNAPSHOT_SIZE);
         let size = size
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .ok_or_else(|| CallError::Protocol("a snapshot without its size".to_owned()))?;
-        Ok((super::read(response).await?, size))
+        Ok(Download { response, size })
     }
 
     pub(crate) async fn claim(&self, claim: &wire::Claim) -> Result<wire::Claimed, CallError> {
@@ -112,6 +128,13 @@ impl TenantClient {
 
     pub(crate) async fn propose(&self, call: &wire::Propose) -> Result<wire::Proposed, CallError> {
         self.post("api/assistant/propose", call).await
+    }
+
+    /// The newest proposals that wait for a decision, as the tenant lists them.
+    pub(crate) async fn waiting(&self, limit: u32) -> Result<Vec<wire::ProposalSummary>, CallError> {
+        let path = format!("api/assistant/proposals?status=proposed&limit={limit}");
+        let list: wire::ProposalList = self.get(&path).await?;
+        Ok(list.proposals)
     }
 
     pub(crate) async fn invite(&self, request: &wire::InviteRequest) -> Result<wire::Invited, CallError> {

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_domain::{
-    Digest, Record, fold::ProposalState, id::ProposalId, people::People, record::Endorse,
-    wire::MAX_JOURNAL_PAGE,
+    Digest, Record, fold::ProposalState, id::ProposalId, people::People, record::Endorse, wire::JournalPage,
 };
 use countersign_replica::{Applied, ApplyError};
 
@@ -19,30 +18,36 @@ use crate::{
 /// How many changed proposals get a hint each; more are one hint about the inbox.
 const HINTS_EACH: usize = 20;
 
+/// Entries asked for at once: few enough that the tenant, the network and this device work beside each other.
+const PAGE: u64 = 2_000;
+
+/// A page that came, and what was asked for.
+struct Fetched {
+    after: u64,
+    /// As many entries as were asked for: there are probably more.
+    full: bool,
+    page: JournalPage,
+}
+
 /// Pulls until nothing is missing. True when something came.
 pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
-    let mut moved = false;
+    let id = seat.account.id;
+    let mut seen = seat.store.read(move |db| account::seen(db, id)).await?;
+    let begin = size(seat).await?;
+    let mut fetched = fetch(seat, begin, seen.as_ref()).await?;
     loop {
-        if seat.is_cut_off() {
-            return Err(CallError::Transport("cut off".to_owned()).into());
-        }
-        let before = size(seat).await?;
-        let seen = seat
-            .store
-            .read({
-                let id = seat.account.id;
-                move |db| account::seen(db, id)
-            })
-            .await?;
-        // A page ends where the last checkpoint that this device has verified was, so that the roots can be compared,
-        // also by a replica that begins anew.
-        let limit = match &seen {
-            Some(seen) if seen.size > before => (seen.size - before).min(u64::from(MAX_JOURNAL_PAGE)),
-            Some(_) | None => u64::from(MAX_JOURNAL_PAGE),
-        };
-        let page = seat.client.journal(before, u32::try_from(limit)?).await?;
+        let Fetched { after, full, page } = fetched;
         let note = page.checkpoint.clone();
-        let applied = match seat.journal.apply(page, seat.log()).await {
+        let end = page.entries.last().map_or(after, |entry| entry.seq);
+        // The next page is on its way while this one is folded, which then says whether it is of any use.
+        let (applied, next) = tokio::join!(seat.journal.apply(page, seat.log()), async {
+            if full {
+                Some(fetch(seat, end, seen.as_ref()).await)
+            } else {
+                None
+            }
+        });
+        let applied = match applied {
             Ok(applied) => applied,
             Err(JournalError::Apply(
                 ApplyError::Fork { ours, theirs } | ApplyError::Rollback { ours, theirs },
@@ -54,24 +59,43 @@ pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
         if let Some(seen) = &seen {
             witness(seat, seen, &applied, &note).await?;
         }
+        // What is here can be shown; that the log has shown it is for later.
+        hint(seat, &applied);
         let newest = Seen {
             size: applied.head.size,
             root: applied.head.root,
             note,
         };
-        let id = seat.account.id;
+        seen = Some(newest.clone());
         seat.store
             .write(move |tx| account::set_seen(tx, id, &newest))
             .await?;
-        moved |= applied.size > before;
-        hint(seat, &applied);
         if !applied.is_behind() {
-            return Ok(moved);
+            return Ok(applied.size > begin);
         }
-        if applied.size == before {
+        if applied.size == after {
             return Err(CallError::Protocol("a page without entries, and more to come".to_owned()).into());
         }
+        fetched = match next {
+            Some(next) => next?,
+            None => fetch(seat, applied.size, seen.as_ref()).await?,
+        };
     }
+}
+
+/// Asks for the entries after `after`. A page ends where the last checkpoint that this device has verified was, so that
+/// the roots can be compared, also by a replica that begins anew.
+async fn fetch(seat: &Seat, after: u64, seen: Option<&Seen>) -> Result<Fetched, CallError> {
+    if seat.is_cut_off() {
+        return Err(CallError::Transport("cut off".to_owned()));
+    }
+    let limit = match seen {
+        Some(seen) if seen.size > after => (seen.size - after).min(PAGE),
+        Some(_) | None => PAGE,
+    };
+    let page = seat.client.journal(after, limit).await?;
+    let full = page.entries.len() as u64 == limit;
+    Ok(Fetched { after, full, page })
 }
 
 /// The last checkpoint that this device has verified is kept in its own database: the log cannot go back behind it even

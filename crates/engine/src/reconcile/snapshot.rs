@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::{client::CallError, seat::Seat};
+use tokio::sync::mpsc;
+
+use crate::{client::CallError, first_look, seat::Seat, store::account};
 
 /// From how many entries on a snapshot is worth it: below, the pages are there as fast.
 const FAR: u64 = if cfg!(test) { 60 } else { 5_000 };
+
+/// How many pieces may wait to be unpacked.
+const PIECES: usize = 64;
 
 /// Takes a snapshot when there is nothing here and much at the tenant. Whatever goes wrong with it costs only time: the
 /// pages are pulled from the first entry then.
@@ -14,23 +19,44 @@ pub(crate) async fn start(seat: &Arc<Seat>) -> anyhow::Result<()> {
         .journal
         .read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))
         .await?;
-    let seen = {
-        let id = seat.account.id;
-        seat.store
-            .read(move |db| crate::store::account::seen(db, id))
-            .await?
-    };
-    // A device that has verified a checkpoint before goes by pages, past the very size it has seen.
-    if here > 0 || seen.is_some() || seat.is_cut_off() || seat.client.head().await?.size < FAR {
+    if here > 0 {
         return Ok(());
     }
-    let (packed, size) = match seat.client.snapshot().await {
-        Ok(snapshot) => snapshot,
+    let id = seat.account.id;
+    let seen = seat.store.read(move |db| account::seen(db, id)).await?;
+    // A device that has verified a checkpoint before goes by pages, past the very size it has seen.
+    if seen.is_some() || seat.is_cut_off() || seat.client.head().await?.size < FAR {
+        return Ok(());
+    }
+    first_look::begin(seat).await;
+    let fetched = fetch(seat).await;
+    first_look::end(seat);
+    fetched
+}
+
+async fn fetch(seat: &Seat) -> anyhow::Result<()> {
+    let mut download = match seat.client.snapshot().await {
+        Ok(download) => download,
         // Roles that do not see everything have no snapshot.
         Err(CallError::Refused { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let proof = seat.client.journal(size, 0).await?;
-    seat.journal.start_from(packed, seat.log(), proof).await?;
+    let proof = seat.client.journal(download.size, 0).await?;
+    // Unpacked as it comes.
+    let (pieces, coming) = mpsc::channel(PIECES);
+    let (here, came) = tokio::join!(
+        async move {
+            while let Some(piece) = download.next().await? {
+                if pieces.send(piece).await.is_err() {
+                    break;
+                }
+            }
+            Ok::<(), CallError>(())
+        },
+        seat.journal.unpack(coming)
+    );
+    here?;
+    came?;
+    seat.journal.start_from(seat.log(), proof).await?;
     Ok(())
 }

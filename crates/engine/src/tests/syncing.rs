@@ -2,7 +2,7 @@ use countersign_domain::{Digest, record::Mode};
 
 use super::world::{Device, World, connect, eventually};
 use crate::{
-    LinkState,
+    LinkState, first_look,
     store::{Seen, account},
     views::inbox::InboxView,
 };
@@ -20,6 +20,50 @@ async fn a_fresh_device_far_behind_starts_from_a_snapshot_and_has_the_same_journ
     let task = world.propose_task("After the snapshot").await;
     device.approve(task).await;
     device.says(task, "Done").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_journal_is_on_its_way_the_tenants_list_is_shown_and_opens_nothing() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    let (first, second) = (
+        world.propose_task("First").await,
+        world.propose_task("Second").await,
+    );
+    device.card(second).await;
+    let seat = device.engine.seat().unwrap();
+
+    first_look::begin(&seat).await;
+    let shown = device.inbox(InboxView::ToDecide).await;
+    let ids: Vec<_> = shown.rows.iter().map(|row| row.id).collect();
+    assert_eq!(ids, [first, second], "in the inbox's order");
+    assert!(
+        shown.rows.iter().all(|row| !row.decidable),
+        "nothing is decided from the tenant's word alone"
+    );
+    assert!(device.inbox(InboxView::Done).await.rows.is_empty());
+    let error = device.engine.card(first).await.unwrap_err();
+    assert_eq!(error.code, crate::ErrorCode::NotReady, "{error}");
+
+    first_look::end(&seat);
+    assert!(device.inbox(InboxView::ToDecide).await.rows[0].decidable);
+    assert_eq!(device.engine.card(first).await.unwrap().id, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_dropped_while_the_app_runs_is_fetched_again() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    let task = world.propose_task("Still here").await;
+    device.card(task).await;
+    for _ in 0..3 {
+        device.engine.seat().unwrap().journal.start_over().await.unwrap();
+        device.engine.refresh();
+        device.says(task, "Waits for a decision").await;
+    }
+    let after = world.propose_task("And what comes after").await;
+    device.says(after, "Waits for a decision").await;
+    assert!(device.engine.verify_journal().await.unwrap().ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,7 @@ impl Engine {
     /// When nobody is signed in, or it is not here.
     pub async fn card(&self, id: ProposalId) -> Result<Card, EngineError> {
         let seat = self.seat()?;
+        seat.first_look.is_over()?;
         let (overlay, people) = (Overlay::load(&seat).await?, seat.people().await?);
         let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
         let card = card.ok_or_else(EngineError::not_found)?;

@@ -92,6 +92,9 @@ impl Engine {
     /// When nobody is signed in, or the cursor is none.
     pub async fn inbox(&self, query: InboxQuery) -> Result<InboxPage, EngineError> {
         let seat = self.seat()?;
+        if let Some(page) = seat.first_look.page(&query) {
+            return Ok(page);
+        }
         let overlay = Overlay::load(&seat).await?;
         let people = seat.people().await?;
         let after = query.after.as_deref().map(str::parse).transpose();

@@ -13,7 +13,7 @@ mod words;
 
 use countersign_domain::UnixMillis;
 
-pub(crate) use words::Words;
+pub(crate) use words::{Words, view};
 
 /// Where a proposal stands for this person, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]

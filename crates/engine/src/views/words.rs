@@ -326,7 +326,7 @@ fn reason(code: &str) -> Option<Reason> {
     serde_json::from_value(serde_json::Value::String(code.to_owned())).ok()
 }
 
-pub(super) fn view(
+pub(crate) fn view(
     kind: StateKind,
     words: impl Into<String>,
     at: Option<UnixMillis>,

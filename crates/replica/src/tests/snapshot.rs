@@ -177,7 +177,7 @@ fn what_an_honest_server_would_not_send_is_refused() {
     let not_ours: fn(&SnapshotError) -> bool = |error| matches!(error, SnapshotError::NotOurs(_));
     let content: fn(&SnapshotError) -> bool = |error| matches!(error, SnapshotError::Content(_));
     type Hostile = (&'static str, &'static str, fn(&SnapshotError) -> bool);
-    let hostile: [Hostile; 21] = [
+    let hostile: [Hostile; 22] = [
         (
             "a trigger more",
             "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
@@ -240,6 +240,11 @@ fn what_an_honest_server_would_not_send_is_refused() {
         (
             "an edited line of a list",
             "UPDATE proposal SET sentence = 'Nothing to see'",
+            content,
+        ),
+        (
+            "a search that finds nothing",
+            "INSERT INTO proposal_text (proposal_text) VALUES ('delete-all')",
             content,
         ),
         (

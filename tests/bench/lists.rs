@@ -1,0 +1,112 @@
+//! B8: what a person does all day, at the engine's views: a page of the inbox, the next one, a card, a search while typing.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use countersign_domain::id::ProposalId;
+use countersign_engine::views::inbox::InboxView;
+
+use crate::{
+    device::{self, Device},
+    fill, machine,
+    server::Running,
+    times::Times,
+};
+
+const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
+const TIMES: usize = 2_000;
+/// Words that one of five, one of eight, every one and a single proposal have.
+const TYPED: [&str; 5] = [
+    "invoice nordwind",
+    "report",
+    "customer wrote again",
+    "case 0004711",
+    "zebra",
+];
+
+pub(crate) fn run() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = Running::start(folder.path())?;
+    device::runtime()?.block_on(async {
+        let mut have = 0;
+        for size in SIZES {
+            fill::fill(&server, have, size).await?;
+            have = size;
+            let begin = Instant::now();
+            let device = Device::with_journal(&server).await?;
+            println!(
+                "  B8 {size} proposals, here after {:.1} s; {}",
+                begin.elapsed().as_secs_f64(),
+                machine::load()?
+            );
+            measure(&device, size).await?;
+        }
+        Ok(())
+    })
+}
+
+async fn measure(device: &Device, size: u64) -> Result<()> {
+    let (pages, ids) = pages(device).await?;
+    println!("    page of 50:   {pages}");
+    let mut cards = Times::default();
+    for id in ids.iter().cycle().take(TIMES) {
+        let (time, card) = timed(device.engine.card(*id)).await;
+        ensure!(card?.view.is_some(), "a card without content");
+        cards.add(time);
+    }
+    println!("    open a card:  {cards}");
+    let mut searches = Times::default();
+    for _ in 0..TIMES / 100 {
+        for typed in TYPED {
+            for (end, _) in typed.char_indices().skip(1) {
+                let (time, page) =
+                    timed(device.page(InboxView::ToDecide, Some(&typed[..end]), None, 50)).await;
+                page?;
+                searches.add(time);
+            }
+        }
+    }
+    println!("    search typed: {searches}");
+    check(device, size).await
+}
+
+/// The first page again and again, and each page after it, by turns.
+async fn pages(device: &Device) -> Result<(Times, Vec<ProposalId>)> {
+    let (mut times, mut ids, mut after) = (Times::default(), Vec::new(), None);
+    for _ in 0..TIMES / 2 {
+        for place in [None, after.take()] {
+            let (time, page) = timed(device.page(InboxView::ToDecide, None, place, 50)).await;
+            let page = page?;
+            ensure!(page.rows.len() <= 50, "more rows than were asked for");
+            times.add(time);
+            ids.extend(page.rows.iter().map(|row| row.id));
+            after = page.next;
+        }
+    }
+    Ok((times, ids))
+}
+
+async fn check(device: &Device, size: u64) -> Result<()> {
+    let total = device.page(InboxView::ToDecide, None, None, 50).await?.total;
+    ensure!(total == fill::waiting(size), "{total} wait for a decision");
+    device.find_case(4_711).await?;
+    let none = device.page(InboxView::ToDecide, Some("zebra"), None, 50).await?;
+    ensure!(none.rows.is_empty(), "nobody has proposed a zebra");
+    let found = device
+        .page(InboxView::ToDecide, Some("report meridian"), None, 50)
+        .await?;
+    let row = found.rows.first().context("a common pair of words")?;
+    ensure!(
+        found.rows.len() == 50 && row.sentence.contains("Meridian"),
+        "{}",
+        row.sentence
+    );
+    println!("    checked: {total} wait; words are found that many, one and no proposal have");
+    Ok(())
+}
+
+async fn timed<T>(work: impl Future<Output = T>) -> (Duration, T) {
+    let begin = Instant::now();
+    let done = work.await;
+    (begin.elapsed(), done)
+}
