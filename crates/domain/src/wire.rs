@@ -821,6 +821,28 @@ pub struct ExecutionAnswer {
     pub digest: Digest,
 }
 
+/// `POST /api/executions/{id}/refuse`: under its lease the device found that the call is not what was approved. The
+/// proposal is superseded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefuseLease {
+    /// The executing device; it must be the caller's.
+    pub device: DeviceId,
+    /// The lease's.
+    pub fence: u64,
+    /// What does not fit, a sentence of at most 500 characters.
+    pub reason: String,
+}
+
+/// Answer to a refusal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRefused {
+    pub status: Status,
+}
+
 /// `GET /api/tools`
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

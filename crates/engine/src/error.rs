@@ -129,6 +129,13 @@ impl From<InvalidAddress> for EngineError {
 
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
+        if error.is_full() {
+            tracing::error!("{error:#}");
+            return Self::new(
+                ErrorCode::Internal,
+                "There is no room left on this disk. Nothing was saved; make room and try again.",
+            );
+        }
         Self::internal(error)
     }
 }

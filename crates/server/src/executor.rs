@@ -184,11 +184,13 @@ impl Ledger for Books {
         })
     }
 
-    async fn refuse(&self, proposal: ProposalId, _fence: u64, drift: &Drift) -> Result<(), LedgerError> {
-        self.tenant
-            .refuse(proposal, drift.to_string())
-            .await
-            .map_err(LedgerError::new)
+    async fn refuse(&self, proposal: ProposalId, fence: u64, drift: &Drift) -> Result<(), LedgerError> {
+        let refused = self
+            .tenant
+            .refuse(proposal, Holder::Tenant, fence, drift.to_string())
+            .await;
+        // Where the lease was over already, so is the reason to end it.
+        refused.map(|_| ()).map_err(LedgerError::new)
     }
 
     async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {

@@ -19,4 +19,6 @@ pub mod tenant;
 pub(crate) use app::App;
 pub use config::{Config, Transport};
 pub use control::{ControlError, Token};
-pub use server::{AgentKeyError, FoundError, ListenError, Listening, NewTenant, OpenError, Server};
+pub use server::{
+    AgentKeyError, EndorseError, FoundError, ListenError, Listening, NewTenant, OpenError, Server,
+};

@@ -1,4 +1,4 @@
-//! `countersign-server`: serves tenants, founds them, and makes agents' keys.
+//! `countersign-server`: serves tenants, founds them, makes agents' keys, and brings back who has lost every device.
 //!
 //! Standard output carries the one line that a command promises and nothing else; logs go to standard error.
 
@@ -39,6 +39,8 @@ enum Command {
     Init(Init),
     /// Register an agent of a tenant; prints `{"apiKey"}`, which is shown this once.
     AgentKey(AgentKey),
+    /// Confirm a device that nobody else can confirm, journalled as done by the server; prints `{"deviceId"}`.
+    Endorse(Endorse),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +105,22 @@ struct AgentKey {
     name: String,
 }
 
+#[derive(Debug, Args)]
+struct Endorse {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// The e-mail address of the person whose device it is. Make sure that it is that person who asks.
+    #[arg(long, value_name = "E")]
+    email: String,
+    /// The six digits that the new device shows.
+    #[arg(long, value_name = "DIGITS")]
+    code: String,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -111,6 +129,7 @@ async fn main() -> ExitCode {
         Command::Serve(serve) => serve.run().await,
         Command::Init(init) => init.run().await,
         Command::AgentKey(agent_key) => agent_key.run().await,
+        Command::Endorse(endorse) => endorse.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -189,6 +208,21 @@ impl AgentKey {
         };
         let (_, key) = server.add_agent(self.tenant, &self.name).await?;
         print(&json!({"apiKey": key.reveal()}).to_string())
+    }
+}
+
+impl Endorse {
+    async fn run(self) -> anyhow::Result<()> {
+        let server = match Server::open(Config::new(self.data)).await {
+            Err(error @ OpenError::InUse(_)) => {
+                return Err(error).context(
+                    "stop the server first; while it runs, an admin who is another person confirms the device in the app",
+                );
+            }
+            other => other?,
+        };
+        let device = server.endorse(self.tenant, &self.email, &self.code).await?;
+        print(&json!({"deviceId": device}).to_string())
     }
 }
 

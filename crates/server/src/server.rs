@@ -14,7 +14,7 @@ use std::{
 
 use axum::Router;
 use countersign_domain::{
-    id::{AgentId, TenantId, UserId},
+    id::{AgentId, DeviceId, TenantId, UserId},
     manifest::Manifest,
     record::{Actor, Mode},
 };
@@ -125,6 +125,23 @@ pub enum AgentKeyError {
     NameTaken,
     #[error("the tenant has too many agents already")]
     TooMany,
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A device was not brought into service.
+#[derive(Debug, thiserror::Error)]
+pub enum EndorseError {
+    #[error("there is no such tenant")]
+    NoTenant,
+    #[error("nobody with that e-mail address is a member of the tenant")]
+    NoMember,
+    #[error("no device of that person waits to be confirmed")]
+    NotWaiting,
+    #[error("no device of that person that waits shows this code")]
+    WrongCode,
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(transparent)]
@@ -309,6 +326,36 @@ impl Server {
                 })
             }
         }
+    }
+
+    /// Vouches, as somebody with a shell on the server, for the device of the person with this address that waits and
+    /// shows `code`: the way back for who has lost every device.
+    ///
+    /// # Errors
+    /// When there is no such tenant, member or waiting device, or a store fails.
+    pub async fn endorse(
+        &self,
+        tenant: TenantId,
+        address: &str,
+        code: &str,
+    ) -> Result<DeviceId, EndorseError> {
+        let tenant = self.tenants.get(tenant).ok_or(EndorseError::NoTenant)?;
+        let address = email(address).ok_or(EndorseError::NoMember)?;
+        let account = self
+            .control
+            .account(address)
+            .await?
+            .ok_or(EndorseError::NoMember)?;
+        let endorsed = tenant.endorse_by_server(account.user, code.to_owned()).await?;
+        endorsed.map_err(|refusal| {
+            if refusal == PeopleRefusal::NotWaiting {
+                EndorseError::NotWaiting
+            } else if refusal == PeopleRefusal::WrongCode {
+                EndorseError::WrongCode
+            } else {
+                EndorseError::NoMember
+            }
+        })
     }
 
     /// The open tenants' ids.

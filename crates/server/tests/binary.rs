@@ -14,6 +14,8 @@ use std::{
 };
 
 use axum::body::{Body, to_bytes};
+use countersign_domain::{Record, dsse::SigningKey, id::DeviceId, record::Enrol};
+use countersign_server::random;
 use hyper::{Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -117,6 +119,24 @@ impl Data {
                 &self.tenant,
                 "--name",
                 name,
+            ],
+            "",
+        )
+    }
+
+    fn endorse(&self, email: &str, code: &str) -> Output {
+        let data = self.text();
+        run(
+            &[
+                "endorse",
+                "--data",
+                &data,
+                "--tenant",
+                &self.tenant,
+                "--email",
+                email,
+                "--code",
+                code,
             ],
             "",
         )
@@ -436,6 +456,77 @@ async fn an_agents_key_is_made_on_the_server_while_it_does_not_run() {
     assert_eq!(
         running.call("GET", "/api/tools", &headers, Value::Null).await.0,
         200
+    );
+}
+
+impl Running {
+    /// Ada's next device asks to enter service: how it stands and the code that it shows.
+    async fn enrol(&self, headers: &[(&str, &str)], ada: &str) -> Value {
+        let challenge = self
+            .call("POST", "/api/devices/challenge", headers, json!({}))
+            .await
+            .1;
+        let key = SigningKey::from_seed(&random::bytes());
+        let enrol = Enrol {
+            challenge: challenge["challenge"].as_str().unwrap().parse().unwrap(),
+            device: DeviceId::from_uuid(random::uuid()),
+            name: "laptop".to_owned(),
+            nonce: random::nonce(),
+            public_key: key.public_key(),
+            tenant: headers[1].1.parse().unwrap(),
+            user: ada.parse().unwrap(),
+        };
+        let envelope = Record::signed(&enrol, &key).unwrap().to_envelope();
+        let (status, answer) = self
+            .call("POST", "/api/devices/enrol", headers, json!({"record": envelope}))
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+}
+
+#[tokio::test]
+async fn who_has_lost_every_device_comes_back_with_the_help_of_the_operator() {
+    let data = Data::new();
+    let running = data.serve(&[]);
+    let ada = running.sign_in(PASSWORD).await.1;
+    let bearer = format!("Bearer {}", ada["token"].as_str().unwrap());
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("x-tenant-id", data.tenant.as_str()),
+    ];
+    let user = ada["userId"].as_str().unwrap();
+    let lost = running.enrol(&headers, user).await;
+    assert_eq!(lost["standing"], "active");
+    let new = running.enrol(&headers, user).await;
+    assert_eq!(new["standing"], "waiting", "a password alone is not enough");
+    let code = new["code"].as_str().unwrap();
+    let beside = refusal(&data.endorse("ada@acme.example", code));
+    assert!(beside.contains("stop the server first"), "{beside}");
+    running.signal("TERM");
+    assert!(running.ended().0);
+
+    let nobody = refusal(&data.endorse("eve@acme.example", code));
+    assert!(nobody.contains("nobody with that e-mail address"), "{nobody}");
+    let wrong = refusal(&data.endorse("ada@acme.example", "no code"));
+    assert!(wrong.contains("shows this code"), "{wrong}");
+    let device = line(&data.endorse("Ada@acme.example", code));
+    assert_eq!(device["deviceId"], new["deviceId"]);
+    let again = refusal(&data.endorse("ada@acme.example", code));
+    assert!(again.contains("no device of that person waits"), "{again}");
+
+    let running = data.serve(&[]);
+    let listed = running.call("GET", "/api/devices", &headers, Value::Null).await.1;
+    let known = listed["devices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|known| known["id"] == new["deviceId"]);
+    assert_eq!(known.unwrap()["state"], "active");
+    assert_eq!(
+        known.unwrap()["endorsedBy"]["kind"],
+        "server",
+        "the journal says who vouched"
     );
 }
 

@@ -126,6 +126,14 @@ impl TenantClient {
         self.post(&format!("api/executions/{id}/complete"), record).await
     }
 
+    pub(crate) async fn refuse(
+        &self,
+        id: ProposalId,
+        refusal: &wire::RefuseLease,
+    ) -> Result<wire::LeaseRefused, CallError> {
+        self.post(&format!("api/executions/{id}/refuse"), refusal).await
+    }
+
     pub(crate) async fn propose(&self, call: &wire::Propose) -> Result<wire::Proposed, CallError> {
         self.post("api/assistant/propose", call).await
     }

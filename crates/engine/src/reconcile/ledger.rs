@@ -8,6 +8,7 @@ use countersign_domain::{
     Record, UnixMillis,
     id::{ConnectionId, ProposalId},
     record::{Decision, Kind},
+    wire::RefuseLease,
 };
 use countersign_tools::executor::{
     Approval, BeginAnswer, Beginning, Completion, Drift, Intent, Ledger, LedgerError, SecretError, Secrets,
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 
 use super::{execute::is_accepted, push};
 use crate::{
+    client::CallError,
     journal::JournalError,
     ports::SecretStoreError,
     seat::{About, Seat, nonce},
@@ -25,6 +27,9 @@ use crate::{
 
 /// How often a begin is sent while no answer comes: a lease lasts a minute, and each try may wait for its time-out.
 const TRIES: u32 = 4;
+
+/// Most characters of the reason that goes with a refused lease.
+const MAX_REASON: usize = 500;
 
 /// One seat as the executor sees it.
 pub(crate) struct DeviceLedger {
@@ -146,9 +151,17 @@ impl Ledger for DeviceLedger {
             .map_err(LedgerError::new)
     }
 
-    async fn refuse(&self, _proposal: ProposalId, _fence: u64, _drift: &Drift) -> Result<(), LedgerError> {
-        // The tenant sees a changed tool or connection by itself and supersedes; the lease runs out unused.
-        Ok(())
+    async fn refuse(&self, proposal: ProposalId, fence: u64, drift: &Drift) -> Result<(), LedgerError> {
+        let refusal = RefuseLease {
+            device: self.seat.device(),
+            fence,
+            reason: drift.to_string().chars().take(MAX_REASON).collect(),
+        };
+        match self.seat.client.refuse(proposal, &refusal).await {
+            // Where the lease was over already, so is the reason to end it.
+            Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
+            Err(error) => Err(LedgerError::new(error)),
+        }
     }
 
     async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {

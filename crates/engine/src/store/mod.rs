@@ -54,6 +54,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it failed for want of room, and works again when there is some.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+
     pub(crate) fn damaged(error: impl core::fmt::Display) -> Self {
         Self::Damaged(error.to_string())
     }

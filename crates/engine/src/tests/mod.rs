@@ -6,5 +6,6 @@ mod keychain;
 mod looking;
 mod noticing;
 mod syncing;
+mod trouble;
 mod vouching;
 mod world;

@@ -23,6 +23,7 @@ use tokio::{
 
 use crate::{
     Choice, Connect, Credential, Decide, Engine, LinkState, Phase,
+    ports::Ports,
     rules::AWAITS_PREVIEW,
     testing::{Fakes, SetClock},
     views::{
@@ -216,8 +217,15 @@ impl World {
 
 impl Device {
     pub(super) fn new() -> Self {
-        let (fakes, folder) = (Fakes::default(), tempfile::tempdir().unwrap());
-        let engine = Engine::new(folder.path().join("engine"), fakes.ports()).unwrap();
+        Self::of(Fakes::default(), |folder, ports| {
+            Engine::new(folder, ports).unwrap()
+        })
+    }
+
+    /// With an engine of another make.
+    pub(super) fn of(fakes: Fakes, make: impl FnOnce(std::path::PathBuf, Ports) -> Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = make(folder.path().join("engine"), fakes.ports());
         Self {
             engine,
             fakes,

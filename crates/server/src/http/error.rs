@@ -186,6 +186,12 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!("A tenant's store failed: {error}");
+        if matches!(error, StoreError::Full) {
+            return Self::retry(
+                "disk_full",
+                "Service Unavailable: The server's disk is full; nothing was changed",
+            );
+        }
         Self::store_failed()
     }
 }

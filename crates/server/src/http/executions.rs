@@ -1,4 +1,4 @@
-//! The executor's side for devices: claim, begin, complete, all fenced (design §6).
+//! The executor's side for devices: claim, begin, complete, refuse, all fenced (design §6).
 
 use std::sync::Arc;
 
@@ -8,12 +8,14 @@ use countersign_domain::{
     dsse::Envelope,
     id::{DeviceId, UserId},
     record::{Begin, Body, Holder, Receipt},
-    wire::{Claim, Claimed, ExecutionAnswer, ExecutionRecord},
+    wire::{Claim, Claimed, ExecutionAnswer, ExecutionRecord, LeaseRefused, RefuseLease},
 };
 
 use super::{assistant::parse_id, auth::Caller, body::Json, error::ApiError};
 use crate::tenant::{RunRefusal, Stored, Tenant};
 
+/// Longest reason of a refused lease, in characters.
+const LONGEST_REASON: usize = 500;
 /// Most leases that one claim gets.
 const MAX_LEASES: u32 = 32;
 
@@ -74,6 +76,29 @@ pub(crate) async fn complete(
     answered(&caller.tenant, answer, digest)
 }
 
+/// `POST /api/executions/{id}/refuse`
+pub(crate) async fn refuse(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(request): Json<RefuseLease>,
+) -> Result<axum::Json<LeaseRefused>, ApiError> {
+    let user = caller.person()?;
+    own_device(&caller.tenant, user, request.device)?;
+    let reason = request.reason.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+        return Err(ApiError::missing("reason"));
+    }
+    let (id, holder) = (parse_id(&id)?, Holder::Device(request.device));
+    let refused = caller
+        .tenant
+        .refuse(id, holder, request.fence, reason.to_owned())
+        .await?;
+    let stored = refused.map_err(refusal)?;
+    Ok(axum::Json(LeaseRefused {
+        status: stored.status(caller.tenant.now()),
+    }))
+}
+
 /// A record of the kind `B` that one of the caller's devices signed as the executor it names.
 fn signed<B: Body>(
     caller: &Caller,
@@ -123,27 +148,27 @@ fn answered(
     answer: Result<Stored, RunRefusal>,
     digest: countersign_domain::Digest,
 ) -> Result<axum::Json<ExecutionAnswer>, ApiError> {
-    match answer {
-        Ok(stored) => Ok(axum::Json(ExecutionAnswer {
-            status: stored.status(tenant.now()),
-            digest,
-        })),
-        Err(RunRefusal::NotFound) => Err(ApiError::not_found()),
-        Err(RunRefusal::Fenced) => Err(ApiError::conflict_bare(
-            "fenced",
-            "Conflict: The lease is no longer yours",
-        )),
-        Err(RunRefusal::State(status)) => {
+    let stored = answer.map_err(refusal)?;
+    Ok(axum::Json(ExecutionAnswer {
+        status: stored.status(tenant.now()),
+        digest,
+    }))
+}
+
+/// Why a step was not taken, as HTTP says it.
+fn refusal(refusal: RunRefusal) -> ApiError {
+    match refusal {
+        RunRefusal::NotFound => ApiError::not_found(),
+        RunRefusal::Fenced => ApiError::conflict_bare("fenced", "Conflict: The lease is no longer yours"),
+        RunRefusal::State(status) => {
             let message = format!("Conflict: Tool call status is '{}'", status.name());
-            Err(ApiError::conflict("wrong_state", message, status))
+            ApiError::conflict("wrong_state", message, status)
         }
-        Err(RunRefusal::Held(until)) => Err(ApiError::conflict_bare(
-            "held",
-            format!("Conflict: It is held until {until}"),
-        )),
-        Err(RunRefusal::DigestMismatch) => Err(ApiError::conflict_bare(
-            "digest_mismatch",
-            "Conflict: The record is about other bytes",
-        )),
+        RunRefusal::Held(until) => {
+            ApiError::conflict_bare("held", format!("Conflict: It is held until {until}"))
+        }
+        RunRefusal::DigestMismatch => {
+            ApiError::conflict_bare("digest_mismatch", "Conflict: The record is about other bytes")
+        }
     }
 }

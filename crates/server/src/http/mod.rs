@@ -99,6 +99,7 @@ calls! {
     post "/api/executions/claim" => executions::claim;
     post "/api/executions/{id}/begin" => executions::begin;
     post "/api/executions/{id}/complete" => executions::complete;
+    post "/api/executions/{id}/refuse" => executions::refuse;
 }
 
 /// The whole API behind its guard.

@@ -170,9 +170,13 @@ pub(crate) fn describe() -> Value {
         .page(wire::MAX_PAGE)
         .answers::<wire::TaskList>(200);
 
-    api.call("post", "/api/records", "What a device signed, in its order")
-        .takes::<wire::PushRecords>()
-        .answers::<wire::PushedRecords>(200);
+    api.call(
+        "post",
+        "/api/records",
+        "What a device signed, in its order: decisions, previews, withdrawals, endorsements",
+    )
+    .takes::<wire::PushRecords>()
+    .answers::<wire::PushedRecords>(200);
     api.call(
         "get",
         "/api/journal",
@@ -206,6 +210,13 @@ pub(crate) fn describe() -> Value {
             .takes::<wire::ExecutionRecord>()
             .answers::<wire::ExecutionAnswer>(200);
     }
+    api.call(
+        "post",
+        "/api/executions/{id}/refuse",
+        "End a lease: the call is not what was approved",
+    )
+    .takes::<wire::RefuseLease>()
+    .answers::<wire::LeaseRefused>(200);
     api.finish()
 }
 

@@ -456,18 +456,19 @@ impl Tenant {
         self.read(run::interrupted).await
     }
 
-    /// Closes a pending proposal whose stored bytes are not what was approved.
+    /// Closes a proposal that `by` holds the lease of and whose stored bytes are not what was approved.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn refuse(&self, proposal: ProposalId, reason: String) -> Result<(), StoreError> {
-        match self
-            .write(move |desk| run::refuse(desk, proposal, &reason))
-            .await?
-        {
-            Ok(()) => Ok(()),
-            Err(never) => match never {},
-        }
+    pub async fn refuse(
+        &self,
+        proposal: ProposalId,
+        by: Executor,
+        fence: u64,
+        reason: String,
+    ) -> Answer<Stored, RunRefusal> {
+        self.write(move |desk| run::refuse(desk, proposal, by, fence, &reason))
+            .await
     }
 
     /// What the executor checks a call against: its proposal's record, its approvals' records.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use countersign_domain::{
     Millis, Record, UnixMillis,
+    decision::is_own,
     fold::Status,
     id::{AgentId, ConnectionId, DeviceId, InviteId, UserId},
     manifest::Manifest,
     people::{Device, People},
     record::{
-        Actor, Agent, Connection, Endorse, Endorsement, Enrol, Holder, Invite, Member, Reason, Revoke, Role,
-        Supersede,
+        Actor, Agent, Connection, Endorse, Endorsement, Enrol, Holder, Invite, Member, Mode, Reason, Revoke,
+        Role, Supersede,
     },
 };
 
@@ -170,6 +171,14 @@ impl Tenant {
         self.write(move |desk| endorse(desk, by, device, &code)).await
     }
 
+    /// Vouches, as somebody with a shell on the server, for the device of `user` that waits and shows `code`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn endorse_by_server(&self, user: UserId, code: String) -> Change<DeviceId> {
+        self.write(move |desk| endorse_by_server(desk, user, &code)).await
+    }
+
     /// Takes a device out of service, with the connections that it holds.
     ///
     /// # Errors
@@ -297,7 +306,7 @@ fn put_member(desk: &mut Desk, by: Actor, user: UserId, role: Option<Role>) -> R
     let person = person.ok_or_else(|| StoreError::damaged("a member is missing"))?;
     let (at, tenant) = (desk.now(), desk.tenant());
     let nonce = random::nonce();
-    append(
+    append_member(
         desk,
         &Member {
             at,
@@ -309,8 +318,22 @@ fn put_member(desk: &mut Desk, by: Actor, user: UserId, role: Option<Role>) -> R
             tenant,
             user,
         },
-    )?;
-    Ok(())
+    )
+}
+
+/// Appends a member's new standing. When it makes the tenant a company, what people have approved of their own does not
+/// count any more (design §4): it is void in the same transaction.
+fn append_member(desk: &mut Desk, member: &Member) -> Result<(), StoreError> {
+    let before = desk.people().mode();
+    append(desk, member)?;
+    let people = Arc::clone(desk.people());
+    if before == Mode::Company || people.mode() == Mode::Solo {
+        return Ok(());
+    }
+    decide::void_where(desk, Reason::SelfApproval, |state, cast| {
+        let owner = decide::agent_owner(&people, &state.proposer);
+        is_own(&state.proposer, owner, cast.approver)
+    })
 }
 
 fn invite(desk: &mut Desk, by: Actor, new: &NewInvite) -> Change<UnixMillis> {
@@ -381,7 +404,7 @@ fn accept_invite(desk: &mut Desk, id: InviteId, user: UserId, name: &str) -> Cha
     }
     let by = Actor::User(user);
     let tenant = desk.tenant();
-    append(
+    append_member(
         desk,
         &Member {
             at: now,
@@ -598,6 +621,29 @@ fn endorse(desk: &mut Desk, by: UserId, id: DeviceId, code: &str) -> Change {
     let enrol = device.enrol;
     put_endorsement(desk, id, enrol, Endorsement::Admin(by))?;
     Ok(Ok(()))
+}
+
+fn endorse_by_server(desk: &mut Desk, user: UserId, code: &str) -> Change<DeviceId> {
+    check!(desk.people().role(user).ok_or(PeopleRefusal::NotFound));
+    let waiting: Vec<_> = desk
+        .people()
+        .devices
+        .iter()
+        .filter(|(_, device)| {
+            device.user == user && device.endorsed_by.is_none() && device.revoked_at.is_none()
+        })
+        .map(|(id, device)| (*id, device.enrol, device.code()))
+        .collect();
+    if waiting.is_empty() {
+        return Ok(Err(PeopleRefusal::NotWaiting));
+    }
+    let mut shows = waiting.into_iter().filter(|(_, _, shown)| shown == code);
+    // Two with one code cannot be told apart: neither is the one that was meant.
+    let (Some((device, enrol, _)), None) = (shows.next(), shows.next()) else {
+        return Ok(Err(PeopleRefusal::WrongCode));
+    };
+    put_endorsement(desk, device, enrol, Endorsement::Server)?;
+    Ok(Ok(device))
 }
 
 fn put_endorsement(

@@ -332,25 +332,28 @@ pub(super) fn interrupted(
 /// Ends a lease over bytes that are not what was approved: the proposal is closed.
 pub(super) fn refuse(
     desk: &mut Desk,
-    proposal: ProposalId,
+    id: ProposalId,
+    by: Executor,
+    fence: u64,
     reason: &str,
-) -> Answer<(), std::convert::Infallible> {
-    if let Some(mut stored) = desk.proposal(proposal)?
-        && stored.status(desk.now()) == Status::Pending
-    {
-        let entry = Supersede {
-            at: desk.now(),
-            proposal,
-            reason: reason.to_owned(),
-            successor: None,
-        };
-        desk.extend_with(&mut stored, &entry)?;
-        desk.save(&stored)?;
-    }
+) -> Answer<Stored, RunRefusal> {
+    let mut stored = match leased(desk, id, by, fence)? {
+        Ok((stored, false)) => stored,
+        Ok((stored, true)) => return Ok(Err(RunRefusal::State(stored.status(desk.now())))),
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let entry = Supersede {
+        at: desk.now(),
+        proposal: id,
+        reason: reason.to_owned(),
+        successor: None,
+    };
+    desk.extend_with(&mut stored, &entry)?;
+    desk.save(&stored)?;
     desk.connection()
         .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
-        .execute([proposal.as_bytes()])?;
-    Ok(Ok(()))
+        .execute([id.as_bytes()])?;
+    Ok(Ok(stored))
 }
 
 fn put_lease(desk: &Desk, stored: &Stored, expires: UnixMillis, begun: bool) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! The store's promises, without HTTP: one effect, one truth, nothing lost.
 
+mod full;
+
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},

@@ -21,7 +21,10 @@ const BATCH: usize = 512;
 /// The store could not do what it was asked; nothing was acknowledged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite failed: disk full, an IO error, corruption.
+    /// There is no room for it.
+    #[error("the disk is full")]
+    Full,
+    /// SQLite failed: an IO error, corruption.
     #[error("the tenant's store failed: {0}")]
     Database(Arc<rusqlite::Error>),
     /// What is stored cannot be read back.
@@ -39,6 +42,9 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            return Self::Full;
+        }
         Self::Database(Arc::new(error))
     }
 }

@@ -14,6 +14,17 @@ use crate::{InputError, schema};
 /// Longest idempotency window, in seconds: a week.
 const MAX_WINDOW: i64 = 7 * 24 * 3600;
 
+/// Ports on which something else than HTTP listens and would take a request for its own language (WHATWG Fetch §2.10,
+/// "bad port"), and those of databases, caches and container daemons that do as they are told.
+#[rustfmt::skip]
+const OTHER_PROTOCOLS: [u16; 92] = [
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
+    111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
+    540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+    6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    1433, 1521, 2375, 2376, 2379, 3306, 5432, 6379, 11211, 27017,
+];
+
 /// One allow-listed origin.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +131,9 @@ fn base(text: &str) -> Result<(Url, Reach), InputError> {
     }
     if url.port() == Some(0) {
         return Err(wrong("The port is between 1 and 65535."));
+    }
+    if url.port().is_some_and(|port| OTHER_PROTOCOLS.contains(&port)) {
+        return Err(wrong("That port is kept for another kind of service."));
     }
     let reach = match url.host() {
         Some(Host::Domain("localhost")) => Reach::Loopback,

@@ -46,6 +46,21 @@ fn accepts(base: &str) -> bool {
 
 // Where a request may go
 
+#[test]
+fn a_port_of_another_kind_of_service_is_refused() {
+    for port in [22, 25, 465, 587, 2375, 3306, 5432, 6379, 11211, 27017] {
+        assert!(!accepts(&format!("https://api.example.com:{port}/")), "{port}");
+        assert!(
+            !accepts(&format!("http://127.0.0.1:{port}/")),
+            "{port} of this computer"
+        );
+    }
+    for port in [80, 443, 3000, 8080, 8443, 49_152] {
+        let base = format!("http://127.0.0.1:{port}/").replace(":80/", "/");
+        assert!(accepts(&base), "{port} is as good as any");
+    }
+}
+
 /// Addresses that are not on the public internet.
 const INSIDE: [[u8; 4]; 18] = [
     [127, 0, 0, 1],

@@ -169,7 +169,7 @@ async fn no_preview_has_an_effect_or_touches_the_network() {
 fn normal_input_is_a_fixed_point_and_satisfies_the_schema() {
     let registry = registry();
     for (_, manifest) in registry.manifests() {
-        let connection = manifest.connection.map(|kind| connection(kind, 1));
+        let connection = manifest.connection.map(|kind| connection(kind, 8080));
         let first = registry
             .ingress(
                 &manifest.id,
@@ -190,7 +190,7 @@ fn normal_input_is_a_fixed_point_and_satisfies_the_schema() {
 fn every_field_of_a_wrong_type_and_every_unknown_field_is_refused_by_name() {
     let registry = registry();
     for (_, manifest) in registry.manifests() {
-        let connection = manifest.connection.map(|kind| connection(kind, 1));
+        let connection = manifest.connection.map(|kind| connection(kind, 8080));
         let refused = |input: Object| {
             registry
                 .ingress(&manifest.id, input.into(), connection.as_ref(), &())
@@ -230,7 +230,7 @@ fn every_field_of_a_wrong_type_and_every_unknown_field_is_refused_by_name() {
 fn every_required_field_is_missed_by_name() {
     let registry = registry();
     for (_, manifest) in registry.manifests() {
-        let connection = manifest.connection.map(|kind| connection(kind, 1));
+        let connection = manifest.connection.map(|kind| connection(kind, 8080));
         let required = manifest.schema.as_object().unwrap().get("required").cloned();
         for name in required.iter().flat_map(|names| names.as_array().unwrap()) {
             let name = name.as_str().unwrap();
@@ -305,16 +305,16 @@ fn a_tool_and_its_connection_have_to_fit() {
         Err(IngressError::NeedsConnection(ConnectionKind::Smtp))
     );
     assert_eq!(
-        ingress(Some(&connection(ConnectionKind::Http, 1))),
+        ingress(Some(&connection(ConnectionKind::Http, 8080))),
         Err(IngressError::WrongConnection)
     );
-    let mut gone = connection(ConnectionKind::Smtp, 1);
+    let mut gone = connection(ConnectionKind::Smtp, 8080);
     gone.removed = true;
     assert_eq!(ingress(Some(&gone)), Err(IngressError::WrongConnection));
     let task = registry.ingress(
         "assistant.create_task",
         value(r#"{"title":"x"}"#),
-        Some(&connection(ConnectionKind::Smtp, 1)),
+        Some(&connection(ConnectionKind::Smtp, 8080)),
         &(),
     );
     assert_eq!(
@@ -334,7 +334,7 @@ fn an_unknown_tool_is_named_harmlessly() {
 
 #[test]
 fn what_the_connection_forbids_never_becomes_a_proposal() {
-    let http = connection(ConnectionKind::Http, 1);
+    let http = connection(ConnectionKind::Http, 8080);
     let registry = registry();
     let refused = registry.ingress(
         "http.request",

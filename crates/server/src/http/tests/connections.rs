@@ -40,9 +40,12 @@ impl World {
         self.get(&self.ada, &path).await.text("status").to_owned()
     }
 
-    pub(super) async fn approve(&self, by: &Person, proposal: &str) -> Answer {
+    pub(super) fn approve_call(&self, by: &Person, proposal: &str) -> Call {
         self.post(by, "/api/assistant/approve", json!({"aiToolCallId": proposal}))
-            .await
+    }
+
+    pub(super) async fn approve(&self, by: &Person, proposal: &str) -> Answer {
+        self.approve_call(by, proposal).await
     }
 }
 

@@ -312,7 +312,9 @@ async fn when_no_preview_comes_within_a_minute_it_is_said_so_and_the_call_is_ris
     assert_eq!(listed.list("proposals")[0]["id"], proposal, "also in the list");
     let late = world.preview(&adas, &proposal, shown()).await;
     assert_eq!(refused(&late), "too_late");
-    let record = world.approval(&adas, &world.ada, &proposal).await;
+    let record = world
+        .approval(&adas, &world.ada, &proposal, Assurance::Device)
+        .await;
     let approved = world.push(&world.ada, &record).await;
     assert_eq!(approved["status"], "pending", "a device is: {approved}");
 }
@@ -341,7 +343,13 @@ async fn a_holder_that_cannot_look_says_so_and_the_call_is_riskier() {
 
 impl World {
     /// An approval as a device signs it, of the card as the server has it.
-    pub(super) async fn approval(&self, device: &Device, person: &Person, proposal: &str) -> Record {
+    pub(super) async fn approval(
+        &self,
+        device: &Device,
+        person: &Person,
+        proposal: &str,
+        assurance: Assurance,
+    ) -> Record {
         let id: ProposalId = proposal.parse().unwrap();
         let tenant = self.store();
         let bodies = tenant.proposal_bodies(id).await.unwrap().unwrap();
@@ -349,7 +357,7 @@ impl World {
         let state = bodies.stored.state;
         let decision = Decision {
             approver: person.id,
-            assurance: Assurance::Device,
+            assurance,
             checkpoint: None,
             comment: Some("x".repeat(2_000)),
             decided_at: self.clock.now(),
@@ -380,7 +388,9 @@ async fn a_device_that_sends_refused_decisions_without_end_does_not_make_the_pro
     let proposal = world.task_by(&world.ada, "her own").await;
     let mut size_at = Vec::new();
     for _ in 0..200 {
-        let record = world.approval(&adas, &world.ada, &proposal).await;
+        let record = world
+            .approval(&adas, &world.ada, &proposal, Assurance::Device)
+            .await;
         assert_eq!(refused(&world.push(&world.ada, &record).await), "self_approval");
         size_at.push(world.entries());
     }
@@ -395,4 +405,135 @@ async fn a_device_that_sends_refused_decisions_without_end_does_not_make_the_pro
         "pending",
         "and what counts still does"
     );
+}
+
+#[tokio::test]
+async fn what_one_person_approved_of_their_own_does_not_count_in_a_company() {
+    let world = World::with(Mode::Solo).await;
+    let adas = world.adas_device().await;
+    let (_, agents) = world.proposed(adas.id).await;
+    let call = json!({"toolId": "http.request", "input": {"method": "GET", "path": "/v1/mine"}});
+    let own = world.post(&world.ada, "/api/assistant/propose", call).await;
+    let own = own.body["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for proposal in [&agents, &own] {
+        world.preview(&adas, proposal, shown()).await;
+        let approval = world
+            .approval(&adas, &world.ada, proposal, Assurance::DeviceConfirmed)
+            .await;
+        assert_eq!(world.push(&world.ada, &approval).await["status"], "pending");
+    }
+    world.join("auditor", "auditor").await;
+    assert_eq!(
+        world.status(&own).await,
+        "pending",
+        "one person still decides alone"
+    );
+    world.join("bob", "approver").await;
+    assert_eq!(world.status(&own).await, "proposed", "bob has to look at it");
+    assert_eq!(
+        world.status(&agents).await,
+        "pending",
+        "the tenant's own agent is nobody's own"
+    );
+    let detail = world
+        .get(&world.ada, &format!("/api/assistant/proposals/{own}"))
+        .await;
+    assert_eq!(detail.list("decisions")[0]["void"], "self_approval");
+}
+
+#[tokio::test]
+async fn a_change_of_role_that_makes_it_a_company_counts_as_well() {
+    let world = World::with(Mode::Solo).await;
+    let adas = world.adas_device().await;
+    let (connection, _) = world.proposed(adas.id).await;
+    let call = json!({
+        "toolId": "http.request",
+        "connection": connection,
+        "input": {"method": "GET", "path": "/v1/mine"},
+    });
+    let own = world.post(&world.ada, "/api/assistant/propose", call).await;
+    let own = own.body["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    world.preview(&adas, &own, shown()).await;
+    let approval = world
+        .approval(&adas, &world.ada, &own, Assurance::DeviceConfirmed)
+        .await;
+    world.push(&world.ada, &approval).await;
+    let bob = world.join("bob", "member").await;
+    assert_eq!(world.status(&own).await, "pending");
+    let path = format!("/api/members/{}", bob.id);
+    world.patch(&world.ada, &path, json!({"role": "admin"})).await;
+    assert_eq!(world.status(&own).await, "proposed");
+}
+
+#[tokio::test]
+async fn a_device_that_finds_drift_under_its_lease_ends_it_for_good() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (_, proposal) = world.proposed(adas.id).await;
+    world.preview(&adas, &proposal, shown()).await;
+    world.approve(&bob, &proposal).await;
+    world.pass(Millis::seconds(11));
+    let path = format!("/api/executions/{proposal}/refuse");
+    let refuse = |fence: u64| json!({"device": adas.id, "fence": fence, "reason": "The tool has changed."});
+    let before = world.post(&world.ada, &path, refuse(1)).await;
+    assert_eq!(before.refusal(), (409, "fenced"), "there is no lease yet");
+    let fence = world.claim(&adas).await.list("leases")[0]["fence"]
+        .as_u64()
+        .unwrap();
+    let stale = world.post(&world.ada, &path, refuse(fence + 1)).await;
+    assert_eq!(stale.refusal(), (409, "fenced"));
+    let foreign = world.post(&bob, &path, refuse(fence)).await;
+    assert_eq!(foreign.refusal(), (404, "not_found"), "it is ada's device");
+    let without_why = json!({"device": adas.id, "fence": fence, "reason": " "});
+    assert_eq!(world.post(&world.ada, &path, without_why).await.status, 400);
+    assert_eq!(world.status(&proposal).await, "pending");
+
+    let refused = world.post(&world.ada, &path, refuse(fence)).await;
+    assert_eq!((refused.status, refused.text("status")), (200, "superseded"));
+    let detail = world
+        .get(&bob, &format!("/api/assistant/proposals/{proposal}"))
+        .await;
+    assert_eq!(detail.text("closed"), "The tool has changed.");
+    world.pass(Millis::seconds(120));
+    assert_eq!(
+        world.claim(&adas).await.list("leases").len(),
+        0,
+        "nor is it leased again"
+    );
+    let again = world.post(&world.ada, &path, refuse(fence)).await;
+    assert_eq!(again.refusal(), (409, "fenced"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_approvals_of_one_proposal_at_once_one_takes_effect() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (_, proposal) = world.proposed(adas.id).await;
+    world.preview(&adas, &proposal, shown()).await;
+    let calls: Vec<_> = (0..1_000)
+        .map(|_| tokio::spawn(world.approve_call(&bob, &proposal).into_future()))
+        .collect();
+    let mut effective = 0;
+    for call in calls {
+        let answer = call.await.unwrap();
+        if answer.status == 200 {
+            effective += 1;
+        } else {
+            assert_eq!(answer.refusal(), (409, "decided"), "everyone is told");
+            assert_eq!(answer.text("currentStatus"), "pending");
+        }
+    }
+    assert_eq!(effective, 1);
+    let detail = world
+        .get(&bob, &format!("/api/assistant/proposals/{proposal}"))
+        .await;
+    assert_eq!(detail.list("decisions").len(), 1);
+    world.pass(Millis::seconds(11));
+    assert_eq!(world.claim(&adas).await.list("leases").len(), 1);
 }
