@@ -1,7 +1,8 @@
 //! B1 and B2: propose → policy → decide → claim, begin, complete → answer, every step durable and in the journal.
 //!
-//! Three calls: an agent proposes a task, a signed-in person approves it, and the agent's execute joins the one run,
-//! which the server's own executor claims, begins and completes.
+//! With a session three calls: an agent proposes a task, a signed-in person approves it, and the agent's execute joins
+//! the one run, which the server's own executor claims, begins and completes. With a device four: it reads the proposal,
+//! makes the card, and sends its signed approval.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{http::Connection, machine, server::Running};
+use crate::{http::Connection, machine, server::Running, signer::Signer};
 
 /// One round's throughput and latencies.
 struct Round {
@@ -41,48 +42,103 @@ fn measure(name: &str, loads: &[(usize, usize)]) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = Running::start(folder.path())?;
     let before = NUMBER.load(Ordering::Relaxed);
+    let most = loads.iter().map(|(clients, _)| *clients).max().unwrap_or(0);
+    let mut sessions = runtime.block_on(sessions(&server, most))?;
+    let mut devices = runtime.block_on(devices(&server, most))?;
     for (clients, cycles) in loads {
-        let mut rounds = Vec::new();
-        for _ in 0..5 {
-            rounds.push(runtime.block_on(run(&server, *clients, cycles / 5))?);
+        for (by, deciders) in [("session", &mut sessions), ("device", &mut devices)] {
+            let mut rounds = Vec::new();
+            for _ in 0..5 {
+                let some = deciders.split_off(most - clients);
+                let (round, some) = runtime.block_on(run(&server, some, cycles / 5))?;
+                deciders.extend(some);
+                rounds.push(round);
+            }
+            report(name, *clients, by, &mut rounds);
         }
-        report(name, *clients, &mut rounds);
     }
     runtime.block_on(check(&server, NUMBER.load(Ordering::Relaxed) - before))?;
     println!("  server RSS after the runs: {} MB", server.rss_mb()?);
     Ok(())
 }
 
-/// Runs `cycles` cycles from `clients` connections at once.
-async fn run(server: &Running, clients: usize, cycles: usize) -> Result<Round> {
+/// Who approves.
+enum Decider {
+    Session(Connection),
+    Device(Box<Signer>),
+}
+
+async fn sessions(server: &Running, count: usize) -> Result<Vec<Decider>> {
+    let mut sessions = Vec::with_capacity(count);
+    for _ in 0..count {
+        let connection = Connection::open(&server.address, &server.person()).await?;
+        sessions.push(Decider::Session(connection));
+    }
+    Ok(sessions)
+}
+
+async fn devices(server: &Running, count: usize) -> Result<Vec<Decider>> {
+    let signers = Signer::enrol(server, count).await?;
+    Ok(signers.into_iter().map(Box::new).map(Decider::Device).collect())
+}
+
+impl Decider {
+    async fn approve(&mut self, id: &str) -> Result<()> {
+        match self {
+            Self::Session(connection) => {
+                let body = format!(r#"{{"aiToolCallId":"{id}"}}"#);
+                let (status, answer) = connection.post("/api/assistant/approve", &body).await?;
+                ensure!(
+                    status == 200,
+                    "approve: {status} {}",
+                    String::from_utf8_lossy(&answer)
+                );
+                Ok(())
+            }
+            Self::Device(signer) => signer.approve(id).await,
+        }
+    }
+}
+
+/// Runs `cycles` cycles, as many at once as there are deciders.
+async fn run(server: &Running, deciders: Vec<Decider>, cycles: usize) -> Result<(Round, Vec<Decider>)> {
+    let clients = deciders.len();
     let local = tokio::task::LocalSet::new();
     let (begin, before) = (Instant::now(), server.processor_time()?);
-    let each = local
+    let (each, deciders) = local
         .run_until(async {
-            let tasks: Vec<_> = (0..clients)
-                .map(|_| {
-                    let (address, agent, person) = (server.address.clone(), server.agent(), server.person());
-                    tokio::task::spawn_local(client(address, agent, person, cycles.div_ceil(clients)))
+            let tasks: Vec<_> = deciders
+                .into_iter()
+                .map(|decider| {
+                    let (address, agent) = (server.address.clone(), server.agent());
+                    tokio::task::spawn_local(client(address, agent, decider, cycles.div_ceil(clients)))
                 })
                 .collect();
-            let mut each = Vec::new();
+            let (mut each, mut deciders) = (Vec::new(), Vec::new());
             for task in tasks {
-                each.extend(task.await??);
+                let (decider, took) = task.await??;
+                deciders.push(decider);
+                each.extend(took);
             }
-            anyhow::Ok(each)
+            anyhow::Ok((each, deciders))
         })
         .await?;
-    Ok(Round {
+    let round = Round {
         cycles: each.len(),
         took: begin.elapsed(),
         server: server.processor_time()?.saturating_sub(before),
         each,
-    })
+    };
+    Ok((round, deciders))
 }
 
-async fn client(address: String, agent: String, person: String, cycles: usize) -> Result<Vec<Duration>> {
+async fn client(
+    address: String,
+    agent: String,
+    mut decider: Decider,
+    cycles: usize,
+) -> Result<(Decider, Vec<Duration>)> {
     let mut agent = Connection::open(&address, &agent).await?;
-    let mut person = Connection::open(&address, &person).await?;
     let mut each = Vec::with_capacity(cycles);
     for _ in 0..cycles {
         let begin = Instant::now();
@@ -102,13 +158,8 @@ async fn client(address: String, agent: String, person: String, cycles: usize) -
         let id = answer["proposalRecord"]["aiToolCallId"]
             .as_str()
             .context("no id")?;
+        decider.approve(id).await?;
         let body = format!(r#"{{"aiToolCallId":"{id}"}}"#);
-        let (status, answer) = person.post("/api/assistant/approve", &body).await?;
-        ensure!(
-            status == 200,
-            "approve: {status} {}",
-            String::from_utf8_lossy(&answer)
-        );
         let (status, answer) = agent.post("/api/assistant/execute", &body).await?;
         ensure!(
             status == 200,
@@ -121,7 +172,7 @@ async fn client(address: String, agent: String, person: String, cycles: usize) -
         );
         each.push(begin.elapsed());
     }
-    Ok(each)
+    Ok((decider, each))
 }
 
 /// Every task is there once.
@@ -144,7 +195,7 @@ async fn check(server: &Running, wanted: u64) -> Result<()> {
 }
 
 /// Prints the median round.
-fn report(name: &str, clients: usize, rounds: &mut [Round]) {
+fn report(name: &str, clients: usize, by: &str, rounds: &mut [Round]) {
     let rate = |round: &Round| round.cycles as f64 / round.took.as_secs_f64();
     rounds.sort_by(|left, right| rate(left).total_cmp(&rate(right)));
     let (least, most) = (rate(&rounds[0]), rate(&rounds[rounds.len() - 1]));
@@ -154,7 +205,7 @@ fn report(name: &str, clients: usize, rounds: &mut [Round]) {
     let at =
         |share: f64| median.each[((median.each.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
     println!(
-        "  {name} {clients:>3} clients, session: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
+        "  {name} {clients:>3} clients, {by}: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
          p50 {:.2} ms, p99 {:.2} ms, server {:.0} µs of processor a cycle; {}",
         at(0.5),
         at(0.99),

@@ -17,6 +17,7 @@ mod lists;
 mod live;
 mod machine;
 mod server;
+mod signer;
 mod times;
 
 use anyhow::{Result, bail};

@@ -22,6 +22,8 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) address: String,
     pub(crate) tenant: String,
+    /// Its owner's user id.
+    pub(crate) owner: String,
     pub(crate) agent_key: String,
     pub(crate) session: String,
 }
@@ -36,7 +38,7 @@ impl Running {
             &["init", "--tenant", "Bench", "--email", OWNER, "--password-stdin"],
             &data,
         )?;
-        let tenant = field(&made, "tenantId")?;
+        let (tenant, owner) = (field(&made, "tenantId")?, field(&made, "userId")?);
         let key = run(
             &binary,
             &["agent-key", "--tenant", &tenant, "--name", "bench"],
@@ -60,6 +62,7 @@ impl Running {
             child,
             address,
             tenant,
+            owner,
             agent_key,
             session: String::new(),
         };
