@@ -31,8 +31,8 @@ pub struct Circumstances<'a> {
 pub enum Credential<'a> {
     /// A signed-in session of that person.
     Session(UserId),
-    /// The device that the decision names; `None` when no such device was ever in service here.
-    Device(Option<&'a DeviceStanding>),
+    /// The device that the decision names and that signed it; `None` when it did not, or was never in service here.
+    Device(Option<&'a SignedBy<'a>>),
 }
 
 /// A device as the journal has it.
@@ -45,6 +45,32 @@ pub struct DeviceStanding {
     pub forked: bool,
     /// The highest sequence number that it has used; 0 when none.
     pub last_seq: u64,
+}
+
+impl DeviceStanding {
+    /// Checks the device's signature, which costs more than everything else about a decision and is therefore done once;
+    /// `None` when it did not sign these bytes.
+    pub fn signed(self, record: &Record) -> Option<SignedBy<'_>> {
+        record.is_signed_by(&self.key).then_some(SignedBy {
+            standing: self,
+            record,
+        })
+    }
+}
+
+/// A device together with a record that it was found to have signed. There is no other way to make one than
+/// [`DeviceStanding::signed`].
+#[derive(Clone, Debug)]
+pub struct SignedBy<'r> {
+    standing: DeviceStanding,
+    record: &'r Record,
+}
+
+impl SignedBy<'_> {
+    /// The device.
+    pub const fn standing(&self) -> &DeviceStanding {
+        &self.standing
+    }
 }
 
 /// A decision that was found to count. There is no other way to make one.
@@ -128,11 +154,9 @@ fn credential(record: &Record, decision: &Decision, credential: &Credential<'_>)
             }
         }
         Credential::Device(device) => {
-            let device = device.ok_or(Reason::BadSignature)?;
-            if decision.device.is_none()
-                || device.user != decision.approver
-                || !record.is_signed_by(&device.key)
-            {
+            let signed = device.filter(|signed| core::ptr::eq(signed.record, record));
+            let device = signed.ok_or(Reason::BadSignature)?.standing();
+            if decision.device.is_none() || device.user != decision.approver {
                 return Err(Reason::BadSignature);
             }
             if device.revoked {

@@ -309,6 +309,7 @@ impl World {
     /// # Panics
     /// When the record is no decision at all.
     pub(crate) fn judge_record(&self, record: &Record) -> Result<Effective, Reason> {
+        let signed = self.device.clone().and_then(|device| device.signed(record));
         let circumstances = Circumstances {
             tenant: self.tenant,
             mode: self.mode,
@@ -317,7 +318,7 @@ impl World {
             agent_owner: self.agent_owner,
             credential: self
                 .session
-                .map_or(Credential::Device(self.device.as_ref()), Credential::Session),
+                .map_or(Credential::Device(signed.as_ref()), Credential::Session),
             views: &self.views,
         };
         verify_decision(record, &circumstances, self.now).map_err(|error| error.unwrap())

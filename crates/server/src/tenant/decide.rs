@@ -97,7 +97,7 @@ pub(super) fn by_device(
         record,
         &decision,
         stored.as_ref(),
-        Credential::Device(Some(&signed.standing)),
+        Credential::Device(Some(&signed.by)),
         views,
     )?;
     let result = match (verdict, &mut stored) {

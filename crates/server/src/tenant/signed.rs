@@ -6,7 +6,7 @@
 
 use countersign_domain::{
     Record,
-    decision::DeviceStanding,
+    decision::SignedBy,
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
     record::{Actor, Endorse, Endorsement, Holder, Phase, Preview, Reason, Void, Withdraw},
@@ -51,36 +51,35 @@ pub(super) fn take(
 }
 
 /// A record that one of the person's own devices has signed.
-pub(super) struct Signed {
+pub(super) struct Signed<'r> {
     pub(super) device: DeviceId,
     pub(super) device_seq: u64,
     /// As it was before this record.
-    pub(super) standing: DeviceStanding,
+    pub(super) by: SignedBy<'r>,
 }
 
 /// What an envelope is before anybody asks what it says.
-pub(super) enum Arrival {
-    Signed(Signed),
+pub(super) enum Arrival<'r> {
+    Signed(Signed<'r>),
     /// It has its answer already, or is nobody's.
     Answered(RecordResult),
 }
 
 /// Whether it is `user`'s device that signed these bytes, and whether they are new. A second record with a used number
 /// takes the device out of service.
-pub(super) fn arrive(
+pub(super) fn arrive<'r>(
     desk: &mut Desk,
-    record: &Record,
+    record: &'r Record,
     user: UserId,
     link: Option<(DeviceId, u64)>,
-) -> Result<Arrival, StoreError> {
+) -> Result<Arrival<'r>, StoreError> {
     let nobodys = || Arrival::Answered(refused(record, Reason::BadSignature, None));
     let Some((device, device_seq)) = link else {
         return Ok(nobodys());
     };
     // Before anything is looked up in its name: is it this person's device, and did it sign these bytes?
-    let Some(standing) = standing(desk, device)?
-        .filter(|standing| standing.user == user && record.is_signed_by(&standing.key))
-    else {
+    let standing = standing(desk, device)?.filter(|standing| standing.user == user);
+    let Some(by) = standing.and_then(|standing| standing.signed(record)) else {
         return Ok(nobodys());
     };
     match answered(desk, device, device_seq)? {
@@ -91,16 +90,16 @@ pub(super) fn arrive(
     Ok(Arrival::Signed(Signed {
         device,
         device_seq,
-        standing,
+        by,
     }))
 }
 
-impl Signed {
+impl Signed<'_> {
     /// The device is in service and its numbers grow.
     fn in_order(&self) -> Result<(), Reason> {
-        if self.standing.revoked {
+        if self.by.standing().revoked {
             Err(Reason::DeviceRevoked)
-        } else if self.device_seq <= self.standing.last_seq {
+        } else if self.device_seq <= self.by.standing().last_seq {
             Err(Reason::Fork)
         } else {
             Ok(())
