@@ -233,7 +233,9 @@ pub fn render(
     })
 }
 
-/// One line saying what a call with these arguments does. Also what the inbox shows in its rows.
+/// One line saying what a call with these arguments does. Also what the inbox shows in its rows. An argument in a script
+/// that is written from right to left stays in its place: without isolation it would reorder the words and numbers
+/// around it (UAX #9).
 pub fn sentence(template: &str, args: &Object) -> Spans {
     let mut spans = Spans::new();
     let mut rest = template;
@@ -242,7 +244,15 @@ pub fn sentence(template: &str, args: &Object) -> Spans {
             break;
         };
         push(&mut spans, before);
-        push(&mut spans, &brief(args.get(name)));
+        let value = brief(args.get(name));
+        let (open, close) = if value.chars().any(is_right_to_left) {
+            ("\u{2068}", "\u{2069}")
+        } else {
+            ("", "")
+        };
+        extend(&mut spans, [Span::Plain(open.to_owned())]);
+        push(&mut spans, &value);
+        extend(&mut spans, [Span::Plain(close.to_owned())]);
         rest = after;
     }
     push(&mut spans, rest);
@@ -250,12 +260,23 @@ pub fn sentence(template: &str, args: &Object) -> Spans {
 }
 
 fn push(spans: &mut Spans, text: &str) {
-    for span in visible(text) {
+    extend(spans, visible(text));
+}
+
+fn extend(spans: &mut Spans, more: impl IntoIterator<Item = Span>) {
+    for span in more {
         match (spans.last_mut(), span) {
+            (_, Span::Plain(text)) if text.is_empty() => {}
             (Some(Span::Plain(last)), Span::Plain(text)) => last.push_str(&text),
             (_, span) => spans.push(span),
         }
     }
+}
+
+/// The blocks whose characters are right-to-left by default (UAX #9, `DerivedBidiClass.txt`).
+const fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}'
+        | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
 }
 
 /// Text in a place of the card that holds a string: harmless to look at all the same.

@@ -207,6 +207,27 @@ fn the_sentence_takes_arguments_as_text_and_not_as_a_template() {
     assert_eq!(flat(&view.sentence), "Send {b} to x⟦U+202E⟧y {");
 }
 
+#[test]
+fn an_argument_written_from_right_to_left_does_not_reorder_the_sentence() {
+    let mut manifest = manifest(Vec::new());
+    manifest.sentence = "Pay {amount} EUR to {name}, {name} 2".to_owned();
+    let sentence = |name: &str| {
+        let args = args(&[("amount", Value::from("480.00")), ("name", Value::from(name))]);
+        flat(&card(&proposing(&manifest, args), &manifest).sentence)
+    };
+    let hebrew = "\u{5D3}\u{5E0}\u{5D4}";
+    assert_eq!(
+        sentence(hebrew),
+        format!("Pay 480.00 EUR to \u{2068}{hebrew}\u{2069}, \u{2068}{hebrew}\u{2069} 2")
+    );
+    assert_eq!(
+        sentence(&format!("{hebrew}\u{2069}x")),
+        format!("Pay 480.00 EUR to \u{2068}{hebrew}⟦U+2069⟧x\u{2069}, \u{2068}{hebrew}⟦U+2069⟧x\u{2069} 2"),
+        "nobody closes the isolation from inside"
+    );
+    assert_eq!(sentence("Dana"), "Pay 480.00 EUR to Dana, Dana 2");
+}
+
 /// A proposal of `args` for the tool of `manifest`.
 pub(crate) fn proposing(manifest: &Manifest, args: Value) -> Proposal {
     let mut proposal = proposal();
