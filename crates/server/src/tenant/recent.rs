@@ -14,7 +14,7 @@ use countersign_domain::id::ProposalId;
 use super::proposals::Stored;
 
 /// How much of it is kept, in bytes.
-const ROOM: usize = 8 << 20;
+const ROOM: usize = 4 << 20;
 
 /// The newest state of some proposals.
 #[derive(Debug, Default)]

