@@ -44,21 +44,10 @@ pub(crate) struct Inner {
 pub(crate) enum Stage {
     Starting,
     FirstRun,
-    Keychain {
-        message: String,
-    },
-    SignIn {
-        tenant_url: String,
-        email: String,
-    },
-    Fatal {
-        message: String,
-    },
-    Ready {
-        seat: Arc<Seat>,
-        #[cfg_attr(not(test), expect(dead_code, reason = "held for its drop"))]
-        tasks: Tasks,
-    },
+    Keychain { message: String },
+    SignIn { tenant_url: String, email: String },
+    Fatal { message: String },
+    Ready { seat: Arc<Seat>, tasks: Tasks },
 }
 
 /// Where the engine is.
@@ -182,9 +171,19 @@ impl Engine {
         }
     }
 
-    /// Closes everything, as at the end of the app. What is under way on the disk comes to its end.
-    pub fn close(&self) {
-        self.stand_up();
+    /// Closes everything, as at the end of the app. A call that is under way comes to its end first, and none is begun
+    /// meanwhile; the background work has ended when this answers.
+    pub async fn close(&self) {
+        let _changing = self.inner.changing.lock().await;
+        let seat = self.seat();
+        let _no_call = match &seat {
+            Ok(seat) => Some(seat.executing.lock().await),
+            Err(_) => None,
+        };
+        let before = std::mem::replace(&mut *self.stage(), Stage::Starting);
+        if let Stage::Ready { tasks, .. } = before {
+            tasks.end().await;
+        }
     }
 
     /// Stops one reconciler, for tests that do its work step by step.
@@ -195,19 +194,29 @@ impl Engine {
         }
     }
 
-    /// Closes the session on this device. What was signed and not sent stays for the next sign-in.
+    /// Closes the session on this device; where it is over already, lets somebody else sign in. What was signed and not
+    /// sent stays for the next sign-in of its person.
     ///
     /// # Errors
-    /// When the keychain does not let go of the session.
+    /// When the keychain does not let go of the session, or nobody was signed in.
     pub async fn sign_out(&self) -> Result<(), EngineError> {
         let _changing = self.inner.changing.lock().await;
+        if matches!(self.phase(), Phase::SignIn { .. }) {
+            return self.leave_account().await;
+        }
         let seat = self.seat()?;
         self.forget_session(&seat).await?;
         if let Err(error) = seat.client.sign_out().await {
             tracing::info!("The tenant was not told of the sign-out: {error:?}");
         }
-        self.enter(sign_in_stage(&seat.account));
+        self.leave(&seat, sign_in_stage(&seat.account)).await;
         Ok(())
+    }
+
+    /// The next stage, once no call is under way: one that is cut off in its middle would end as unknown.
+    pub(crate) async fn leave(&self, seat: &Seat, next: Stage) {
+        let _no_call = seat.executing.lock().await;
+        self.enter(next);
     }
 
     pub(crate) async fn forget_session(&self, seat: &Seat) -> Result<(), EngineError> {

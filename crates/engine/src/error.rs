@@ -105,13 +105,31 @@ impl From<CallError> for EngineError {
                     (_, Some(_)) => ErrorCode::Invalid,
                     (_, None) => ErrorCode::Refused,
                 };
-                Self { code, message, field }
+                Self {
+                    code,
+                    message: for_people(&message),
+                    field,
+                }
             }
             CallError::Protocol(cause) => {
                 tracing::warn!("The tenant's answer is not understood: {cause}");
                 Self::refused("The tenant answered in a way that this version does not understand.")
             }
         }
+    }
+}
+
+/// The wire's sentences begin with the name of their status and have no full stop; a person reads neither.
+fn for_people(message: &str) -> String {
+    let name = |before: &str| before.split(' ').all(|word| word.starts_with(char::is_uppercase));
+    let sentence = match message.split_once(": ") {
+        Some((before, sentence)) if name(before) => sentence,
+        Some(_) | None => message,
+    };
+    if sentence.ends_with(['.', '?']) {
+        sentence.to_owned()
+    } else {
+        format!("{sentence}.")
     }
 }
 
@@ -161,5 +179,21 @@ impl From<getrandom::Error> for EngineError {
 impl From<Reason> for EngineError {
     fn from(reason: Reason) -> Self {
         Self::refused(reason.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_tenant_answers_is_told_as_a_sentence_for_people() {
+        for (wire, told) in [
+            ("Conflict: That name is taken", "That name is taken."),
+            ("Bad Request: Is it: this?", "Is it: this?"),
+            ("The name of it: unknown", "The name of it: unknown."),
+        ] {
+            assert_eq!(for_people(wire), told, "{wire}");
+        }
     }
 }

@@ -105,6 +105,15 @@ impl Engine {
         Ok(Stage::Ready { seat, tasks })
     }
 
+    /// The account that waits for its sign-in steps back, for another person's. It and its records stay.
+    pub(crate) async fn leave_account(&self) -> Result<(), EngineError> {
+        let secrets = self.keyring()?.load().await?;
+        let store = Store::open(&self.inner.folder.device_db(), &secrets.database_key)?;
+        store.write(account::step_back).await?;
+        self.enter(Stage::FirstRun);
+        Ok(())
+    }
+
     /// Takes a seat at once, after a sign-in.
     pub(crate) fn take_seat(
         &self,
@@ -139,7 +148,7 @@ impl Engine {
                 if let Err(error) = engine.forget_session(&seat).await {
                     tracing::warn!("The ended session could not be removed from the keychain: {error}");
                 }
-                engine.enter(sign_in_stage(&seat.account));
+                engine.leave(&seat, sign_in_stage(&seat.account)).await;
             }
         });
     }

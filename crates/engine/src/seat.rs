@@ -43,6 +43,8 @@ pub(crate) struct Seat {
     pub(crate) events: broadcast::Sender<EngineEvent>,
     /// One sender at a time: the device's records go up in their order.
     pub(crate) sending: tokio::sync::Mutex<()>,
+    /// Held while a call is claimed and run; whoever closes the seat waits for it.
+    pub(crate) executing: tokio::sync::Mutex<()>,
     /// The tenant said that the session is over.
     pub(crate) session_over: Arc<Notify>,
     cut_off: AtomicBool,
@@ -118,6 +120,7 @@ impl Seat {
             first_look: FirstLook::default(),
             events,
             sending: tokio::sync::Mutex::new(()),
+            executing: tokio::sync::Mutex::new(()),
             session_over,
             cut_off: AtomicBool::new(false),
             trouble: Mutex::default(),

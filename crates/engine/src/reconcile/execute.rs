@@ -61,6 +61,7 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<UnixMil
         return Ok(None);
     }
     loop {
+        let _call = seat.executing.lock().await;
         let claim = Claim {
             device: seat.device(),
             manifests: seat.registry.manifests().map(|(digest, _)| digest).collect(),

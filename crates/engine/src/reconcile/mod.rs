@@ -38,6 +38,11 @@ impl Tasks {
         tasks
     }
 
+    /// Stops all of them, and waits until they have stopped.
+    pub(crate) async fn end(mut self) {
+        self.running.shutdown().await;
+    }
+
     /// Stops one of them, for tests that do its work step by step.
     #[cfg(test)]
     pub(crate) fn stop(&self, name: &str) {

@@ -99,6 +99,12 @@ pub(crate) fn activate(
     Ok(())
 }
 
+/// No account is in front: the next start asks where to sign in.
+pub(crate) fn step_back(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute("UPDATE account SET active = 0", [])?;
+    Ok(())
+}
+
 /// The server has the enrol record.
 pub(crate) fn enrolled(tx: &Transaction<'_>, id: AccountId) -> Result<(), StoreError> {
     tx.execute("UPDATE account SET enrol = NULL WHERE id = ?1", [id.0])?;

@@ -132,6 +132,13 @@ async fn a_rejection_can_be_undone_for_five_seconds_and_is_final_then() {
     .await;
     let error = device.engine.undo(task).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::Refused, "a rejection is final");
+    let done = device.inbox(InboxView::Done).await;
+    assert_eq!(
+        done.rows[0].state,
+        device.card(task).await.state,
+        "row and card say the same"
+    );
+    assert_eq!(done.rows[0].state.words, "Rejected by you");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,6 +302,59 @@ async fn signing_out_keeps_what_was_not_sent() {
         1,
         "it is the same device"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_person_can_sign_in_where_somebody_has_signed_out() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    device.engine.sign_out().await.unwrap();
+    device.engine.sign_out().await.unwrap();
+    assert_eq!(
+        device.engine.phase(),
+        Phase::FirstRun,
+        "it is asked again where to sign in"
+    );
+    assert_eq!(
+        device.engine.sign_out().await.unwrap_err().code,
+        ErrorCode::NotReady,
+        "nobody is left to sign out"
+    );
+    device.engine.close().await;
+    assert_eq!(
+        device.engine.start().await,
+        Phase::FirstRun,
+        "also by the next start"
+    );
+    device
+        .engine
+        .connect(connect(&world, "Studio again"))
+        .await
+        .unwrap();
+    device.online().await;
+    assert_eq!(
+        device.engine.devices().await.unwrap().len(),
+        1,
+        "who comes back has the same device"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_lets_a_call_that_is_under_way_come_to_its_end() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    let seat = device.engine.seat().unwrap();
+    let call = seat.executing.lock().await;
+    let engine = device.engine.clone();
+    let closing = tokio::spawn(async move { engine.close().await });
+    tokio::task::yield_now().await;
+    assert!(
+        !closing.is_finished() && device.engine.phase() == Phase::Ready,
+        "it waits"
+    );
+    drop(call);
+    closing.await.unwrap();
+    assert_eq!(device.engine.phase(), Phase::Starting, "and everything is closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

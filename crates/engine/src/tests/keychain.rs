@@ -35,9 +35,8 @@ async fn a_lost_or_locked_keychain_is_never_a_first_run() {
         SecretStoreError::Locked,
         SecretStoreError::Unavailable,
     ] {
-        device.engine.close();
+        device.engine.close().await;
         let engine = Engine::new(device.path(), device.fakes.ports()).unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         let before = device.files();
         device.fakes.secrets.fail_with(Some(trouble.clone()));
         assert!(
@@ -54,7 +53,7 @@ async fn a_lost_or_locked_keychain_is_never_a_first_run() {
         assert!(before == device.files(), "and no file is changed: {trouble:?}");
         device.fakes.secrets.fail_with(None);
         assert_eq!(engine.start().await, Phase::Ready, "try again");
-        engine.close();
+        engine.close().await;
     }
 }
 
@@ -74,7 +73,7 @@ async fn a_database_of_a_newer_version_is_refused_with_a_sentence() {
         .await
         .unwrap();
     drop(seat);
-    device.engine.close();
+    device.engine.close().await;
     let engine = Engine::new(device.path(), device.fakes.ports()).unwrap();
     let Phase::Fatal { message } = engine.start().await else {
         panic!("{:?}", engine.phase())

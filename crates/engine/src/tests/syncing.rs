@@ -72,7 +72,7 @@ async fn a_lost_copy_of_the_journal_is_fetched_again() {
     let device = world.device().await;
     let task = world.propose_task("Still here").await;
     device.card(task).await;
-    device.engine.close();
+    device.engine.close().await;
     for (name, _) in device.files() {
         if name.starts_with("replica-") {
             std::fs::write(device.path().join(name), b"not a database").unwrap();

@@ -249,7 +249,7 @@ impl Device {
             fakes,
             folder,
         } = self;
-        engine.close();
+        engine.stand_up();
         drop(engine);
         let engine = Engine::new(folder.path().join("engine"), fakes.ports()).unwrap();
         engine.cut_off(offline);

@@ -45,7 +45,7 @@ impl<'a> Words<'a> {
         match mine {
             Some(Mine::Held(held)) => view(
                 StateKind::Saved,
-                "Rejected by you. It can be undone for a moment.",
+                "Rejected by you, can be undone",
                 Some(held.created),
                 Tone::Busy,
             ),
