@@ -31,13 +31,9 @@ step() {
     fi
 }
 
-# True when the root package, the desktop app, is part of the tree.
-has_app() { [ -f tauri.conf.json ]; }
-
 # Builds the front end when a source of it is newer than the last build. Everything that compiles the app needs it: the
 # app embeds ui/dist at compile time.
 build_ui() {
-    [ -f ui/index.html ] || return 0
     if [ -f ui/dist/index.html ] && [ -z "$(find ui -newer ui/dist/index.html -type f \
         -not -path 'ui/node_modules/*' -not -path 'ui/dist/*' -print -quit)" ]; then
         return 0
