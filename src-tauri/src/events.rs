@@ -53,7 +53,7 @@ pub(crate) fn look_again<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Shell>().glance.notify_one();
 }
 
-/// Ends the app in good order when the session or the system ends.
+/// Ends the app in good order when its person, the session or the system ends it.
 pub(crate) async fn end_when_told<R: Runtime>(app: AppHandle<R>) {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -61,9 +61,11 @@ pub(crate) async fn end_when_told<R: Runtime>(app: AppHandle<R>) {
         tracing::warn!("The app cannot listen for its end.");
         return;
     };
+    let shell = app.state::<Shell>();
     tokio::select! {
         _ = terminate.recv() => (),
         _ = interrupt.recv() => (),
+        () = shell.quit.notified() => (),
     }
     app.exit(0);
 }

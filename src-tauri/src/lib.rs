@@ -11,6 +11,7 @@ mod bindings;
 mod embedded;
 mod events;
 mod first_run;
+mod instance;
 #[cfg(test)]
 mod ipc_tests;
 mod links;
@@ -43,18 +44,18 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub fn run() -> anyhow::Result<()> {
     log_to_stderr();
     let launch = Launch::from_arguments(env::args().skip(1));
+    let context = context();
+    instance::outlive_the_dead(&context.config().identifier);
     let bindings = bindings::builder();
     let app = tauri::Builder::default()
         // First, so that a second start ends before it does anything else.
-        .plugin(tauri_plugin_single_instance::init(|app, arguments, _folder| {
-            started_again(app, &arguments)
-        }))
+        .plugin(instance::only(started_again))
         .invoke_handler(bindings.invoke_handler())
         .setup(move |app| {
             bindings.mount_events(app);
             Ok(set_up(app, launch)?)
         })
-        .build(context())?;
+        .build(context)?;
     app.run(on_event);
     Ok(())
 }
@@ -105,7 +106,7 @@ async fn start<R: Runtime>(app: AppHandle<R>, on_this_computer: bool) {
 }
 
 /// Somebody opened the app, or a link, while it runs.
-fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: &[String]) {
+fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: Vec<String>) {
     let launch = Launch::from_arguments(arguments.iter().skip(1));
     match launch.open {
         Some(id) => app.state::<Shell>().navigation.go(app, id),
@@ -116,13 +117,20 @@ fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: &[String]) {
 fn on_event<R: Runtime>(app: &AppHandle<R>, event: RunEvent) {
     if let RunEvent::Exit = event {
         end(app);
-    } else if let RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. } = event
+    } else if let RunEvent::WindowEvent {
+        label,
+        event: WindowEvent::CloseRequested { api, .. },
+        ..
+    } = event
         && label == window::LABEL
-        // Without a tray the window is the only way to the app, so closing it ends the app.
-        && *app.state::<Shell>().tray_host.borrow()
     {
         api.prevent_close();
-        window::hide(app);
+        if *app.state::<Shell>().tray_host.borrow() {
+            window::hide(app);
+        } else {
+            // Nothing but the window leads to the app, so it stays where a person finds it.
+            window::minimise(app);
+        }
     }
 }
 

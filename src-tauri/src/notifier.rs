@@ -78,11 +78,11 @@ async fn run(mut asks: mpsc::UnboundedReceiver<Ask>, opened: NoticeActions) {
                 // Its task sees that nobody wants it any more.
                 Some(Ask::Retract(id)) => drop(wanted.remove(&id)),
                 Some(Ask::Close(done)) => {
-                wanted.clear();
-                while shown.join_next().await.is_some() {}
-                let _ = done.send(());
-                return;
-            }
+                    wanted.clear();
+                    while shown.join_next().await.is_some() {}
+                    let _ = done.send(());
+                    return;
+                }
                 None => return,
             },
             Some(ended) = shown.join_next() => {
@@ -117,6 +117,8 @@ async fn present(mut wanted: watch::Receiver<Notice>, opened: NoticeActions) {
                 if matches!(response, Some(NotificationResponse::Default | NotificationResponse::Action(_))) {
                     // Nobody listens only when the app ends.
                     let _ = opened.send(notice.id);
+                    // Some desktops leave it on the screen, where nobody would take it back any more.
+                    handle.close_async().await;
                 }
                 return;
             }

@@ -41,6 +41,8 @@ pub struct Shell {
     pub(crate) tray_host: watch::Sender<bool>,
     /// The tray is to look again.
     pub(crate) glance: Arc<Notify>,
+    /// The person ends the app.
+    pub(crate) quit: Notify,
 }
 
 impl Shell {
@@ -61,6 +63,7 @@ impl Shell {
             navigation: Navigation::default(),
             tray_host: watch::Sender::default(),
             glance: Arc::default(),
+            quit: Notify::new(),
         }
     }
 
@@ -203,6 +206,10 @@ impl Shell {
     /// Ends what runs in the background. Everything that matters is on the disk already.
     pub(crate) async fn end(&self) {
         self.notifier.close().await;
+        if let Ok(engine) = &self.engine {
+            // Before the tenant on this computer: what a call has done is told to it.
+            engine.close().await;
+        }
         if let Some(embedded) = self.embedded.get() {
             embedded.stop().await;
         }

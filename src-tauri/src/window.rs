@@ -58,6 +58,15 @@ pub(crate) fn hide<R: Runtime>(app: &AppHandle<R>) {
     }
 }
 
+/// Puts the window aside, where the desktop keeps it within reach.
+pub(crate) fn minimise<R: Runtime>(app: &AppHandle<R>) {
+    if let Some(window) = app.get_webview_window(LABEL)
+        && let Err(error) = window.minimize()
+    {
+        tracing::warn!("The window could not be minimised: {error}");
+    }
+}
+
 /// Whether a person can see or find the window.
 pub(crate) fn is_visible<R: Runtime>(app: &AppHandle<R>) -> bool {
     app.get_webview_window(LABEL)

@@ -8,7 +8,6 @@ use countersign_e2e::desktop::Desktop;
 use countersign_e2e::webdriver::{Element, Window};
 use countersign_e2e::{eventually, workspace_binary};
 use serde_json::json;
-use zbus::fdo::DBusProxy;
 
 /// When to give up on what should be there at once. Two busy cores may take seconds for it.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -20,6 +19,16 @@ pub(crate) mod key {
     pub(crate) const ENTER: &str = "\u{e007}";
     pub(crate) const ESCAPE: &str = "\u{e00c}";
     pub(crate) const PAGE_DOWN: &str = "\u{e00f}";
+}
+
+/// Where a window is for its person.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Normal,
+    /// The desktop keeps it within reach.
+    Minimised,
+    /// Only the app itself can bring it back.
+    Hidden,
 }
 
 /// The running app.
@@ -39,16 +48,43 @@ impl App {
 
     /// Kills the app: it has no chance to save, say or send anything.
     pub(crate) async fn kill(self, desktop: &Desktop) -> Result<()> {
+        // The bus may learn of it only after the next start, which has to cope with that.
         let killed = desktop.kill(&self.program).await?;
         ensure!(killed == 1, "there was one app to kill, and not {killed}");
-        // The bus learns of it a moment later; until then a start would be handed on to the one that is dead.
-        let bus = DBusProxy::new(desktop.bus()).await?;
-        eventually("its name is free", SOON, async || {
-            let names = bus.list_names().await?;
-            let taken = names
-                .iter()
-                .any(|name| name.as_str().ends_with(".SingleInstance"));
-            Ok((!taken).then_some(()))
+        Ok(())
+    }
+
+    /// Starts the app a second time, as a person does who does not see that it runs.
+    pub(crate) async fn start_again(&self, desktop: &Desktop) -> Result<()> {
+        let mut second = desktop.command(&self.program).spawn()?;
+        let ended = eventually("the end of the second start", SOON, async || {
+            Ok(second.try_wait()?)
+        })
+        .await?;
+        ensure!(
+            ended.success(),
+            "it hands on to the one that runs, and ends: {ended}"
+        );
+        Ok(())
+    }
+
+    /// Closes the window, as a person does, and waits until it is where that leaves it.
+    pub(crate) async fn close(&self, desktop: &Desktop, left: &Shown) -> Result<()> {
+        ensure!(shown(desktop)? == Shown::Normal, "there is a window to close");
+        // The window manager misses keys while another client, such as a screenshot's, has the keyboard.
+        eventually(&format!("a closed window that is {left:?}"), SOON, async || {
+            let pressed = desktop.command("xdotool").args(["key", "alt+F4"]).status()?;
+            ensure!(pressed.success(), "xdotool presses the window manager's key");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Ok((shown(desktop)? == *left).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until the window is on the screen like this.
+    pub(crate) async fn is_shown(&self, desktop: &Desktop, how: &Shown) -> Result<()> {
+        eventually(&format!("a window that is {how:?}"), SOON, async || {
+            Ok((shown(desktop)? == *how).then_some(()))
         })
         .await
     }
@@ -210,6 +246,22 @@ impl App {
         let id = self.window.run(script, json!([])).await?;
         Ok(id.as_str().map(str::to_owned))
     }
+}
+
+/// What the window manager says about the window (ICCCM §4.1.3.1).
+fn shown(desktop: &Desktop) -> Result<Shown> {
+    let asked = desktop
+        .command("xprop")
+        .args(["-name", "Countersign", "WM_STATE"])
+        .output()?;
+    let answer = String::from_utf8_lossy(&asked.stdout).into_owned();
+    Ok(if answer.contains("state: Normal") {
+        Shown::Normal
+    } else if answer.contains("state: Iconic") {
+        Shown::Minimised
+    } else {
+        Shown::Hidden
+    })
 }
 
 /// A button by the first words on it; the letter of its key may follow.

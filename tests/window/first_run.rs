@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use countersign_e2e::desktop::{Desktop, Keyring};
 use countersign_e2e::eventually;
 
-use crate::app::{App, LATER, SOON, key};
+use crate::app::{App, LATER, SOON, Shown, key};
 use crate::stage::Stage;
 
 #[tokio::test]
@@ -83,5 +83,10 @@ async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
     app.select(proposal).await?;
     app.keys(key::ENTER).await?;
     app.armed("Reject").await?;
-    stage.picture(&app, "after-unlocking").await
+    stage.picture(&app, "after-unlocking").await?;
+
+    stage.step("Without a tray closing minimises the window, and starting the app again brings it back")?;
+    app.close(desktop, &Shown::Minimised).await?;
+    app.start_again(desktop).await?;
+    app.is_shown(desktop, &Shown::Normal).await
 }

@@ -9,7 +9,7 @@ use countersign_e2e::smtp::{Mail, MailServer};
 use countersign_e2e::tray::Tray;
 use serde_json::json;
 
-use crate::app::{App, LATER, SOON, key};
+use crate::app::{App, LATER, SOON, Shown, key};
 use crate::company::{Agent, Company};
 use crate::stage::Stage;
 
@@ -79,8 +79,13 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
     );
     notifications::await_displayed(desktop, 1, SOON).await?;
     stage.screen(desktop, "notification")?;
+    // Where a tray is, closing the window only puts it away.
+    app.close(desktop, &Shown::Hidden).await?;
     notifications::press(desktop, "Open")?;
+    app.is_shown(desktop, &Shown::Normal).await?;
     app.card(&mail).await?;
+    // What was opened is not left lying on the screen.
+    notifications::await_displayed(desktop, 0, SOON).await?;
     app.says("Inbox").await?;
     assert_eq!(
         notices.all().len(),
@@ -189,7 +194,7 @@ async fn add_mail(stage: &mut Stage, app: &App, server: &MailServer) -> Result<(
     app.fill("Sender address", "office@acme.example").await?;
     stage.picture(app, "add-a-connection").await?;
     app.click("//form//button[normalize-space()='Add']").await?;
-    app.says("Held by this device").await?;
+    app.says("Ready: runs from this device").await?;
     app.press("Test Company mail").await?;
     app.window.find("li .text-good", SOON).await?;
     stage.picture(app, "connections").await
@@ -222,7 +227,7 @@ async fn saved(app: &App, mail: &str) -> Result<()> {
     app.select(mail).await?;
     app.card_says("Saved on this device. Counts only if sent before ", SOON)
         .await?;
-    app.says("1 record to send").await
+    app.says("1 to send").await
 }
 
 async fn reject_another(stage: &mut Stage, app: &App, agent: &Agent) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The tray: how much there is to decide, and a way back to the window.
 //!
-//! Many desktops have no place for it. Without a host nothing is lost but the icon, and closing the window then ends
-//! the app: a hidden window that nothing brings back would leave it running out of reach.
+//! Many desktops have no place for it. Without a host nothing is lost but the icon, and closing the window then
+//! minimises it: a hidden window that nothing brings back would leave the app running out of reach.
 
 pub(crate) mod host;
 
