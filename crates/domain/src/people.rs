@@ -79,6 +79,11 @@ impl Device {
         self.endorsed_by.is_some() && self.revoked_at.is_none()
     }
 
+    /// Whether somebody still has to vouch for it.
+    pub const fn is_waiting(&self) -> bool {
+        self.endorsed_by.is_none() && self.revoked_at.is_none()
+    }
+
     /// Six digits that both sides derive from the enrol record, for people to compare.
     pub fn code(&self) -> String {
         enrolment_code(self.enrol)

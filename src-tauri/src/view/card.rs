@@ -166,8 +166,10 @@ pub enum DecisionVerdict {
 #[derive(Clone, Debug, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct Signature {
+    /// A person, or "Nobody".
     pub signer: String,
-    pub device: String,
+    /// The rest of the line, such as "on Studio".
+    pub whence: String,
     /// Short fingerprint of the exact bytes of the proposal.
     pub fingerprint: String,
 }

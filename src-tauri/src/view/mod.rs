@@ -12,6 +12,7 @@ pub mod requests;
 pub mod setup;
 
 mod render_card;
+mod through;
 
 use countersign_domain::{UnixMillis, record, render};
 use countersign_engine::views;

@@ -6,6 +6,7 @@ use countersign_domain::{
     render::{self, Node, Pair, PreviewView, View},
 };
 use countersign_engine::{Arm, views::card};
+use countersign_tools::email::new_recipient;
 
 use super::{
     Span,
@@ -13,7 +14,7 @@ use super::{
         After, ArmState, Arms, Card, CardNode, CardProposer, Confirm, Decided, DecisionItem, DecisionVerdict,
         Evidence, HistoryItem, Hold, ReasonRule, Signature, Why,
     },
-    seconds_until, spans, time, visible,
+    seconds_until, spans, through, time, visible,
 };
 
 impl Card {
@@ -78,8 +79,8 @@ impl Card {
                 .collect(),
             decisions: card.decisions.into_iter().map(Into::into).collect(),
             signature: Signature {
-                signer: card.signer,
-                device: card.device,
+                signer: card.signature.who,
+                whence: card.signature.whence,
                 fingerprint: card.fingerprint,
             },
             view_digest: card.view_digest.to_string(),
@@ -145,16 +146,16 @@ impl From<Arm> for ArmState {
 /// Everything that will run, through what it leaves, and what the holder's preview shows.
 pub(crate) fn body(view: View) -> Vec<CardNode> {
     let mut nodes = Vec::new();
+    let reasons: Vec<String> = view
+        .risk_reasons
+        .iter()
+        .map(|reason| render::flat(reason))
+        .collect();
     for node in view.body {
-        push(&mut nodes, node);
+        push(&mut nodes, node, &reasons);
     }
     if let Some(through) = view.connection {
-        nodes.push(CardNode::Field {
-            label: "Through".to_owned(),
-            value: spans(through.name),
-            mono: false,
-        });
-        nodes.push(list("Connection", through.config));
+        nodes.extend(through::nodes(through));
     }
     match view.preview {
         Some(PreviewView::Shown { lines }) => nodes.push(list("Preview", lines)),
@@ -168,7 +169,7 @@ pub(crate) fn body(view: View) -> Vec<CardNode> {
     nodes
 }
 
-fn push(nodes: &mut Vec<CardNode>, node: Node) {
+fn push(nodes: &mut Vec<CardNode>, node: Node, reasons: &[String]) {
     let node = match node {
         Node::Line { label, mono, value } => CardNode::Field {
             label,
@@ -178,22 +179,28 @@ fn push(nodes: &mut Vec<CardNode>, node: Node) {
         Node::Text {
             characters,
             label,
-            lines,
-        } => CardNode::Text {
-            label,
-            lines: lines.into_iter().map(spans).collect(),
-            characters,
-        },
+            mut lines,
+        } => {
+            // The line feed that ends the last line begins no further one.
+            if lines.len() > 1 {
+                lines.pop_if(|last| last.is_empty());
+            }
+            CardNode::Text {
+                label,
+                lines: lines.into_iter().map(spans).collect(),
+                characters,
+            }
+        }
         Node::Code { label, lines, .. } => CardNode::Json {
             label,
             text: joined(lines),
         },
         Node::Recipients { addresses, label } => {
-            // Whether an address is new is among the reasons for the risk; the card has no other word on it.
+            // Whether an address is new stands among the reasons for the risk, in a sentence of its own.
             nodes.extend(addresses.into_iter().map(|address| CardNode::Recipient {
                 label: label.clone(),
+                known: !reasons.contains(&new_recipient(render::flat(&address))),
                 address: spans(address),
-                known: true,
                 note: None,
             }));
             return;

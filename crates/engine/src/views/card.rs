@@ -42,8 +42,7 @@ pub struct Card {
     pub history: Vec<HistoryItem>,
     /// Oldest first.
     pub decisions: Vec<DecisionItem>,
-    pub signer: String,
-    pub device: String,
+    pub signature: Signature,
     /// Of the exact bytes of the proposal.
     pub fingerprint: String,
     pub approve: Arm,
@@ -54,6 +53,14 @@ pub struct Card {
     /// Until when an approved call waits.
     pub held_until: Option<UnixMillis>,
     pub can_undo: bool,
+}
+
+/// The line at the foot: whose signature it is, or would be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signature {
+    pub who: String,
+    /// From where, such as "on Studio"; or why nobody signed.
+    pub whence: String,
 }
 
 /// Why this person is asked.
@@ -127,12 +134,7 @@ impl Engine {
                 .to_owned(),
             history: trail::history(&words, &card),
             decisions: trail::decisions(&words, &card),
-            signer: people
-                .members
-                .get(&seat.person())
-                .map(|me| me.name.clone())
-                .unwrap_or_default(),
-            device: seat.account.device_name.clone(),
+            signature: trail::signature(&words, &card, mine.is_some(), &seat.account.device_name),
             fingerprint: card.state.digest.fingerprint(),
             approve: disarm(rules::approve(&card, &people, viewer)),
             reject: disarm(rules::reject(&card, &people, viewer)),

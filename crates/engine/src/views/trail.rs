@@ -3,11 +3,12 @@
 use countersign_domain::{
     UnixMillis,
     fold::{Cast, Status},
-    record::Verdict,
+    id::UserId,
+    record::{PolicyDecision, Verdict},
 };
 use countersign_replica::Card;
 
-use super::Words;
+use super::{Words, card::Signature};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +35,12 @@ pub(super) fn history(words: &Words<'_>, card: &Card) -> Vec<HistoryItem> {
         format!("Proposed by {}", card.proposal.proposer.name),
     )];
     if let Some(policy) = &state.policy {
-        items.push(item(policy.at, policy.reason.clone()));
+        let verdict = match policy.decision {
+            PolicyDecision::Allow => "Policy lets it run",
+            PolicyDecision::Deny => "Policy denies it",
+            PolicyDecision::RequiresApproval => "Policy asks people",
+        };
+        items.push(item(policy.at, verdict.to_owned()));
     }
     for decision in decisions(words, card) {
         items.push(item(decision.at, format!("{}: {}", decision.who, decision.words)));
@@ -75,14 +81,6 @@ fn decision(words: &Words<'_>, card: &Card, cast: &Cast) -> DecisionItem {
         Verdict::Reject => "Rejected",
         Verdict::Retract => "Took the approval back",
     };
-    let whence = match cast.device {
-        Some(device) => words
-            .people
-            .devices
-            .get(&device)
-            .map_or_else(String::new, |device| format!(" on {}", device.name)),
-        None => " in a browser session".to_owned(),
-    };
     let offline = if cast.offline { ", while offline" } else { "" };
     let counted = match card.state.voids.get(&cast.digest) {
         Some(reason) => format!(", does not count. {reason}"),
@@ -93,7 +91,56 @@ fn decision(words: &Words<'_>, card: &Card, cast: &Cast) -> DecisionItem {
         who: if who == "you" { "You".to_owned() } else { who },
         verdict: cast.verdict,
         at: cast.at,
-        words: format!("{what}{whence}{offline}{counted}"),
+        words: format!("{what} {}{offline}{counted}", whence(words, cast)),
         comment: cast.comment.clone(),
+    }
+}
+
+/// Where a decision was made.
+fn whence(words: &Words<'_>, cast: &Cast) -> String {
+    match cast.device {
+        Some(device) => words.people.devices.get(&device).map_or_else(
+            || "on another device".to_owned(),
+            |device| format!("on {}", device.name),
+        ),
+        None => "in a browser session".to_owned(),
+    }
+}
+
+/// Who signed it: whose decision it went by. While it waits, who would: this person on this device.
+pub(super) fn signature(words: &Words<'_>, card: &Card, mine: bool, this_device: &str) -> Signature {
+    let state = &card.state;
+    let name = |person: UserId| {
+        let member = words.people.members.get(&person);
+        member.map_or_else(|| words.who(person), |member| member.name.clone())
+    };
+    if mine || state.status(words.now) == Status::Proposed {
+        return Signature {
+            who: name(words.me),
+            whence: format!("on {this_device}"),
+        };
+    }
+    let retracted: Vec<_> = state.standing().filter_map(|cast| cast.retracts).collect();
+    let counts = |verdict: Verdict| {
+        state
+            .standing()
+            .filter(move |cast| cast.verdict == verdict)
+            .filter(|cast| !retracted.contains(&cast.digest))
+            .max_by_key(|cast| cast.at)
+    };
+    let decided = counts(Verdict::Reject).or_else(|| counts(Verdict::Approve));
+    match (decided, state.policy.as_ref().map(|policy| policy.decision)) {
+        (Some(cast), _) => Signature {
+            who: name(cast.approver),
+            whence: whence(words, cast),
+        },
+        (None, Some(PolicyDecision::Allow)) => Signature {
+            who: "Nobody".to_owned(),
+            whence: "signed it: policy lets it run".to_owned(),
+        },
+        (None, Some(PolicyDecision::Deny | PolicyDecision::RequiresApproval) | None) => Signature {
+            who: "Nobody".to_owned(),
+            whence: "signed it".to_owned(),
+        },
     }
 }

@@ -81,6 +81,11 @@ pub fn recipients(args: &Value) -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// The reason for a mail's risk where this recipient is new. A card finds out by it which of them are.
+pub fn new_recipient(address: impl core::fmt::Display) -> String {
+    format!("No mail from here has gone to {address} before.")
+}
+
 fn known_as(address: &Address) -> String {
     address.to_string().to_lowercase()
 }
@@ -143,7 +148,7 @@ impl Tool for SendMail {
         let mut reasons = Vec::new();
         for address in mail.everyone() {
             if !facts.is_known_recipient(&known_as(address)) {
-                reasons.push(format!("No mail from here has gone to {address} before."));
+                reasons.push(new_recipient(address));
             }
             if let Some(ascii) = address.foreign_domain() {
                 reasons.push(format!(
