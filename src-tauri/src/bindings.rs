@@ -28,15 +28,18 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::remove_connection,
             commands::people,
             commands::invite,
+            commands::withdraw_invite,
             commands::change_role,
             commands::remove_member,
             commands::devices,
+            commands::endorse_device,
             commands::revoke_device,
             commands::agents,
             commands::create_agent,
             commands::revoke_agent,
             commands::set_notifications_paused,
             commands::verify_journal,
+            commands::quit,
         ])
         .events(collect_events![EngineEvent])
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use countersign_engine::{
     Choice, Connect, Credential, ErrorCode,
     ports::{Clock, SystemClock},
+    views::Permission,
 };
 use secrecy::SecretString;
 use tauri::State;
@@ -198,7 +199,14 @@ pub async fn remove_connection(shell: State<'_, Shell>, id: String) -> Answer<()
 #[tauri::command]
 #[specta::specta]
 pub async fn people(shell: State<'_, Shell>) -> Answer<People> {
-    Ok(shell.engine()?.people().await?.into())
+    let mut people = shell.engine()?.people().await?;
+    if shell.is_here() {
+        let why = "This tenant is on this computer only, where nobody else reaches it.";
+        people.invite = Permission {
+            why_not: Some(why.to_owned()),
+        };
+    }
+    Ok(people.into())
 }
 
 #[tauri::command]
@@ -213,6 +221,12 @@ pub async fn invite(shell: State<'_, Shell>, form: InviteForm) -> Answer<InviteM
         code: invited.secret,
         url,
     })
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn withdraw_invite(shell: State<'_, Shell>, id: String) -> Answer<()> {
+    Ok(shell.engine()?.withdraw_invite(named(&id)?).await?)
 }
 
 #[tauri::command]
@@ -237,6 +251,13 @@ pub async fn devices(shell: State<'_, Shell>) -> Answer<Vec<Device>> {
         .into_iter()
         .map(Into::into)
         .collect())
+}
+
+/// Confirms a waiting device by the code that it shows to its own person.
+#[tauri::command]
+#[specta::specta]
+pub async fn endorse_device(shell: State<'_, Shell>, id: String, code: String) -> Answer<()> {
+    Ok(shell.engine()?.endorse_device(named(&id)?, code).await?)
 }
 
 #[tauri::command]
@@ -267,6 +288,14 @@ pub async fn revoke_agent(shell: State<'_, Shell>, id: String) -> Answer<()> {
 #[specta::specta]
 pub async fn set_notifications_paused(shell: State<'_, Shell>, paused: bool) -> Answer<()> {
     Ok(shell.engine()?.pause_notifications(paused).await?)
+}
+
+/// Ends the app. Where no tray is, nothing else does.
+#[tauri::command]
+#[specta::specta]
+pub async fn quit(shell: State<'_, Shell>) -> Answer<()> {
+    shell.quit.notify_one();
+    Ok(())
 }
 
 /// Recomputes the whole tree from the first entry. May take seconds.

@@ -18,11 +18,15 @@ pub struct AppState {
     pub person: Option<Person>,
     /// This device.
     pub device: Option<ThisDevice>,
+    /// Null once this device's signatures count.
+    pub device_waits: Option<DeviceWaits>,
     pub link: Link,
     /// To decide, by risk.
     pub counts: RiskCounts,
     pub notifications_paused: bool,
     pub journal: JournalState,
+    /// A sentence while something in the background does not work.
+    pub trouble: Option<String>,
     /// The version of the app, for Settings.
     pub version: String,
 }
@@ -67,6 +71,18 @@ pub struct Person {
 pub struct ThisDevice {
     pub name: String,
     pub fingerprint: String,
+}
+
+/// This device has to be confirmed first.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceWaits {
+    /// Six digits, typed where it is confirmed.
+    pub code: String,
+    /// This person's devices that may confirm it, by name.
+    pub own: Vec<String>,
+    /// The other people who may, by name.
+    pub who: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]
@@ -138,6 +154,7 @@ impl AppState {
             tenant: None,
             person: None,
             device: None,
+            device_waits: None,
             link: Link {
                 state: LinkState::Connecting,
                 as_of: None,
@@ -151,6 +168,7 @@ impl AppState {
                 verified: false,
                 alarm: None,
             },
+            trouble: None,
             version,
         };
         match home {
@@ -169,6 +187,12 @@ impl AppState {
                     verified: home.alarm.is_none() && home.journal_size > 0,
                     alarm: home.alarm,
                 },
+                trouble: home.trouble,
+                device_waits: home.device_waits.map(|waits| DeviceWaits {
+                    code: waits.code,
+                    own: waits.own,
+                    who: waits.who,
+                }),
                 tenant: home.tenant.and_then(Tenant::new),
                 person: Some(Person {
                     name: home.person_name,

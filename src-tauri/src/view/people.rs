@@ -95,6 +95,10 @@ pub struct Device {
     pub note: Option<String>,
     pub revoked: bool,
     pub may_revoke: bool,
+    /// Of the person who looks.
+    pub mine: bool,
+    /// Whether this person may confirm it, by the code that it shows.
+    pub may_endorse: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]
@@ -185,6 +189,8 @@ impl From<people::DeviceRow> for Device {
             note: device.note,
             revoked: device.revoked,
             may_revoke: device.may_revoke,
+            mine: device.mine,
+            may_endorse: device.may_endorse,
         }
     }
 }

@@ -134,14 +134,14 @@ mod tests {
         };
         nodes(through)
             .into_iter()
-            .map(|node| match node {
-                CardNode::Field { label, value, .. } => {
-                    let text = value.iter().map(|span| match span {
-                        Span::Text { text } | Span::Escape { text } => text.as_str(),
-                    });
-                    (label, text.collect())
-                }
-                other => panic!("{other:?}"),
+            .map(|node| {
+                let CardNode::Field { label, value, .. } = node else {
+                    panic!("{node:?}")
+                };
+                let text = value.iter().map(|span| match span {
+                    Span::Text { text } | Span::Escape { text } => text.as_str(),
+                });
+                (label, text.collect())
             })
             .collect()
     }

@@ -10,11 +10,14 @@ class App {
   problem = $state.raw<Problem | null>(null);
   /** The key made in first run, until the person has gone on to the inbox. */
   firstAgent = $state.raw<FirstAgent | null>(null);
+  /** The person reads while this device waits to be confirmed. */
+  lookingAround = $state(false);
 
   refresh = coalesced(async () => {
     try {
       this.state = await ask(commands.appState());
       this.readAt = Date.now();
+      if (!this.state.deviceWaits) this.lookingAround = false;
       this.problem = null;
     } catch (thrown) {
       this.problem = asProblem(thrown);

@@ -34,9 +34,12 @@ export const commands = {
 	removeConnection: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("remove_connection", { id })),
 	people: () => typedError<People, CommandError>(__TAURI_INVOKE("people")),
 	invite: (form: InviteForm) => typedError<InviteMade, CommandError>(__TAURI_INVOKE("invite", { form })),
+	withdrawInvite: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("withdraw_invite", { id })),
 	changeRole: (id: string, role: Role) => typedError<null, CommandError>(__TAURI_INVOKE("change_role", { id, role })),
 	removeMember: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("remove_member", { id })),
 	devices: () => typedError<Device[], CommandError>(__TAURI_INVOKE("devices")),
+	/**  Confirms a waiting device by the code that it shows to its own person. */
+	endorseDevice: (id: string, code: string) => typedError<null, CommandError>(__TAURI_INVOKE("endorse_device", { id, code })),
 	revokeDevice: (id: string, reason: string) => typedError<null, CommandError>(__TAURI_INVOKE("revoke_device", { id, reason })),
 	agents: () => typedError<Agents, CommandError>(__TAURI_INVOKE("agents")),
 	createAgent: (name: string) => typedError<FirstAgent, CommandError>(__TAURI_INVOKE("create_agent", { name })),
@@ -44,6 +47,8 @@ export const commands = {
 	setNotificationsPaused: (paused: boolean) => typedError<null, CommandError>(__TAURI_INVOKE("set_notifications_paused", { paused })),
 	/**  Recomputes the whole tree from the first entry. May take seconds. */
 	verifyJournal: () => typedError<JournalCheck, CommandError>(__TAURI_INVOKE("verify_journal")),
+	/**  Ends the app. Where no tray is, nothing else does. */
+	quit: () => typedError<null, CommandError>(__TAURI_INVOKE("quit")),
 };
 
 /** Events */
@@ -84,11 +89,15 @@ export type AppState = {
 	person: Person | null,
 	/**  This device. */
 	device: ThisDevice | null,
+	/**  Null once this device's signatures count. */
+	deviceWaits: DeviceWaits | null,
 	link: Link,
 	/**  To decide, by risk. */
 	counts: RiskCounts,
 	notificationsPaused: boolean,
 	journal: JournalState,
+	/**  A sentence while something in the background does not work. */
+	trouble: string | null,
 	/**  The version of the app, for Settings. */
 	version: string,
 };
@@ -270,6 +279,20 @@ export type Device = {
 	note: string | null,
 	revoked: boolean,
 	mayRevoke: boolean,
+	/**  Of the person who looks. */
+	mine: boolean,
+	/**  Whether this person may confirm it, by the code that it shows. */
+	mayEndorse: boolean,
+};
+
+/**  This device has to be confirmed first. */
+export type DeviceWaits = {
+	/**  Six digits, typed where it is confirmed. */
+	code: string,
+	/**  This person's devices that may confirm it, by name. */
+	own: string[],
+	/**  The other people who may, by name. */
+	who: string[],
 };
 
 export type Draft = {
@@ -505,8 +528,10 @@ export type RowProposer = {
 
 /**  Who would sign, or who signed. */
 export type Signature = {
+	/**  A person, or "Nobody". */
 	signer: string,
-	device: string,
+	/**  The rest of the line, such as "on Studio". */
+	whence: string,
 	/**  Short fingerprint of the exact bytes of the proposal. */
 	fingerprint: string,
 };

@@ -163,7 +163,7 @@ export class Desk {
     if (decided.undoSeconds) {
       toasts.showUndo(id, words, about, decided.undoSeconds, () => void this.#undo(id));
     } else {
-      toasts.show(words, tone, about);
+      toasts.show(words, tone, about, id);
     }
     return decided;
   }
@@ -191,7 +191,7 @@ export class Desk {
   }
 
   async #undo(id: string): Promise<void> {
-    toasts.closeUndo(id);
+    toasts.closeAbout(id);
     try {
       await ask(commands.undo(id));
       toasts.show("Taken back. It is yours to decide again.");
@@ -206,6 +206,17 @@ export class Desk {
     this.rejecting = false;
     this.confirmation = "";
     this.problem = null;
+  }
+}
+
+/** After a hint: a message that still says "saved" about what is done would be wrong. */
+export async function retell(id: string): Promise<void> {
+  if (!toasts.tells(id)) return;
+  try {
+    const { state } = await ask(commands.card(id));
+    toasts.retell(id, state.words, state.tone);
+  } catch {
+    // The message was true when it was shown, and goes by itself.
   }
 }
 

@@ -1,23 +1,26 @@
 /* Times in words. All arithmetic that matters is done by the core: here are only labels. */
 
-const clock = new Intl.DateTimeFormat(undefined, {
+/** The page's language, whatever the system's is: days and times stand in the core's English sentences too. */
+const english = "en-GB";
+
+const clock = new Intl.DateTimeFormat(english, {
   hour: "2-digit",
   minute: "2-digit",
   hour12: false,
 });
-const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const dayYear = new Intl.DateTimeFormat(undefined, {
+const day = new Intl.DateTimeFormat(english, { day: "numeric", month: "short" });
+const dayYear = new Intl.DateTimeFormat(english, {
   day: "numeric",
   month: "short",
   year: "numeric",
 });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const full = new Intl.DateTimeFormat(english, { dateStyle: "full", timeStyle: "long" });
 
 const minute = 60;
 const hour = 60 * minute;
 const oneDay = 24 * hour;
 
-/** "10:02" today, "12 May 10:02" this year, else with the year. */
+/** "10:02" today, "12 May, 10:02" this year, else with the year. */
 export function moment(at: string, now = new Date()): string {
   const then = new Date(at);
   if (Number.isNaN(then.getTime())) return at;
@@ -40,12 +43,12 @@ export function exactly(at: string): string {
   return Number.isNaN(then.getTime()) ? at : full.format(then);
 }
 
-/** "45 s", "12 min", "3 h", "2 d": one unit, rounded down, so it never promises more than there is. */
+/** "45 s", "12 min", "71 h", "3 d": one unit, rounded down, so it never promises more than there is. */
 export function span(seconds: number): string {
   const left = Math.max(0, Math.floor(seconds));
   if (left < minute) return `${left} s`;
   if (left < hour) return `${Math.floor(left / minute)} min`;
-  if (left < 2 * oneDay) return `${Math.floor(left / hour)} h`;
+  if (left < 3 * oneDay) return `${Math.floor(left / hour)} h`;
   return `${Math.floor(left / oneDay)} d`;
 }
 
@@ -55,7 +58,7 @@ export function ago(seconds: number): string {
 }
 
 export function count(n: number): string {
-  return n.toLocaleString();
+  return n.toLocaleString(english);
 }
 
 /** "1 entry", "2 entries". */

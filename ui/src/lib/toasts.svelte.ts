@@ -7,7 +7,7 @@ export type Toast = {
   /** What it is about, on a second line. */
   about: string | null;
   tone: Tone;
-  /** The proposal that `undo` is about. */
+  /** The proposal whose state it tells. */
   of: string | null;
   /** Undo, while it is possible. */
   undo: (() => void) | null;
@@ -33,8 +33,13 @@ class Toasts {
     this.spoken = this.#odd ? words : `${words}\u00a0`;
   }
 
-  show(words: string, tone: Tone = "neutral", about: string | null = null): number {
-    const id = this.#push({ words, about, tone, of: null, undo: null, left: null });
+  show(
+    words: string,
+    tone: Tone = "neutral",
+    about: string | null = null,
+    of: string | null = null,
+  ): number {
+    const id = this.#push({ words, about, tone, of, undo: null, left: null });
     setTimeout(() => this.close(id), tone === "bad" ? 2 * shownForMs : shownForMs);
     return id;
   }
@@ -70,9 +75,21 @@ class Toasts {
     return toast !== undefined;
   }
 
-  /** The proposal was taken back, from wherever: there is nothing left to undo about it. */
-  closeUndo(of: string) {
+  /** The proposal was taken back: what was said about it is no longer so. */
+  closeAbout(of: string) {
     for (const toast of this.list) if (toast.of === of) this.close(toast.id);
+  }
+
+  /** Whether something on the screen is about the proposal. */
+  tells(of: string): boolean {
+    return this.list.some((toast) => toast.of === of);
+  }
+
+  /** The proposal has gone on: what is on the screen about it says so too. */
+  retell(of: string, words: string, tone: Tone) {
+    if (!this.list.some((toast) => toast.of === of && toast.words !== words)) return;
+    this.list = this.list.map((toast) => (toast.of === of ? { ...toast, words, tone } : toast));
+    this.say(sentence(words));
   }
 
   close(id: number) {

@@ -5,7 +5,7 @@ import { toDecide } from "./fake/samples";
 import { approveButton, heading, open, pass, selected, settle } from "./window";
 import { error } from "./fake/core";
 
-const heldWords = "Rejected by you. It can be undone for a moment.";
+const heldWords = "Rejected by you, can be undone";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -66,6 +66,23 @@ describe("approving", () => {
     await settle();
     expect(core.calledWith("undo")).toHaveLength(1);
     expect(heading(), "what was taken back is on screen again").toContain("quarterly report");
+  });
+
+  it("tells what has become of it as long as the message is there", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("a");
+    await settle();
+    const messages = screen.getByRole("region", { name: "Messages" });
+    expect(messages).toHaveTextContent("Approved by you");
+    const id = core.calledWith("decide")[0]?.form as { id: string };
+    const done = { kind: "completed", words: "Done 10:02", at: null, tone: "good" } as const;
+    core.cards = core.cards.map((card) => (card.id === id.id ? { ...card, state: done } : card));
+    core.emit({ kind: "proposal_changed", id: id.id });
+    await settle();
+    expect(messages).toHaveTextContent("Done 10:02");
+    expect(messages).not.toHaveTextContent("Approved by you");
   });
 
   it("never approves a high-risk item straight from the list: the key opens the card", async () => {

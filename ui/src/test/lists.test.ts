@@ -129,7 +129,7 @@ describe("nothing to show", () => {
     const banner = said.join(" ").replace(/\s+/g, " ");
     expect(banner).toContain("Offline.");
     expect(banner).toContain("47 min old");
-    expect(banner).toContain("2 records wait to be sent");
+    expect(banner).toContain("2 wait to be sent");
     expect(screen.getByRole("listbox")).toBeVisible();
   });
 

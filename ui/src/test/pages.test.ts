@@ -81,6 +81,37 @@ describe("before the main window", () => {
     });
   });
 
+  it("somebody else can sign in where the session of another has ended", async () => {
+    const { core, user } = await open({
+      phase: { kind: "sign_in", tenantUrl: "https://a.example", email: "ada@example.com" },
+    });
+    await user.click(screen.getByRole("button", { name: "Use another account" }));
+    await settle();
+    expect(core.calledWith("sign_out")).toHaveLength(1);
+    expect(screen.getByRole("button", { name: /^Connect to a company/ })).toBeVisible();
+  });
+
+  it("a device that waits to be confirmed says so, with its code and who can confirm it", async () => {
+    const { core, user } = await open({ company: true, waits: { who: ["Ben", "Dora"] } });
+    expect(screen.getByText("482 913")).toBeVisible();
+    expect(screen.getByText(/^Tell it to Ben or Dora/)).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.click(screen.getByRole("button", { name: "Read the inbox meanwhile" }));
+    expect(screen.getByRole("listbox")).toBeVisible();
+    expect(screen.getByText(/This device waits to be confirmed/)).toBeVisible();
+    core.state.deviceWaits = null;
+    core.emit({ kind: "state_changed" });
+    await settle();
+    expect(screen.queryByText(/This device waits to be confirmed/)).toBeNull();
+  });
+
+  it("a device that nobody else may confirm says what to do", async () => {
+    await open({ company: true, waits: {} });
+    expect(screen.getByText(/invite a second owner or admin/)).toBeVisible();
+    expect(screen.queryByText("482 913")).toBeNull();
+    expect(await a11y()).toEqual([]);
+  });
+
   it("a fatal trouble is one sentence and no button", async () => {
     await open({ phase: { kind: "fatal", message: "The database is from a newer version." } });
     expect(screen.getByRole("alert")).toHaveTextContent("The database is from a newer version.");
@@ -163,7 +194,7 @@ describe("connections", () => {
     expect(screen.getByText(/Nothing was sent/, { selector: "p" })).toBeVisible();
     await user.click(screen.getByRole("button", { name: "Remove Company mail" }));
     await settle();
-    expect(screen.getByText(/2 proposals that would run over it/)).toBeVisible();
+    expect(screen.getByText(/2 open proposals over it will never run/)).toBeVisible();
     await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Remove" }));
     await settle();
     expect(core.calledWith("remove_connection")).toEqual([{ id: "c1" }]);
@@ -194,6 +225,52 @@ describe("people and devices", () => {
     await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Revoke" }));
     await settle();
     expect(core.calledWith("revoke_device")).toEqual([{ id: "d2", reason: "lost" }]);
+  });
+
+  it("confirms a waiting device by the code that its person tells, and by no other", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    expect(screen.queryByRole("button", { name: "Confirm Studio" })).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Confirm Travel laptop" }));
+    await settle();
+    const dialog = within(screen.getByRole("dialog"));
+    expect(await a11y()).toEqual([]);
+    await user.type(dialog.getByLabelText("Code"), "000 000");
+    await user.click(dialog.getByRole("button", { name: "Confirm" }));
+    await settle();
+    expect(dialog.getByRole("alert")).toHaveTextContent("That is not the code");
+    await user.clear(dialog.getByLabelText("Code"));
+    await user.type(dialog.getByLabelText("Code"), "482 913");
+    await user.click(dialog.getByRole("button", { name: "Confirm" }));
+    await settle();
+    expect(core.calledWith("endorse_device").at(-1)).toEqual({ id: "d4", code: "482913" });
+    expect(screen.queryByRole("button", { name: "Confirm Travel laptop" })).toBeNull();
+  });
+
+  it("asks whether a waiting device of one's own is one's own", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Confirm Telephone" }));
+    await settle();
+    const dialog = within(screen.getByRole("dialog", { name: "Is Telephone yours?" }));
+    await user.type(dialog.getByLabelText("Code"), "482913");
+    await user.click(dialog.getByRole("button", { name: "It is mine" }));
+    await settle();
+    expect(core.calledWith("endorse_device")).toEqual([{ id: "d5", code: "482913" }]);
+  });
+
+  it("takes an open invitation back after one question", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: /^Withdraw the invitation/ }));
+    await settle();
+    await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Withdraw" }));
+    await settle();
+    expect(core.calledWith("withdraw_invite")).toEqual([{ id: "i1" }]);
+    expect(screen.queryByText("dora@byron-partners.com")).toBeNull();
   });
 
   it("puts a role back when the core refuses to change it", async () => {
@@ -233,6 +310,25 @@ describe("settings", () => {
     await user.click(screen.getByRole("button", { name: "Verify from the first entry" }));
     await settle();
     expect(screen.getByText(/All 1,284 entries/, { selector: "p" })).toBeVisible();
+  });
+});
+
+describe("what the core says about itself", () => {
+  it("stands above every page while it is so", async () => {
+    const { core } = await open();
+    core.state.trouble = "Syncing with the tenant does not work; it is tried again.";
+    core.emit({ kind: "state_changed" });
+    await settle();
+    expect(screen.getByText(/it is tried again/)).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("has a way to end the app, for where there is no tray", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Quit" }));
+    expect(core.calledWith("quit")).toHaveLength(1);
   });
 });
 

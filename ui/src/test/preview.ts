@@ -15,6 +15,11 @@ const scenarios: Record<string, Scenario> = {
     alarm:
       "The journal that the server shows does not continue the one seen at 09:40. Both signed checkpoints are kept. Do not approve until this is settled.",
   },
+  waiting: {
+    company: true,
+    waits: { own: ["Studio"], who: ["Ben Achterberg", "Chidinma Okonkwo"] },
+  },
+  waitingAlone: { company: true, waits: {} },
   firstRun: { phase: { kind: "first_run" }, empty: true },
   starting: { phase: { kind: "starting" } },
   keychain: {

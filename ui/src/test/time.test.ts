@@ -8,7 +8,8 @@ describe("times in words", () => {
     expect(span(119)).toBe("1 min");
     expect(span(2 * 3600 - 1)).toBe("1 h");
     expect(span(47 * 3600)).toBe("47 h");
-    expect(span(71 * 3600)).toBe("2 d");
+    expect(span(72 * 3600 - 60), "a fresh proposal").toBe("71 h");
+    expect(span(73 * 3600)).toBe("3 d");
     expect(span(-5)).toBe("0 s");
   });
 

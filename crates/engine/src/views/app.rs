@@ -31,8 +31,8 @@ pub struct Home {
     pub device_name: String,
     /// Of this device's public key.
     pub device_fingerprint: String,
-    /// A sentence while this device waits to be confirmed, with the code to compare.
-    pub device_waits: Option<String>,
+    /// While this device waits to be confirmed.
+    pub device_waits: Option<DeviceWaits>,
     pub link: Link,
     /// How old the data is, in seconds.
     pub age_seconds: Option<u64>,
@@ -45,6 +45,17 @@ pub struct Home {
     pub alarm: Option<String>,
     /// A sentence when a background task does not work.
     pub trouble: Option<String>,
+}
+
+/// A device whose signatures do not count until somebody else has confirmed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceWaits {
+    /// What is typed where it is confirmed.
+    pub code: String,
+    /// This person's devices in service, by name: each may confirm it.
+    pub own: Vec<String>,
+    /// The other people who may, by name.
+    pub who: Vec<String>,
 }
 
 /// The tenant as this person has it.
@@ -171,8 +182,20 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         email: seat.account.email.clone(),
         device_name: seat.account.device_name.clone(),
         device_fingerprint: seat.account.device_key.key_id().fingerprint(),
-        device_waits: device.filter(|device| device.endorsed_by.is_none()).map(|device| {
-            format!("This device is not in service yet. Its code is {}: compare it where you confirm it.", device.code())
+        device_waits: device.filter(|device| device.is_waiting()).map(|device| DeviceWaits {
+            code: device.code(),
+            own: people
+                .devices
+                .values()
+                .filter(|other| other.user == seat.person() && other.is_active())
+                .map(|other| other.name.clone())
+                .collect(),
+            who: people
+                .members
+                .iter()
+                .filter(|(id, other)| **id != seat.person() && other.role.is_some_and(Role::manages))
+                .map(|(_, other)| other.name.clone())
+                .collect(),
         }),
         age_seconds: link.as_of.map(|at: UnixMillis| (seat.now().since(at).0.max(0) / 1000).unsigned_abs()),
         link,

@@ -16,6 +16,7 @@ use crate::{Engine, EngineError, client::CallError, enrol, seat::Seat};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct People {
     pub members: Vec<Member>,
+    /// Those that are open.
     pub invites: Vec<Invite>,
     /// The roles that this person may give.
     pub roles: Vec<Role>,
@@ -50,6 +51,8 @@ pub struct DeviceRow {
     pub note: Option<String>,
     pub revoked: bool,
     pub may_revoke: bool,
+    /// Of the person who looks.
+    pub mine: bool,
     /// Whether this person may confirm it by its code.
     pub may_endorse: bool,
 }
@@ -172,9 +175,16 @@ impl Engine {
         let words = Words::new(&seat, &people);
         let manages = people.role(seat.person()).is_some_and(Role::manages);
         let in_service = enrol::is_in_service(&seat, &people);
+        let active = people
+            .devices
+            .values()
+            .filter(|device| device.is_active())
+            .count();
+        // Without its one device nobody on this computer could ever sign again, nor bring another into service.
+        let only = people.mode() == Mode::Solo && active == 1;
         let row = |(id, device): (&DeviceId, &people::Device)| {
             let mine = device.user == seat.person();
-            let waits = device.endorsed_by.is_none() && device.revoked_at.is_none();
+            let waits = device.is_waiting();
             DeviceRow {
                 id: *id,
                 name: device.name.clone(),
@@ -186,12 +196,13 @@ impl Engine {
                 fingerprint: device.key.key_id().fingerprint(),
                 enrolled_at: device.enrolled_at,
                 this_device: *id == seat.device(),
+                mine,
                 note: match device.revoked_at {
                     Some(at) => Some(format!("Revoked {}", words.time(at))),
                     None => waits.then(|| "Waits to be confirmed".to_owned()),
                 },
                 revoked: device.revoked_at.is_some(),
-                may_revoke: device.revoked_at.is_none() && (mine || manages),
+                may_revoke: device.revoked_at.is_none() && (mine || manages) && !(only && device.is_active()),
                 // Of one's own with this device's key, of another person as an admin: one session in wrong hands must
                 // not bring a device of its own.
                 may_endorse: waits && if mine { in_service } else { manages },

@@ -30,6 +30,8 @@ export type Scenario = {
   offline?: boolean;
   company?: boolean;
   alarm?: string;
+  /** This device waits to be confirmed, on one of these or by one of these. */
+  waits?: { own?: string[]; who?: string[] };
   /** This many more proposals to decide. */
   many?: number;
   /** Commands that fail, with their error. */
@@ -91,6 +93,8 @@ export class FakeCore {
       );
     }
     if (scenario.phase) this.state.phase = scenario.phase;
+    if (scenario.waits)
+      this.state.deviceWaits = { code: "482913", own: [], who: [], ...scenario.waits };
     if (scenario.alarm) this.state.journal.alarm = scenario.alarm;
     if (scenario.offline) {
       this.state.link = {
@@ -174,6 +178,15 @@ export class FakeCore {
       void (this.people.people.members = this.people.people.members.filter((one) => one.id !== id)),
     devices: () => this.people.devices,
     revoke_device: () => null,
+    endorse_device: ({ id, code }) => {
+      if (code !== "482913")
+        throw error("invalid", "That is not the code that the device shows.", "code");
+      const found = this.people.devices.find((one) => one.id === id);
+      if (found) Object.assign(found, { mayEndorse: false, note: null });
+    },
+    withdraw_invite: ({ id }) =>
+      void (this.people.people.invites = this.people.people.invites.filter((one) => one.id !== id)),
+    quit: () => null,
     agents: () => ({ rows: this.people.agents, create: { allowed: true, why: null } }),
     create_agent: ({ name }) => this.#agent(name as string),
     revoke_agent: () => null,
@@ -289,7 +302,7 @@ export class FakeCore {
     };
     const timer = setTimeout(sign, heldSeconds * 1000);
     this.#held.set(found.id, { before: found, timer });
-    const words = "Rejected by you. It can be undone for a moment.";
+    const words = "Rejected by you, can be undone";
     const state = { kind: "saved", words, at: at(0), tone: "busy" } as const;
     this.#put({ ...found, ...closed(found), state, undo: true });
     return heldSeconds;

@@ -14,10 +14,12 @@ export function house(company: boolean) {
     },
     person: { name: "Ada Byron", email: "ada@byron-partners.com" },
     device: { name: "Studio", fingerprint: "9f3a 22c1 5e07 b84d" },
+    deviceWaits: null,
     link: { state: "online", asOf: at(0), ageSeconds: 0, waitingToSend: 0 },
     counts: { low: 0, medium: 0, high: 0, critical: 0 },
     notificationsPaused: false,
     journal: { size: 1284, verified: true, alarm: null },
+    trouble: null,
     version: "0.1.0",
   };
   const connections: Connection[] = [
@@ -118,6 +120,8 @@ export function house(company: boolean) {
       note: null,
       revoked: false,
       mayRevoke: false,
+      mine: true,
+      mayEndorse: false,
     },
     {
       id: "d2",
@@ -129,6 +133,8 @@ export function house(company: boolean) {
       note: null,
       revoked: false,
       mayRevoke: true,
+      mine: false,
+      mayEndorse: false,
     },
     {
       id: "d3",
@@ -140,7 +146,39 @@ export function house(company: boolean) {
       note: "Revoked 6 May",
       revoked: true,
       mayRevoke: false,
+      mine: true,
+      mayEndorse: false,
     },
+    ...(company
+      ? [
+          {
+            id: "d4",
+            name: "Travel laptop",
+            person: "Ben Achterberg",
+            fingerprint: "5e02 1b9d c7f4 60aa",
+            enrolledAt: at(-hour),
+            thisDevice: false,
+            note: "Waits to be confirmed",
+            revoked: false,
+            mayRevoke: true,
+            mine: false,
+            mayEndorse: true,
+          },
+          {
+            id: "d5",
+            name: "Telephone",
+            person: "Ada Byron",
+            fingerprint: "08c4 e3d1 5f7a 9b26",
+            enrolledAt: at(-60),
+            thisDevice: false,
+            note: "Waits to be confirmed",
+            revoked: false,
+            mayRevoke: true,
+            mine: true,
+            mayEndorse: true,
+          },
+        ]
+      : []),
   ];
   const agents: Agent[] = [
     {
