@@ -207,6 +207,7 @@ pub(crate) async fn list(
             .q
             .iter()
             .flat_map(|q| q.split_whitespace())
+            .filter(|word| word.chars().any(char::is_alphanumeric))
             .take(10)
             .map(str::to_owned)
             .collect(),

@@ -141,7 +141,7 @@ pub(crate) fn describe() -> Value {
         .query("risk", json!({"enum": ["low", "medium", "high", "critical"]}))
         .query(
             "q",
-            json!({"type": "string", "description": "Words that all occur in the sentence"}),
+            json!({"type": "string", "description": "Beginnings of words that all occur in the sentence, in any order"}),
         )
         .page(wire::MAX_PAGE)
         .answers::<wire::ProposalList>(200);

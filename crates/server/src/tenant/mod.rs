@@ -15,6 +15,7 @@ mod reads;
 mod recent;
 mod reconsider;
 mod run;
+mod search;
 mod signed;
 #[cfg(test)]
 mod tests;

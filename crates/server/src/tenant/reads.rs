@@ -11,7 +11,7 @@ use countersign_domain::{
 };
 use rusqlite::{Connection, types::Value};
 
-use super::{Tenant, entries, proposals, proposals::Stored, writer::StoreError};
+use super::{Tenant, entries, proposals, proposals::Stored, search, writer::StoreError};
 
 /// A proposal with the bodies that the card and the detail view need.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Filter {
     pub status: Option<Status>,
     pub tool: Option<String>,
     pub risk: Option<Risk>,
-    /// Words that all occur in its sentence; empty for all.
+    /// Its sentence has words that begin with each of these, in any order; empty for all.
     pub words: Vec<String>,
     /// Only this actor's own.
     pub proposer: Option<String>,
@@ -95,6 +95,9 @@ impl Tenant {
     /// When the store fails.
     pub async fn proposals(&self, filter: Filter, limit: u32) -> Result<Vec<Stored>, StoreError> {
         let now = self.now();
+        if !filter.words.is_empty() {
+            self.index_sentences().await?;
+        }
         self.read(move |connection| list(connection, &filter, limit, now))
             .await
     }
@@ -190,8 +193,16 @@ fn list(
     limit: u32,
     now: UnixMillis,
 ) -> Result<Vec<Stored>, StoreError> {
-    let mut sql = format!("SELECT {} FROM proposal WHERE 1", proposals::COLUMNS);
     let mut values: Vec<Value> = Vec::new();
+    // A search goes through its hits from the newest on, and stops when the page is full.
+    let (from, key) = if filter.words.is_empty() {
+        ("proposal WHERE 1", "created_seq")
+    } else {
+        values.push(Value::Text(search::query(&filter.words)));
+        let hits = "proposal_text CROSS JOIN proposal ON created_seq = proposal_text.rowid WHERE proposal_text MATCH ?";
+        (hits, "proposal_text.rowid")
+    };
+    let mut sql = format!("SELECT {} FROM {from}", proposals::COLUMNS);
     let mut and = |clause: &str, value: Option<Value>| {
         sql.push_str(" AND ");
         sql.push_str(clause);
@@ -230,19 +241,13 @@ fn list(
     if let Some(proposer) = &filter.proposer {
         and("proposer = ?", Some(Value::Text(proposer.clone())));
     }
-    for word in &filter.words {
-        and(
-            "instr(lower(sentence), ?) > 0",
-            Some(Value::Text(word.to_lowercase())),
-        );
-    }
     if let Some(before) = filter.before {
         and(
-            "created_seq < ?",
+            &format!("{key} < ?"),
             Some(Value::Integer(super::desk::to_sql(before)?)),
         );
     }
-    sql.push_str(" ORDER BY created_seq DESC LIMIT ?");
+    sql.push_str(&format!(" ORDER BY {key} DESC LIMIT ?"));
     values.push(Value::Integer(i64::from(limit)));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;

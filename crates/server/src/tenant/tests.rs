@@ -614,3 +614,68 @@ async fn a_file_of_a_newer_version_is_refused_and_not_touched() {
         "a sentence that a person understands"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proposals_are_found_by_beginnings_of_their_words_in_any_order() {
+    let world = World::new().await;
+    let find = async |words: &[&str], before: Option<u64>| {
+        let filter = Filter {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            before,
+            ..Filter::default()
+        };
+        let found = world.tenant.proposals(filter, 2).await.unwrap();
+        found
+            .into_iter()
+            .map(|stored| stored.state.id)
+            .collect::<Vec<_>>()
+    };
+    assert!(find(&["report"], None).await.is_empty(), "there is nothing yet");
+    let mut reports = Vec::new();
+    for quarter in ["first", "second", "third"] {
+        let text = format!("create task: Review the {quarter} quarterly Report of Caf\u{e9} Zo\u{eb}");
+        reports.push(world.propose(&text).await.state);
+    }
+    let other = world
+        .propose("create task: Call the bank; \"urgent\"")
+        .await
+        .state
+        .id;
+    let [first, second, third] = [0, 1, 2].map(|at| reports[at].id);
+
+    assert_eq!(
+        find(&["repo", "REVIEW"], None).await,
+        [third, second],
+        "newest first"
+    );
+    let before = Some(reports[1].created_seq);
+    assert_eq!(find(&["repo", "review"], before).await, [first], "page by page");
+    assert_eq!(find(&["second", "report"], None).await, [second]);
+    assert_eq!(
+        find(&["cafe", "zoe"], None).await.len(),
+        2,
+        "accents do not matter"
+    );
+    assert_eq!(
+        find(&["\"urgent\""], None).await,
+        [other],
+        "quotes are not syntax"
+    );
+    assert_eq!(find(&["bank", "OR", "report"], None).await, [], "nor is OR");
+    assert_eq!(find(&["bank", "report"], None).await, []);
+
+    let late = world.propose("create task: One more report").await.state.id;
+    assert_eq!(
+        find(&["report"], None).await,
+        [late, third],
+        "what came since is found too"
+    );
+    let open = Filter {
+        words: vec!["report".to_owned()],
+        status: Some(Status::Rejected),
+        ..Filter::default()
+    };
+    assert!(world.tenant.proposals(open.clone(), 5).await.unwrap().is_empty());
+    world.decide(late, Verdict::Reject, 1).await;
+    assert_eq!(world.tenant.proposals(open, 5).await.unwrap()[0].state.id, late);
+}
