@@ -195,7 +195,11 @@ impl Seat {
 
     /// A sentence about a background task that does not work; stays until it works again.
     pub(crate) fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        let mut told = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != trouble {
+            *told = trouble;
+            self.tell(EngineEvent::StateChanged);
+        }
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {

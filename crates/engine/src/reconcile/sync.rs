@@ -72,7 +72,6 @@ fn failed(seat: &Seat, error: &anyhow::Error) {
                 "Syncing with the tenant does not work; it is tried again.".to_owned(),
             ));
             seat.set_link(LinkState::Offline);
-            seat.tell(EngineEvent::StateChanged);
         }
     }
 }
