@@ -187,7 +187,10 @@ impl Signer {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "these devices have a clock of their own")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "these devices have a clock of their own"
+)]
 fn now() -> Result<UnixMillis> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(UnixMillis(i64::try_from(since.as_millis())?))
