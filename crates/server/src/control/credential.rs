@@ -213,8 +213,11 @@ impl Control {
         let control = self.clone();
         tokio::spawn(async move {
             let written = control.call(move |connection, _| {
+                // An earlier use may be written later.
                 connection
-                    .prepare_cached("UPDATE session SET used_ms = ?2, expires_ms = ?3 WHERE token = ?1")?
+                    .prepare_cached(
+                        "UPDATE session SET used_ms = max(used_ms, ?2), expires_ms = max(expires_ms, ?3) WHERE token = ?1",
+                    )?
                     .execute(params![session.as_bytes(), now.0, expires])?;
                 Ok(())
             });
