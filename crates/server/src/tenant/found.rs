@@ -11,6 +11,7 @@ use countersign_domain::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
+    decide,
     desk::Desk,
     writer::{self, StoreError},
 };
@@ -81,17 +82,21 @@ pub(crate) fn append<B: Body>(desk: &mut Desk, body: &B) -> Result<u64, StoreErr
     desk.append(&record, body)
 }
 
-/// Journals every manifest that is not the one in force.
+/// Journals every manifest that is not the one in force, and closes what was proposed to the tool as it was before.
 pub(crate) fn register_tools(desk: &mut Desk, manifests: &[Manifest]) -> Result<(), StoreError> {
     for manifest in manifests {
         let record = Record::unsigned(manifest).map_err(StoreError::damaged)?;
-        if desk
-            .people()
-            .tools
-            .get(&manifest.id)
-            .is_none_or(|(digest, _)| *digest != record.digest)
-        {
-            desk.append(&record, manifest)?;
+        let in_force = desk.people().tools.get(&manifest.id).map(|(digest, _)| *digest);
+        if in_force == Some(record.digest) {
+            continue;
+        }
+        desk.append(&record, manifest)?;
+        if in_force.is_some() {
+            decide::supersede_where(
+                desk,
+                "The tool has changed since this was proposed: it has to be proposed again",
+                |stored| stored.state.tool == manifest.id && stored.state.manifest != record.digest,
+            )?;
         }
     }
     Ok(())

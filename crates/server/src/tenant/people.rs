@@ -14,7 +14,7 @@ use countersign_domain::{
     people::{Device, People},
     record::{
         Actor, Agent, Connection, Endorse, Endorsement, Enrol, Holder, Invite, Member, Mode, Reason, Revoke,
-        Role, Supersede,
+        Role,
     },
 };
 
@@ -542,30 +542,10 @@ fn close_connection(desk: &mut Desk, by: Actor, id: ConnectionId) -> Result<(), 
         ..known
     };
     append(desk, &gone)?;
-    for mut stored in decide::open_proposals(desk)? {
-        if stored
-            .state
-            .connection
-            .as_ref()
-            .is_none_or(|named| named.id != id)
-        {
-            continue;
-        }
-        desk.settle(&mut stored)?;
-        if !matches!(stored.status(desk.now()), Status::Proposed | Status::Pending) {
-            continue;
-        }
-        let reason = "The connection was removed".to_owned();
-        let entry = Supersede {
-            at: desk.now(),
-            proposal: stored.state.id,
-            reason,
-            successor: None,
-        };
-        desk.extend_with(&mut stored, &entry)?;
-        desk.save(&stored)?;
-    }
-    Ok(())
+    decide::supersede_where(desk, "The connection was removed", |stored| {
+        let named = stored.state.connection.as_ref();
+        named.is_some_and(|named| named.id == id)
+    })
 }
 
 fn enrol_device(desk: &mut Desk, record: &Record, enrol: &Enrol) -> Change<Device> {
