@@ -87,12 +87,7 @@ impl Decider {
         match self {
             Self::Session(connection) => {
                 let body = format!(r#"{{"aiToolCallId":"{id}"}}"#);
-                let (status, answer) = connection.post("/api/assistant/approve", &body).await?;
-                ensure!(
-                    status == 200,
-                    "approve: {status} {}",
-                    String::from_utf8_lossy(&answer)
-                );
+                connection.expect("/api/assistant/approve", &body).await?;
                 Ok(())
             }
             Self::Device(signer) => signer.approve(id).await,
@@ -143,29 +138,15 @@ async fn client(
     for _ in 0..cycles {
         let begin = Instant::now();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let (status, answer) = agent
-            .post(
-                "/api/assistant/propose",
-                &format!(r#"{{"text":"create task: Measure {number}"}}"#),
-            )
-            .await?;
-        ensure!(
-            status == 200,
-            "propose: {status} {}",
-            String::from_utf8_lossy(&answer)
-        );
+        let text = format!(r#"{{"text":"create task: Measure {number}"}}"#);
+        let answer = agent.expect("/api/assistant/propose", &text).await?;
         let answer: Value = serde_json::from_slice(&answer)?;
         let id = answer["proposalRecord"]["aiToolCallId"]
             .as_str()
             .context("no id")?;
         decider.approve(id).await?;
         let body = format!(r#"{{"aiToolCallId":"{id}"}}"#);
-        let (status, answer) = agent.post("/api/assistant/execute", &body).await?;
-        ensure!(
-            status == 200,
-            "execute: {status} {}",
-            String::from_utf8_lossy(&answer)
-        );
+        let answer = agent.expect("/api/assistant/execute", &body).await?;
         ensure!(
             String::from_utf8_lossy(&answer).contains(r#""status":"completed""#),
             "not completed"

@@ -87,14 +87,9 @@ async fn propose_all(
 
 /// Proposes one and gives its id.
 pub(crate) async fn propose(agent: &mut Connection, number: u64) -> Result<String> {
-    let (status, answer) = agent
-        .post("/api/assistant/propose", &task(number).to_string())
+    let answer = agent
+        .expect("/api/assistant/propose", &task(number).to_string())
         .await?;
-    ensure!(
-        status == 200,
-        "propose: {status} {}",
-        String::from_utf8_lossy(&answer)
-    );
     let answer: Value = serde_json::from_slice(&answer)?;
     let id = answer["proposalRecord"]["aiToolCallId"].as_str();
     Ok(id.context("no id")?.to_owned())
@@ -103,12 +98,7 @@ pub(crate) async fn propose(agent: &mut Connection, number: u64) -> Result<Strin
 /// Has a signed-in person reject one.
 pub(crate) async fn reject(person: &mut Connection, id: &str) -> Result<()> {
     let body = json!({ "aiToolCallId": id, "reason": "Not this quarter." });
-    let (status, answer) = person.post("/api/assistant/reject", &body.to_string()).await?;
-    ensure!(
-        status == 200,
-        "reject: {status} {}",
-        String::from_utf8_lossy(&answer)
-    );
+    person.expect("/api/assistant/reject", &body.to_string()).await?;
     Ok(())
 }
 

@@ -35,6 +35,17 @@ impl Connection {
         self.send(&request).await
     }
 
+    /// Posts what has to succeed; an error says what was answered instead.
+    pub(crate) async fn expect(&mut self, path: &str, body: &str) -> Result<Vec<u8>> {
+        let (status, answer) = self.post(path, body).await?;
+        anyhow::ensure!(
+            status == 200,
+            "{path}: {status} {}",
+            String::from_utf8_lossy(&answer)
+        );
+        Ok(answer)
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Result<(u16, Vec<u8>)> {
         let request = format!("GET {path} HTTP/1.1\r\n{}\r\n", self.headers);
         self.send(&request).await

@@ -584,6 +584,52 @@ async fn a_refused_command_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_command_that_has_written_takes_nothing_of_its_batch_with_it() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for title in ["a", "b", "c"] {
+        ids.push(world.propose(&format!("create task: {title}")).await.state.id);
+    }
+    let size = world.tenant.head().size;
+    // The writer is held in one command until the others have queued, so that they are one batch.
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let held = world.tenant.never(move |_| {
+        let _ = gate.recv();
+        Ok(())
+    });
+    let withdraw = |id, refuse: bool| {
+        world.tenant.write(move |desk| {
+            let withdrawn = decide::withdraw(desk, id, Actor::Server, None)?.map(|_| ());
+            Ok(if refuse {
+                Err(())
+            } else {
+                withdrawn.map_err(|_| ())
+            })
+        })
+    };
+    let (held, first, refused, last, ()) = tokio::join!(
+        held,
+        withdraw(ids[0], false),
+        withdraw(ids[1], true),
+        withdraw(ids[2], false),
+        async move { open.send(()).unwrap() }
+    );
+    held.unwrap();
+    assert_eq!(
+        (first.unwrap(), refused.unwrap(), last.unwrap()),
+        (Ok(()), Err(()), Ok(()))
+    );
+    assert_eq!(world.status(ids[0]).await, Status::Withdrawn);
+    assert_eq!(
+        world.status(ids[1]).await,
+        Status::Proposed,
+        "as it was, also in memory"
+    );
+    assert_eq!(world.status(ids[2]).await, Status::Withdrawn);
+    assert_eq!(world.tenant.head().size, size + 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_parallel_executors_one_runs_a_call() {
     let world = Arc::new(World::new().await);
     let task = world.propose("create task: x").await.state.id;
