@@ -2,10 +2,7 @@
 //!
 //! A reconciler: no input, idempotent, woken by a hint or a timer. Devices run what their own connections carry.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use countersign_domain::{
@@ -13,7 +10,6 @@ use countersign_domain::{
     execution::Authority,
     id::{ConnectionId, ProposalId},
     record::{Decision, Holder},
-    wire::Lease,
 };
 use countersign_tools::{
     Registry,
@@ -22,18 +18,18 @@ use countersign_tools::{
         Ledger, LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
     },
 };
-use futures::future::join_all;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use secrecy::SecretString;
 
 use crate::{
     random,
-    tenant::{RunRefusal, Tenant},
+    tenant::{RunRefusal, Tenant, Work},
 };
 
-/// How often the executor looks without being woken: it bounds how late a held call or a lapse is noticed.
+/// How often the executor looks without being told: it bounds how late a lapse is noticed.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// How many leases it takes at once.
+/// How many leases it takes at once when it looks by itself.
 const AT_ONCE: u32 = 64;
 
 /// Runs a tenant's own calls until the task is dropped.
@@ -41,27 +37,51 @@ pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
     if let Err(error) = settle_interrupted(&tenant).await {
         tracing::warn!("Settling interrupted calls failed: {error:#}");
     }
-    let mut looked: Option<Instant> = None;
+    let manifests = manifests(&registry);
+    let mut work = match tenant.serve(Arc::clone(&manifests)).await {
+        Ok(work) => work,
+        Err(error) => return tracing::error!("The executor cannot start: {error:#}"),
+    };
+    // Side by side: what they store is committed together, and one that hangs keeps no other waiting.
+    let mut runs = FuturesUnordered::new();
+    let mut looks = tokio::time::Instant::now();
+    let mut silence = looks;
     loop {
-        if looked.is_none_or(|at| at.elapsed() >= PERIOD) {
-            looked = Some(Instant::now());
-            if let Err(error) = notice_silence(&tenant).await {
-                tracing::warn!("Looking for what has gone silent failed: {error:#}");
-            }
-        }
-        let pause = match reconcile(&tenant, &registry).await {
-            Ok(Some(due)) => PERIOD.min(until(due, tenant.now())),
-            Ok(None) => PERIOD,
-            Err(error) => {
-                tracing::warn!("Executing pending calls failed: {error:#}");
-                PERIOD
-            }
-        };
         tokio::select! {
-            () = tenant.due() => (),
-            () = tokio::time::sleep(pause) => (),
+            Some(work) = work.recv() => match work {
+                Work::Leased(proposal, fence) => runs.push(run_one(&tenant, &registry, proposal, fence)),
+                Work::Held(due) => looks = looks.min(tokio::time::Instant::now() + until(due, tenant.now())),
+            },
+            Some(()) = runs.next() => (),
+            () = tokio::time::sleep_until(looks) => {
+                let now = tokio::time::Instant::now();
+                if now >= silence {
+                    silence = now + PERIOD;
+                    if let Err(error) = notice_silence(&tenant).await {
+                        tracing::warn!("Looking for what has gone silent failed: {error:#}");
+                    }
+                }
+                let claimed = tenant.claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE).await;
+                let (leases, pause) = match claimed {
+                    Ok(claimed) => {
+                        let next = claimed.next_due.map_or(PERIOD, |due| PERIOD.min(until(due, tenant.now())));
+                        let more = claimed.leases.len() == AT_ONCE as usize;
+                        (claimed.leases, if more { Duration::ZERO } else { next })
+                    }
+                    Err(error) => {
+                        tracing::warn!("Looking for pending calls failed: {error:#}");
+                        (Vec::new(), PERIOD)
+                    }
+                };
+                runs.extend(leases.into_iter().map(|lease| run_one(&tenant, &registry, lease.proposal_id, lease.fence)));
+                looks = tokio::time::Instant::now() + pause;
+            }
         }
     }
+}
+
+fn manifests(registry: &Registry) -> Arc<[Digest]> {
+    registry.manifests().map(|(digest, _)| digest).collect()
 }
 
 /// Calls without a receipt, and devices without a preview, for too long.
@@ -75,30 +95,29 @@ fn until(due: UnixMillis, now: UnixMillis) -> Duration {
     Duration::from_millis(due.since(now).0.max(1).unsigned_abs())
 }
 
-/// Runs everything that is due, and says when the next call will be.
-pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::Result<Option<UnixMillis>> {
-    let manifests: Arc<[Digest]> = registry.manifests().map(|(digest, _)| digest).collect();
-    loop {
-        let claimed = tenant
-            .claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE)
-            .await?;
-        let more = claimed.leases.len() == AT_ONCE as usize;
-        // Side by side: what they store is committed together, and one that goes wrong or hangs keeps no other waiting.
-        let runs = claimed.leases.into_iter().map(|lease| async {
-            let proposal = lease.proposal_id;
-            if let Err(error) = run_one(tenant, registry, lease).await {
-                tracing::warn!(%proposal, "A call was not run to its end: {error:#}");
-            }
-        });
-        join_all(runs).await;
-        if !more {
-            return Ok(claimed.next_due);
-        }
+/// Runs everything that is due.
+#[cfg(test)]
+pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::Result<()> {
+    let claimed = tenant.claim(Holder::Tenant, manifests(registry), AT_ONCE).await?;
+    for lease in claimed.leases {
+        run_one(tenant, registry, lease.proposal_id, lease.fence).await;
+    }
+    Ok(())
+}
+
+pub(crate) async fn run_one(tenant: &Tenant, registry: &Registry, proposal: ProposalId, fence: u64) {
+    if let Err(error) = run_to_its_end(tenant, registry, proposal, fence).await {
+        tracing::warn!(%proposal, "A call was not run to its end: {error:#}");
     }
 }
 
-async fn run_one(tenant: &Tenant, registry: &Registry, lease: Lease) -> anyhow::Result<()> {
-    let Some(stored) = tenant.proposal(lease.proposal_id).await? else {
+async fn run_to_its_end(
+    tenant: &Tenant,
+    registry: &Registry,
+    proposal: ProposalId,
+    fence: u64,
+) -> anyhow::Result<()> {
+    let Some(stored) = tenant.proposal(proposal).await? else {
         return Ok(());
     };
     let Ok(authority) = Authority::of(&stored.state, tenant.now()) else {
@@ -108,7 +127,7 @@ async fn run_one(tenant: &Tenant, registry: &Registry, lease: Lease) -> anyhow::
         tenant: tenant.clone(),
     };
     let outcome = execute(
-        Leased::new(authority, lease.fence, Holder::Tenant),
+        Leased::new(authority, fence, Holder::Tenant),
         &ledger,
         registry,
         &NoSecrets,

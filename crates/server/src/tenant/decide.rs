@@ -65,7 +65,7 @@ pub(super) fn by_session(
     match (verdict, stored) {
         (Ok(()), Some(mut stored)) => {
             desk.extend(&mut stored, record)?;
-            desk.save(&stored)?;
+            desk.save(&mut stored)?;
             Ok(Ok(stored))
         }
         (Err(reason), stored) => Ok(Err(DecideRefusal::Reason(
@@ -146,7 +146,7 @@ pub(super) fn withdraw(
         reason: reason.map(str::to_owned),
     };
     desk.extend_with(&mut stored, &body)?;
-    desk.save(&stored)?;
+    desk.save(&mut stored)?;
     Ok(Ok(stored))
 }
 
@@ -306,7 +306,7 @@ pub(super) fn void_where(
             };
             desk.extend_with(&mut stored, &void)?;
         }
-        desk.save(&stored)?;
+        desk.save(&mut stored)?;
     }
     Ok(())
 }
@@ -333,7 +333,7 @@ pub(super) fn supersede_where(
             successor: None,
         };
         desk.extend_with(&mut stored, &entry)?;
-        desk.save(&stored)?;
+        desk.save(&mut stored)?;
     }
     Ok(())
 }

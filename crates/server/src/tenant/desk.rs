@@ -13,7 +13,13 @@ use countersign_domain::{
 use countersign_policy::Policy;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Published, proposals::Stored, recent::Recent, writer::StoreError};
+use super::{
+    Published,
+    hands::{Hands, Work},
+    proposals::Stored,
+    recent::Recent,
+    writer::StoreError,
+};
 use crate::clock::Clock;
 
 /// A tenant's file as its one writer sees it. Commands get it exclusively, inside a transaction.
@@ -30,8 +36,10 @@ pub struct Desk {
     recent: Arc<Recent>,
     /// What this batch has changed.
     batch: HashMap<ProposalId, Stored>,
-    /// Something may now be due to run on the server.
-    due: bool,
+    /// The server's own executor, once it is there.
+    hands: Option<Hands>,
+    /// What this batch has for it.
+    work: Vec<Work>,
     now: UnixMillis,
 }
 
@@ -44,12 +52,12 @@ struct Memory {
 }
 
 /// What a commit has changed: for waking, never for truth.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Hints {
     /// Proposals with new entries.
     pub proposals: Vec<ProposalId>,
-    /// Something may now be due to run on the server.
-    pub due: bool,
+    /// What the server's own executor has to do.
+    pub work: Vec<Work>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -143,7 +151,8 @@ impl Desk {
             memory,
             recent: Arc::default(),
             batch: HashMap::new(),
-            due: false,
+            hands: None,
+            work: Vec::new(),
             now,
         }
     }
@@ -250,9 +259,19 @@ impl Desk {
         self.batch.insert(stored.state.id, stored.clone());
     }
 
-    /// Notes that something may be due to run on the server.
-    pub(super) const fn wake_executor(&mut self) {
-        self.due = true;
+    /// The server's own executor, once it is there.
+    pub(super) const fn hands(&self) -> Option<&Hands> {
+        self.hands.as_ref()
+    }
+
+    /// Gives calls to this executor from now on.
+    pub(super) fn serve(&mut self, hands: Hands) {
+        self.hands = Some(hands);
+    }
+
+    /// Tells the executor, once this batch is committed.
+    pub(super) fn put_to_work(&mut self, work: Work) {
+        self.work.push(work);
     }
 
     pub(super) fn begin_batch(&mut self) -> Result<(), StoreError> {
@@ -284,14 +303,14 @@ impl Desk {
         self.recent.put(self.batch.drain().map(|(_, stored)| stored));
         Ok(Hints {
             proposals,
-            due: std::mem::take(&mut self.due),
+            work: std::mem::take(&mut self.work),
         })
     }
 
     pub(super) fn abandon_batch(&mut self) -> Result<(), StoreError> {
         self.memory = self.committed.clone();
         self.batch.clear();
-        self.due = false;
+        self.work.clear();
         if self.connection.is_autocommit() {
             Ok(())
         } else {

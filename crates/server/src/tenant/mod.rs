@@ -7,6 +7,7 @@ mod decide;
 mod desk;
 mod entries;
 mod found;
+mod hands;
 mod mirror;
 mod people;
 mod proposals;
@@ -39,12 +40,13 @@ use countersign_domain::{
 };
 use countersign_policy::Policy;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use desk::Desk;
 pub use entries::Sight;
 pub use found::Founding;
+pub use hands::Work;
 pub(crate) use people::INVITATION;
 pub use people::{NewAgent, NewInvite, PeopleRefusal};
 pub use proposals::Stored;
@@ -76,7 +78,6 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     recent: Arc<recent::Recent>,
     waiters: Waiters,
-    due: Arc<Notify>,
     /// Entries in the newest snapshot; held while one is made.
     mirror: tokio::sync::Mutex<Option<u64>>,
 }
@@ -144,13 +145,15 @@ impl Tenant {
         let log_key = desk.log_key();
         let waiters = Waiters::default();
         let recent = desk.recent();
-        let due = Arc::new(Notify::new());
-        let (wake, run) = (Arc::clone(&waiters), Arc::clone(&due));
+        let wake = Arc::clone(&waiters);
         let writer = writer::Writer::start(desk, move |desk, hints| {
             publish.send_replace(desk.published());
             notify(&wake, &hints.proposals);
-            if hints.due {
-                run.notify_one();
+            if let Some(hands) = desk.hands() {
+                // An executor that is gone has left; the next one looks by itself.
+                for work in hints.work {
+                    let _ = hands.work.send(work);
+                }
             }
         })
         .map_err(StoreError::damaged)?;
@@ -165,7 +168,6 @@ impl Tenant {
             readers,
             recent,
             waiters,
-            due,
             mirror: tokio::sync::Mutex::default(),
         };
         Ok(Self {
@@ -217,9 +219,19 @@ impl Tenant {
         self.inner.published.clone()
     }
 
-    /// Resolves when something may be due to run on the server.
-    pub async fn due(&self) {
-        self.inner.due.notified().await;
+    /// Gives the calls that the server itself runs to the caller from now on, who has these manifests.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn serve(&self, manifests: Arc<[Digest]>) -> Result<mpsc::UnboundedReceiver<Work>, StoreError> {
+        let (work, receiver) = mpsc::unbounded_channel();
+        let hands = hands::Hands { manifests, work };
+        self.never(move |desk| {
+            desk.serve(hands.clone());
+            Ok(())
+        })
+        .await?;
+        Ok(receiver)
     }
 
     /// A wake-up for one proposal. Take it before reading the proposal, so that no change is missed.
@@ -391,7 +403,7 @@ impl Tenant {
             .await
     }
 
-    /// Leases what `by` may begin now, with one of these manifests.
+    /// Leases what `by` may begin now, with one of these manifests. What a device holds outlives this process.
     ///
     /// # Errors
     /// When the store fails.

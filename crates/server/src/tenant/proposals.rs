@@ -27,6 +27,8 @@ pub struct Stored {
     pub receipt_seq: Option<u64>,
     /// Number of the newest lease; 0 before the first.
     pub fence: u64,
+    /// Until when the server's own executor may begin it. Not in the file: such a lease ends with the process.
+    pub(super) lease: Option<UnixMillis>,
     /// Records about it that are at hand, by sequence number: those that were appended while it was in memory. The
     /// others are in the file.
     pub(super) records: BTreeMap<u64, Arc<Record>>,
@@ -71,6 +73,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, StoreError> {
         preview_seq: seq(3)?,
         receipt_seq: seq(4)?,
         fence: row.get::<_, i64>(5)?.unsigned_abs(),
+        lease: None,
         records: BTreeMap::new(),
     })
 }
@@ -106,13 +109,14 @@ impl Desk {
     }
 
     /// Stores a new proposal's row. Its entry has been appended.
-    pub(super) fn insert(&mut self, stored: &Stored) -> Result<(), StoreError> {
+    pub(super) fn insert(&mut self, stored: &mut Stored) -> Result<(), StoreError> {
+        self.offer(stored);
         let state = &stored.state;
         self.connection()
             .prepare_cached(
                 "INSERT INTO proposal (created_seq, id, status, risk, tool, proposer, executor, expires_ms, due_ms,
                      sentence, tool_call_id, preview_seq, receipt_seq, fence, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, 0, ?12)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, ?12, ?13)",
             )?
             .execute(params![
                 to_sql(state.created_seq)?,
@@ -126,6 +130,7 @@ impl Desk {
                 stored.due().map(|due| due.0),
                 stored.sentence,
                 stored.tool_call_id,
+                to_sql(stored.fence)?,
                 serde_json::to_string(state).map_err(StoreError::damaged)?,
             ])?;
         self.changed(stored);
@@ -156,7 +161,8 @@ impl Desk {
     }
 
     /// Writes a changed row, and notes who has to hear of it.
-    pub(super) fn save(&mut self, stored: &Stored) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, stored: &mut Stored) -> Result<(), StoreError> {
+        self.offer(stored);
         let state = &stored.state;
         let seq = |value: Option<u64>| value.map(to_sql).transpose();
         self.connection()
@@ -175,9 +181,6 @@ impl Desk {
                 risk_rank(state.risk),
             ])?;
         self.changed(stored);
-        if state.executor == Holder::Tenant && state.recorded_status() == Status::Pending {
-            self.wake_executor();
-        }
         Ok(())
     }
 

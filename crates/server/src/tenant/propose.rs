@@ -85,13 +85,11 @@ pub(super) fn propose(desk: &mut Desk, new: &NewProposal) -> Answer<Proposed, Pr
         preview_seq: None,
         receipt_seq: None,
         fence: 0,
+        lease: None,
         records: BTreeMap::from([(seq, Arc::clone(&new.record))]),
     };
     desk.extend(&mut stored, &new.evaluation)?;
-    desk.insert(&stored)?;
-    if stored.state.recorded_status() == Status::Pending {
-        desk.wake_executor();
-    }
+    desk.insert(&mut stored)?;
     desk.connection()
         .prepare_cached(
             "INSERT INTO proposal_key (key, payload, proposal) VALUES (?1, ?2, ?3)
@@ -168,6 +166,6 @@ fn supersede(desk: &mut Desk, replaced: ProposalId, by: &Proposal) -> Result<boo
         successor: Some(by.id),
     };
     desk.extend_with(&mut stored, &entry)?;
-    desk.save(&stored)?;
+    desk.save(&mut stored)?;
     Ok(true)
 }

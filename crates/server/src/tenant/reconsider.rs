@@ -75,7 +75,7 @@ pub(super) fn mark_unseen(desk: &mut Desk) -> Answer<usize, std::convert::Infall
             proposal_digest: stored.state.digest,
         };
         desk.extend_with(&mut stored, &preview)?;
-        desk.save(&stored)?;
+        desk.save(&mut stored)?;
         desk.reconsider(&mut stored, Phase::Decide)?;
     }
     Ok(Ok(overdue.len()))

@@ -5,7 +5,9 @@ use countersign_domain::{
     execution::{Authority, Blocked},
     fold::Status,
     id::ProposalId,
-    record::{Begin, Effect, Executor, Lapse, Outcome, Phase, Receipt, Supersede, TaskPriority, Void},
+    record::{
+        Begin, Effect, Executor, Holder, Lapse, Outcome, Phase, Receipt, Supersede, TaskPriority, Void,
+    },
     wire,
 };
 use rusqlite::{OptionalExtension, params};
@@ -46,7 +48,9 @@ pub(super) fn claim(
         let Some(mut stored) = desk.proposal(id)? else {
             continue;
         };
-        if manifests.contains(&stored.state.manifest)
+        let leased = stored.lease.is_some_and(|until| until > desk.now());
+        if !leased
+            && manifests.contains(&stored.state.manifest)
             && let Some(lease) = lease(desk, &mut stored)?
         {
             leases.push(lease);
@@ -89,7 +93,11 @@ fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, St
     };
     stored.fence += 1;
     let expires_at = desk.now() + LEASE;
-    put_lease(desk, stored, expires_at, false)?;
+    match stored.state.executor {
+        // The process that would begin it ends with this memory.
+        Holder::Tenant => stored.lease = Some(expires_at),
+        Holder::Device(_) => put_lease(desk, stored, expires_at, false)?,
+    }
     desk.save_fence(stored)?;
     Ok(Some(wire::Lease {
         proposal_id: stored.state.id,
@@ -123,11 +131,15 @@ fn authority(desk: &mut Desk, stored: &mut Stored) -> Result<Result<Authority, B
 /// out: that policy is stricter, or an approval too old.
 pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<Stored, RunRefusal> {
     let begun = accept(desk, record, begin)?;
-    if let Ok((stored, true)) = &begun {
-        put_lease(desk, stored, desk.now() + LEASE, true)?;
-        desk.save(stored)?;
-    }
-    Ok(begun.map(|(stored, _)| stored))
+    Ok(match begun {
+        Ok((mut stored, true)) => {
+            put_lease(desk, &stored, desk.now() + LEASE, true)?;
+            desk.save(&mut stored)?;
+            Ok(stored)
+        }
+        Ok((stored, false)) => Ok(stored),
+        Err(refusal) => Err(refusal),
+    })
 }
 
 /// Appends the begin, unless it is there already: that is what the flag says. The caller saves.
@@ -156,16 +168,21 @@ fn accept(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<(Stored, bo
         // What the executor checked is not what stands now: it claims again and looks again.
         return Ok(Err(RunRefusal::Fenced));
     }
+    stored.lease = None;
     desk.extend(&mut stored, record)?;
     Ok(Ok((stored, true)))
 }
 
 /// How the run ended. A late receipt settles an `unknown`; a second one changes nothing.
 pub(super) fn complete(desk: &mut Desk, record: &Record, receipt: &Receipt) -> Answer<Stored, RunRefusal> {
-    match desk.proposal(receipt.proposal)? {
-        Some(stored) => finish(desk, stored, record, receipt),
-        None => Ok(Err(RunRefusal::NotFound)),
+    let finished = match desk.proposal(receipt.proposal)? {
+        Some(stored) => finish(desk, stored, record, receipt)?,
+        None => Err(RunRefusal::NotFound),
+    };
+    if finished.is_ok() {
+        end_lease(desk, receipt.proposal)?;
     }
+    Ok(finished)
 }
 
 fn finish(
@@ -198,13 +215,10 @@ fn finish(
     if let Some(effect) = &receipt.effect {
         apply(desk, seq, &stored, effect)?;
     }
-    desk.connection()
-        .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
-        .execute([stored.state.id.as_bytes()])?;
     if receipt.outcome == Outcome::Completed {
         remember_recipients(desk, &stored)?;
     }
-    desk.save(&stored)?;
+    desk.save(&mut stored)?;
     Ok(Ok(stored))
 }
 
@@ -244,11 +258,9 @@ pub(super) fn lapse(desk: &mut Desk) -> Answer<usize, std::convert::Infallible> 
                     proposal: *proposal,
                 },
             )?;
-            desk.save(&stored)?;
+            desk.save(&mut stored)?;
         }
-        desk.connection()
-            .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
-            .execute([proposal.as_bytes()])?;
+        end_lease(desk, *proposal)?;
     }
     Ok(Ok(silent.len()))
 }
@@ -282,17 +294,25 @@ fn leased(
             Err(RunRefusal::Fenced)
         });
     }
-    let lease: Option<(i64, i64)> = desk
-        .connection()
-        .prepare_cached("SELECT fence, expires_ms FROM lease WHERE proposal = ?1")?
-        .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(match lease {
-        Some((newest, expires)) if newest.unsigned_abs() == fence && UnixMillis(expires) > desk.now() => {
-            Ok((stored, false))
-        }
-        Some(_) | None => Err(RunRefusal::Fenced),
+    let until = match by {
+        Holder::Tenant => stored.lease,
+        Holder::Device(_) => device_lease(desk, id)?,
+    };
+    let stands = stored.fence == fence && until.is_some_and(|until| until > desk.now());
+    Ok(if stands {
+        Ok((stored, false))
+    } else {
+        Err(RunRefusal::Fenced)
     })
+}
+
+/// Until when the newest lease of a device's call stands.
+fn device_lease(desk: &Desk, id: ProposalId) -> Result<Option<UnixMillis>, StoreError> {
+    Ok(desk
+        .connection()
+        .prepare_cached("SELECT expires_ms FROM lease WHERE proposal = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0).map(UnixMillis))
+        .optional()?)
 }
 
 /// Stores that the call under this fence is about to be made.
@@ -348,12 +368,18 @@ pub(super) fn refuse(
         reason: reason.to_owned(),
         successor: None,
     };
+    stored.lease = None;
     desk.extend_with(&mut stored, &entry)?;
-    desk.save(&stored)?;
+    desk.save(&mut stored)?;
+    end_lease(desk, id)?;
+    Ok(Ok(stored))
+}
+
+fn end_lease(desk: &Desk, proposal: ProposalId) -> Result<(), StoreError> {
     desk.connection()
         .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
-        .execute([id.as_bytes()])?;
-    Ok(Ok(stored))
+        .execute([proposal.as_bytes()])?;
+    Ok(())
 }
 
 fn put_lease(desk: &Desk, stored: &Stored, expires: UnixMillis, begun: bool) -> Result<(), StoreError> {

@@ -127,7 +127,7 @@ impl Signed<'_> {
                         Err(reason) => refuse(desk, &mut stored, record, reason)?,
                         Ok(()) => {
                             desk.extend(&mut stored, record)?;
-                            desk.save(&stored)?;
+                            desk.save(&mut stored)?;
                             desk.reconsider(&mut stored, Phase::Decide)?;
                             effective(record, Some(stored.status(desk.now())))
                         }

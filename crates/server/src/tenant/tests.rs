@@ -1,6 +1,7 @@
 //! The store's promises, without HTTP: one effect, one truth, nothing lost.
 
 mod full;
+mod hands;
 
 use std::sync::{
     Arc,
