@@ -333,9 +333,15 @@ pub struct ProposalDetail {
     pub decisions: Vec<DecisionDetail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<ExecutionDetail>,
-    /// Why it was withdrawn or superseded.
+    /// Why it was superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// The proposal that it took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<ProposalId>,
+    /// The proposal that took its place: whoever waits for this one goes on with that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<ProposalId>,
     /// Sequence number of its newest journal entry; `?wait=` returns when it grows.
     pub revision: u64,
 }

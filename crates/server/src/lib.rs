@@ -1,6 +1,8 @@
 //! The tenant server: HTTP API, store, automations. The binary `countersign-server` serves it; the desktop app embeds it.
 
 mod app;
+#[cfg(test)]
+mod changed_tools;
 mod config;
 mod control;
 mod health;

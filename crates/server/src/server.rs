@@ -238,7 +238,10 @@ impl Server {
             let failed = |error| OpenError::Tenant(id, error);
             let folder = server.config.data.join(folder);
             let tenant = Tenant::open(&folder, server.clock(), server.policy(), id).map_err(failed)?;
-            tenant.update_tools(server.manifests()).await.map_err(failed)?;
+            tenant
+                .update_tools(server.app.rules().clone())
+                .await
+                .map_err(failed)?;
             server.admit(tenant);
         }
         Ok(server)

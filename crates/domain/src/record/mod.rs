@@ -19,8 +19,8 @@ pub use execution::{Begin, Effect, Executor, Failure, Lapse, Outcome, Receipt, T
 pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Revoke, Role};
 pub use proposal::{
     ConnectionRef, EffectClass, Evaluation, Evidence, Expire, Holder, Phase, PolicyDecision, Preview,
-    PreviewOutcome, Proposal, Proposer, ProposerKind, Requirement, Risk, Supersede, ToolRef, Untrusted,
-    Withdraw,
+    PreviewOutcome, Proposal, Proposer, ProposerKind, Renewal, Requirement, Risk, Supersede, ToolRef,
+    Untrusted, Withdraw,
 };
 pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
 

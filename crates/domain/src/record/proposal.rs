@@ -52,6 +52,41 @@ impl Body for Proposal {
     }
 }
 
+impl Proposal {
+    /// The same request of the same proposer, taken again as the tool and the connection now are: it supersedes this one
+    /// and ends when this one would have. Nothing that was decided about this one is about it.
+    #[must_use]
+    pub fn renewed(&self, renewal: Renewal) -> Self {
+        Self {
+            args: renewal.args,
+            connection: renewal.connection,
+            created_at: renewal.created_at,
+            effect: renewal.effect,
+            id: renewal.id,
+            nonce: renewal.nonce,
+            risk: renewal.risk,
+            risk_reasons: renewal.risk_reasons,
+            supersedes: Some(self.id),
+            tool: renewal.tool,
+            ..self.clone()
+        }
+    }
+}
+
+/// What of a request is made anew when its tool or its connection has changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Renewal {
+    pub args: Value,
+    pub connection: Option<ConnectionRef>,
+    pub created_at: UnixMillis,
+    pub effect: EffectClass,
+    pub id: ProposalId,
+    pub nonce: Nonce,
+    pub risk: Risk,
+    pub risk_reasons: Vec<String>,
+    pub tool: ToolRef,
+}
+
 /// The journal subject of everything about one proposal.
 pub(super) fn subject(id: ProposalId) -> String {
     format!("proposal/{id}")

@@ -8,7 +8,7 @@ use crate::{
 use countersign_domain::{
     canonical::{Object, Value},
     fold::Status,
-    id::{AgentId, InviteId, TaskId},
+    id::{AgentId, InviteId, ProposalId, TaskId},
     record::{Endorsement, Holder, Mode, Outcome, PolicyDecision, Reason, Risk, Role, TaskPriority, Verdict},
     wire::{
         AgentCreated, AgentList, AgentSummary, Approval, Challenge, CheckStatus, Claimed, ConnectionCreated,
@@ -177,6 +177,8 @@ fn answers_about_proposals_have_one_form() {
                 result: Some(Value::from(402)),
             }),
             closed: Some("Replaced.".to_owned()),
+            supersedes: Some(ProposalId::from_uuid(uuid(0x301))),
+            superseded_by: Some(ProposalId::from_uuid(uuid(0x302))),
             revision: 17,
         },
     );

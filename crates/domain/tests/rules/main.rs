@@ -19,5 +19,6 @@ mod proposals;
 mod reasons;
 mod samples;
 mod scene;
+mod successors;
 mod support;
 mod wire;

@@ -9,7 +9,7 @@ use axum::{
 };
 use countersign_domain::{
     Record, UnixMillis,
-    fold::Status,
+    fold::{Closed, Status},
     id::{DecisionId, ProposalId, UserId},
     record::{Actor, Assurance, Decision, Outcome, Proposer, ProposerKind, Reason, Risk, Verdict},
     render::RENDERER,
@@ -31,7 +31,9 @@ use crate::{
     cards::views,
     ingress::{ProposeError, Understood},
     random,
-    tenant::{DecideRefusal, Filter, ProposalBodies, ProposeRefusal, Stored, Tenant, WithdrawRefusal},
+    tenant::{
+        DecideRefusal, Filter, ProposalBodies, ProposeRefusal, Stored, Tenant, WithdrawRefusal, still_open,
+    },
 };
 
 /// Longest comment of an approval and reason of a reject, in characters.
@@ -364,11 +366,15 @@ async fn decide(
     }
     let accepted = views(&app.rules().registry, &caller.tenant, &bodies)?;
     let view = accepted.first().map(|(_, digest)| *digest).ok_or_else(|| {
-        ApiError::conflict(
-            "view_mismatch",
-            "Conflict: The card of this proposal cannot be made: its tool or connection has changed",
-            bodies.stored.status(caller.tenant.now()),
-        )
+        let status = bodies.stored.status(caller.tenant.now());
+        match still_open(status) {
+            Err(reason) => refusal(reason, Some(status)),
+            Ok(()) => ApiError::conflict(
+                "view_mismatch",
+                "Conflict: The card of this proposal cannot be made: its tool or connection has changed",
+                status,
+            ),
+        }
     })?;
     let decision = session_decision(&caller.tenant, approver, &bodies, verdict, comment, view);
     let record = Record::unsigned(&decision).map_err(ApiError::internal)?;
@@ -514,13 +520,11 @@ fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<ProposalDetail, Api
     let policy = state
         .policy
         .ok_or_else(|| ApiError::internal("a proposal without an evaluation"))?;
-    let closed = match state.closed {
-        Some(countersign_domain::fold::Closed::Superseded { reason, .. }) => Some(reason),
-        Some(
-            countersign_domain::fold::Closed::Withdrawn { .. }
-            | countersign_domain::fold::Closed::Expired { .. },
-        )
-        | None => None,
+    let (closed, superseded_by) = match state.closed {
+        Some(Closed::Superseded {
+            reason, successor, ..
+        }) => (Some(reason), successor),
+        Some(Closed::Withdrawn { .. } | Closed::Expired { .. }) | None => (None, None),
     };
     let execution = state.begun.map(|begun| {
         let ended = state.ended.as_ref();
@@ -573,6 +577,8 @@ fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<ProposalDetail, Api
             .collect(),
         execution,
         closed,
+        supersedes: proposal.supersedes,
+        superseded_by,
         revision: state.last_seq,
     })
 }

@@ -6,10 +6,7 @@ use countersign_domain::{
     fold::{Cast, ProposalState, Status},
     id::{AgentId, DeviceId, ProposalId, UserId},
     people::People,
-    record::{
-        Actor, Body, Decision, Phase, Proposer, ProposerKind, Reason, Revoke, Supersede, Verdict, Void,
-        Withdraw,
-    },
+    record::{Actor, Body, Decision, Phase, Proposer, ProposerKind, Reason, Revoke, Verdict, Void, Withdraw},
     wire::RecordResult,
 };
 use rusqlite::{OptionalExtension, params};
@@ -306,33 +303,6 @@ pub(super) fn void_where(
             };
             desk.extend_with(&mut stored, &void)?;
         }
-        desk.save(&mut stored)?;
-    }
-    Ok(())
-}
-
-/// Closes every proposal that `touched` picks and that has not begun: what it would run through is not what was shown
-/// any more.
-pub(super) fn supersede_where(
-    desk: &mut Desk,
-    reason: &str,
-    touched: impl Fn(&Stored) -> bool,
-) -> Result<(), StoreError> {
-    for mut stored in open_proposals(desk)? {
-        if !touched(&stored) {
-            continue;
-        }
-        desk.settle(&mut stored)?;
-        if !matches!(stored.status(desk.now()), Status::Proposed | Status::Pending) {
-            continue;
-        }
-        let entry = Supersede {
-            at: desk.now(),
-            proposal: stored.state.id,
-            reason: reason.to_owned(),
-            successor: None,
-        };
-        desk.extend_with(&mut stored, &entry)?;
         desk.save(&mut stored)?;
     }
     Ok(())

@@ -11,7 +11,6 @@ use countersign_domain::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
-    decide,
     desk::Desk,
     writer::{self, StoreError},
 };
@@ -72,7 +71,8 @@ impl Founding {
                 user: self.owner,
             },
         )?;
-        register_tools(desk, &self.manifests)
+        register_tools(desk, &*self.manifests)?;
+        Ok(())
     }
 }
 
@@ -82,24 +82,21 @@ pub(crate) fn append<B: Body>(desk: &mut Desk, body: &B) -> Result<u64, StoreErr
     desk.append(&record, body)
 }
 
-/// Journals every manifest that is not the one in force, and closes what was proposed to the tool as it was before.
-pub(crate) fn register_tools(desk: &mut Desk, manifests: &[Manifest]) -> Result<(), StoreError> {
+/// Journals every manifest that is not the one in force, and says whether one of them takes another's place.
+pub(super) fn register_tools<'m>(
+    desk: &mut Desk,
+    manifests: impl IntoIterator<Item = &'m Manifest>,
+) -> Result<bool, StoreError> {
+    let mut changed = false;
     for manifest in manifests {
         let record = Record::unsigned(manifest).map_err(StoreError::damaged)?;
         let in_force = desk.people().tools.get(&manifest.id).map(|(digest, _)| *digest);
-        if in_force == Some(record.digest) {
-            continue;
-        }
-        desk.append(&record, manifest)?;
-        if in_force.is_some() {
-            decide::supersede_where(
-                desk,
-                "The tool has changed since this was proposed: it has to be proposed again",
-                |stored| stored.state.tool == manifest.id && stored.state.manifest != record.digest,
-            )?;
+        if in_force != Some(record.digest) {
+            desk.append(&record, manifest)?;
+            changed |= in_force.is_some();
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Opens a tenant's file for its writer and brings its schema up to date.

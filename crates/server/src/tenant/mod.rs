@@ -18,6 +18,7 @@ mod reconsider;
 mod run;
 mod search;
 mod signed;
+mod supersede;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -54,6 +55,7 @@ pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
 pub use reads::{Evidence, Filter, ProposalBodies};
 pub use run::{LEASE, RunRefusal};
 pub use signed::SignedBody;
+pub(crate) use signed::still_open;
 pub use writer::{Answer, StoreError};
 
 use crate::clock::Clock;
@@ -306,8 +308,8 @@ impl Tenant {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn propose(&self, new: NewProposal) -> Answer<Proposed, ProposeRefusal> {
-        self.write(move |desk| propose::propose(desk, &new)).await
+    pub async fn propose(&self, new: NewProposal, key: Key) -> Answer<Proposed, ProposeRefusal> {
+        self.write(move |desk| propose::propose(desk, &new, key)).await
     }
 
     /// Takes the decision of a signed-in person without a device.

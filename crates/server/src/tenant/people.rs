@@ -10,7 +10,6 @@ use countersign_domain::{
     decision::is_own,
     fold::Status,
     id::{AgentId, ConnectionId, DeviceId, InviteId, UserId},
-    manifest::Manifest,
     people::{Device, People},
     record::{
         Actor, Agent, Connection, Endorse, Endorsement, Enrol, Holder, Invite, Member, Mode, Reason, Revoke,
@@ -21,7 +20,8 @@ use countersign_domain::{
 use super::{
     Tenant, decide,
     desk::Desk,
-    found::{append, register_tools},
+    found::append,
+    supersede,
     writer::{Answer, StoreError},
 };
 use crate::random;
@@ -185,14 +185,6 @@ impl Tenant {
     /// When the store fails.
     pub async fn revoke_device(&self, by: UserId, device: DeviceId, reason: String) -> Change {
         self.write(move |desk| revoke(desk, by, device, &reason)).await
-    }
-
-    /// Journals the manifests of this version's tools where they differ from those in force.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn update_tools(&self, manifests: Arc<[Manifest]>) -> Result<(), StoreError> {
-        self.never(move |desk| register_tools(desk, &manifests)).await
     }
 
     /// How many proposals that are not over go through a connection.
@@ -542,10 +534,7 @@ fn close_connection(desk: &mut Desk, by: Actor, id: ConnectionId) -> Result<(), 
         ..known
     };
     append(desk, &gone)?;
-    decide::supersede_where(desk, "The connection was removed", |stored| {
-        let named = stored.state.connection.as_ref();
-        named.is_some_and(|named| named.id == id)
-    })
+    supersede::close_over(desk, id)
 }
 
 fn enrol_device(desk: &mut Desk, record: &Record, enrol: &Enrol) -> Change<Device> {

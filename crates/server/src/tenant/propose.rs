@@ -6,13 +6,14 @@ use countersign_domain::{
     Digest, Millis, Record, UnixMillis,
     fold::{ProposalState, Status},
     id::ProposalId,
-    record::{Proposal, Supersede},
+    record::Proposal,
 };
 use rusqlite::{OptionalExtension, params};
 
 use super::{
     desk::Desk,
     proposals::Stored,
+    supersede::supersede,
     writer::{Answer, StoreError},
 };
 
@@ -29,7 +30,6 @@ pub struct NewProposal {
     pub sentence: String,
     /// The key's text, as answered to the proposer.
     pub tool_call_id: String,
-    pub key: Key,
 }
 
 /// Under what a proposal is found again.
@@ -58,11 +58,11 @@ pub enum ProposeRefusal {
 pub type Proposed = (Stored, bool);
 
 /// Stores a proposal, or finds the one that its key holds.
-pub(super) fn propose(desk: &mut Desk, new: &NewProposal) -> Answer<Proposed, ProposeRefusal> {
-    if let Some((existing, payload)) = by_key(desk, new.key.key)?
+pub(super) fn propose(desk: &mut Desk, new: &NewProposal, key: Key) -> Answer<Proposed, ProposeRefusal> {
+    if let Some((existing, payload)) = by_key(desk, key.key)?
         && holds(&existing.state, desk.now())
     {
-        return Ok(if payload == new.key.payload {
+        return Ok(if payload == key.payload {
             Ok((existing, false))
         } else {
             Err(ProposeRefusal::KeyReused)
@@ -73,10 +73,27 @@ pub(super) fn propose(desk: &mut Desk, new: &NewProposal) -> Answer<Proposed, Pr
         return Ok(Err(refusal));
     }
     if let Some(replaced) = proposal.supersedes
-        && !supersede(desk, replaced, proposal)?
+        && !replace(desk, replaced, proposal)?
     {
         return Ok(Err(ProposeRefusal::NothingToSupersede));
     }
+    let stored = store(desk, new)?;
+    desk.connection()
+        .prepare_cached(
+            "INSERT INTO proposal_key (key, payload, proposal) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, proposal = excluded.proposal",
+        )?
+        .execute(params![
+            key.key.as_bytes(),
+            key.payload.as_bytes(),
+            proposal.id.as_bytes()
+        ])?;
+    Ok(Ok((stored, true)))
+}
+
+/// Appends a proposal with what policy says of it.
+pub(super) fn store(desk: &mut Desk, new: &NewProposal) -> Result<Stored, StoreError> {
+    let proposal = &*new.proposal;
     let seq = desk.append(&new.record, proposal)?;
     let mut stored = Stored {
         state: ProposalState::new(proposal, new.record.digest, seq),
@@ -90,17 +107,7 @@ pub(super) fn propose(desk: &mut Desk, new: &NewProposal) -> Answer<Proposed, Pr
     };
     desk.extend(&mut stored, &new.evaluation)?;
     desk.insert(&mut stored)?;
-    desk.connection()
-        .prepare_cached(
-            "INSERT INTO proposal_key (key, payload, proposal) VALUES (?1, ?2, ?3)
-             ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, proposal = excluded.proposal",
-        )?
-        .execute(params![
-            new.key.key.as_bytes(),
-            new.key.payload.as_bytes(),
-            proposal.id.as_bytes()
-        ])?;
-    Ok(Ok((stored, true)))
+    Ok(stored)
 }
 
 fn by_key(desk: &Desk, key: Digest) -> Result<Option<(Stored, Digest)>, StoreError> {
@@ -150,22 +157,10 @@ fn stale(desk: &Desk, proposal: &Proposal) -> Result<Option<ProposeRefusal>, Sto
 }
 
 /// Closes the open proposal that a new one of the same proposer replaces.
-fn supersede(desk: &mut Desk, replaced: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
+fn replace(desk: &mut Desk, replaced: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
     let Some(mut stored) = desk.proposal(replaced)? else {
         return Ok(false);
     };
-    desk.settle(&mut stored)?;
     let same = stored.state.proposer.id == by.proposer.id;
-    if !same || !matches!(stored.status(desk.now()), Status::Proposed | Status::Pending) {
-        return Ok(false);
-    }
-    let entry = Supersede {
-        at: desk.now(),
-        proposal: replaced,
-        reason: "Replaced by its proposer".to_owned(),
-        successor: Some(by.id),
-    };
-    desk.extend_with(&mut stored, &entry)?;
-    desk.save(&mut stored)?;
-    Ok(true)
+    Ok(same && supersede(desk, &mut stored, "Replaced by its proposer", Some(by.id))?)
 }

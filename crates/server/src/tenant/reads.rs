@@ -123,18 +123,24 @@ impl Tenant {
         if among.is_empty() {
             return Ok(BTreeSet::new());
         }
-        self.read(move |connection| {
-            let mut known = connection.prepare_cached("SELECT 1 FROM known_recipient WHERE address = ?1")?;
-            let mut found = BTreeSet::new();
-            for address in among {
-                if known.exists([&address])? {
-                    found.insert(address);
-                }
-            }
-            Ok(found)
-        })
-        .await
+        self.read(move |connection| known_recipients(connection, among))
+            .await
     }
+}
+
+/// Those of the addresses that this tenant has mailed before.
+pub(super) fn known_recipients(
+    connection: &Connection,
+    among: Vec<String>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut known = connection.prepare_cached("SELECT 1 FROM known_recipient WHERE address = ?1")?;
+    let mut found = BTreeSet::new();
+    for address in among {
+        if known.exists([&address])? {
+            found.insert(address);
+        }
+    }
+    Ok(found)
 }
 
 /// The entries on which a proposal's card and its run stand.

@@ -217,7 +217,7 @@ fn withdraw(
         if !may_withdraw(&stored.state.proposer, withdraw.by) {
             return Err(Reason::UnknownProposal);
         }
-        open(status)
+        still_open(status)
     })?;
     Ok(result)
 }
@@ -243,7 +243,7 @@ fn preview(
         if stored.state.digest != preview.proposal_digest {
             return Err(Reason::DigestMismatch);
         }
-        open(status)?;
+        still_open(status)?;
         // What people have seen does not change under them.
         if status == Status::Proposed && stored.state.awaits_preview() {
             Ok(())
@@ -255,7 +255,7 @@ fn preview(
 }
 
 /// It is neither over nor begun; else why it is too late.
-fn open(status: Status) -> Result<(), Reason> {
+pub(crate) fn still_open(status: Status) -> Result<(), Reason> {
     match status {
         Status::Proposed | Status::Pending => Ok(()),
         Status::Running | Status::Completed | Status::Failed | Status::Unknown => Err(Reason::TooLate),

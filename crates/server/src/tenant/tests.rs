@@ -2,6 +2,7 @@
 
 mod full;
 mod hands;
+mod successors;
 
 use std::sync::{
     Arc,
@@ -14,7 +15,6 @@ use countersign_domain::{
     fold::{ProposalState, Status},
     id::{AgentId, DecisionId, DeviceId, ProposalId, TenantId, UserId},
     journal::{Checkpoint, Frontier, Header, Kind as HeaderKind, verify_consistency},
-    manifest::Manifest,
     record::{
         Actor, Agent, Assurance, Decision, Endorse, Endorsement, Enrol, Holder, Mode, Outcome, Proposer,
         ProposerKind, Reason, Role, Verdict,
@@ -507,39 +507,6 @@ async fn everything_is_there_again_after_a_restart_and_the_journal_verifies_from
         folded,
         Some(stored),
         "the fold of the journal is the stored projection"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_tool_closes_what_has_not_begun_and_nothing_of_another_tool() {
-    let world = World::new().await;
-    let waits = world.propose("create task: waits").await.state.id;
-    let done = world.propose("create task: done").await.state.id;
-    world.decide(done, Verdict::Approve, 1).await;
-    world.run_everything().await;
-    let all: Vec<Manifest> = world
-        .rules
-        .registry
-        .manifests()
-        .map(|(_, manifest)| manifest.clone())
-        .collect();
-    let same: Arc<[Manifest]> = all.clone().into();
-    world.tenant.update_tools(same).await.unwrap();
-    assert_eq!(world.status(waits).await, Status::Proposed, "nothing has changed");
-
-    let mut newer = all;
-    for manifest in &mut newer {
-        if manifest.id == "assistant.create_task" {
-            manifest.description.push_str(" Now better.");
-        }
-    }
-    world.tenant.update_tools(newer.into()).await.unwrap();
-    assert_eq!(world.status(waits).await, Status::Superseded);
-    assert_eq!(world.status(done).await, Status::Completed);
-    let late = world.decide(waits, Verdict::Approve, 2).await;
-    assert_eq!(
-        (late.effective, late.reason.as_deref()),
-        (false, Some("superseded"))
     );
 }
 

@@ -7,6 +7,7 @@ mod devices;
 mod people;
 mod policy;
 mod records;
+mod successors;
 mod surface;
 
 use std::sync::{

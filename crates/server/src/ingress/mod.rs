@@ -1,22 +1,26 @@
 //! From a proposer's request to a stored proposal: understand, validate, assess, ask policy, store once.
 
+mod ready;
+
+pub(crate) use ready::{RenewError, addresses};
+
 use std::sync::Arc;
 
 use countersign_domain::{
-    Digest, Millis, Record, UnixMillis,
+    Digest, Millis, UnixMillis,
     canonical::{self, Value},
     fold::DEFAULT_LIFETIME,
     id::ProposalId,
     intent::{self, Intent, StructuredCall},
-    record::{Connection, ConnectionRef, Evaluation, Phase, Proposal, Proposer, ToolRef, Untrusted},
-    render, wire,
+    record::{Connection, Proposal, Proposer, Untrusted},
+    wire,
 };
-use countersign_policy::{Call, Policy};
+use countersign_policy::Policy;
 use countersign_tools::{Ingress, IngressError, Registry};
 
 use crate::{
     random,
-    tenant::{Key, NewProposal, ProposeRefusal, StoreError, Stored, Tenant},
+    tenant::{Key, ProposeRefusal, StoreError, Stored, Tenant},
 };
 
 /// The tools and the policy that every tenant of this server has.
@@ -123,16 +127,11 @@ impl Rules {
             input: wanted.input.clone(),
             risk_level: ingress.risk,
         };
-        let new = self.make(
-            tenant,
-            proposer,
-            request,
-            ingress,
-            connection.as_ref(),
-            wanted,
-            idempotency_key,
-        )?;
-        let (stored, created) = tenant.propose(new).await?.map_err(ProposeError::Refused)?;
+        let key = key(&proposer, &wanted, idempotency_key)?;
+        let manifest = ingress.manifest;
+        let proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
+        let new = self.ready(proposal, manifest, wanted.key).map_err(too_large)?;
+        let (stored, created) = tenant.propose(new, key).await?.map_err(ProposeError::Refused)?;
         // The answer says what is stored, also when an earlier call stored it.
         let says = stored.state.policy.as_ref();
         let policy = says.map(|says| wire::PolicyAnswer {
@@ -148,90 +147,41 @@ impl Rules {
             created,
         })
     }
+}
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of one proposal, each made elsewhere"
-    )]
-    fn make(
-        &self,
-        tenant: &Tenant,
-        proposer: Proposer,
-        request: wire::Propose,
-        ingress: Ingress<'_>,
-        connection: Option<&Connection>,
-        wanted: Wanted,
-        idempotency_key: Option<&str>,
-    ) -> Result<NewProposal, ProposeError> {
-        let now = tenant.now();
-        let key = key(&proposer, &wanted, idempotency_key)?;
-        let answer = self.policy.evaluate(&Call {
-            tool: &wanted.tool,
-            registered: true,
-            risk: ingress.risk,
-            effect: ingress.effect,
-            proposer: proposer.kind,
-            hold: ingress.manifest.hold,
-        });
-        let named = connection.map(|connection| {
-            let config = connection.config_digest()?;
-            Ok::<_, canonical::Error>(ConnectionRef {
-                config,
-                holder: connection.holder,
-                id: connection.id,
-            })
-        });
-        let proposal = Proposal {
-            args: ingress.args,
-            connection: named.transpose().map_err(too_large)?,
-            created_at: now,
-            effect: ingress.effect,
-            expires_at: request.expires_at.unwrap_or(now + DEFAULT_LIFETIME),
-            id: ProposalId::from_uuid(random::uuid()),
-            nonce: random::nonce(),
-            not_before: None,
-            proposer: Proposer {
-                run: request.run,
-                ..proposer
-            },
-            retry_of: request.retry_of,
-            risk: ingress.risk,
-            risk_reasons: ingress.reasons,
-            supersedes: request.supersedes,
-            tenant: tenant.id(),
-            tool: ToolRef {
-                id: wanted.tool,
-                manifest: ingress.manifest.digest(),
-                version: ingress.manifest.version.clone(),
-            },
-            untrusted: Untrusted {
-                evidence: request.evidence,
-                note: request.note,
-            },
-        };
-        let record = Record::unsigned(&proposal).map_err(too_large)?;
-        let evaluation = Record::unsigned(&Evaluation {
-            bundle: self.policy.bundle(),
-            decision: answer.decision,
-            evaluated_at: now,
-            nonce: random::nonce(),
-            phase: Phase::Propose,
-            policies: answer.policies,
-            proposal: proposal.id,
-            proposal_digest: record.digest,
-            reason: answer.reason,
-            requirement: answer.requirement,
-        });
-        let args = proposal.args.as_object().cloned().unwrap_or_default();
-        Ok(NewProposal {
-            sentence: render::flat(&render::sentence(&ingress.manifest.sentence, &args)),
-            proposal: Arc::new(proposal),
-            record: Arc::new(record),
-            evaluation: Arc::new(evaluation.map_err(too_large)?),
-            tool_call_id: wanted.key,
-            key,
-        })
-    }
+/// The record of what `request` asks for, as its tool takes it.
+fn proposal(
+    tenant: &Tenant,
+    proposer: Proposer,
+    request: wire::Propose,
+    ingress: Ingress<'_>,
+    connection: Option<&Connection>,
+) -> Result<Proposal, ProposeError> {
+    let now = tenant.now();
+    Ok(Proposal {
+        tool: ready::tool(ingress.manifest),
+        connection: ready::named(connection).map_err(too_large)?,
+        args: ingress.args,
+        created_at: now,
+        effect: ingress.effect,
+        expires_at: request.expires_at.unwrap_or(now + DEFAULT_LIFETIME),
+        id: ProposalId::from_uuid(random::uuid()),
+        nonce: random::nonce(),
+        not_before: None,
+        proposer: Proposer {
+            run: request.run,
+            ..proposer
+        },
+        retry_of: request.retry_of,
+        risk: ingress.risk,
+        risk_reasons: ingress.reasons,
+        supersedes: request.supersedes,
+        tenant: tenant.id(),
+        untrusted: Untrusted {
+            evidence: request.evidence,
+            note: request.note,
+        },
+    })
 }
 
 fn wanted(
@@ -366,29 +316,6 @@ fn choose_connection(
             "There are several connections for this tool: say which",
         )),
     }
-}
-
-/// Every string that could be an address, in lower case: what the tenant may know already.
-fn addresses(input: &Value) -> Vec<String> {
-    let Some(object) = input.as_object() else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for name in ["to", "cc", "bcc"] {
-        match object.get(name) {
-            Some(Value::String(address)) => found.push(address.trim().to_lowercase()),
-            Some(Value::Array(items)) => {
-                found.extend(
-                    items
-                        .iter()
-                        .filter_map(|item| Some(item.as_str()?.trim().to_lowercase())),
-                );
-            }
-            Some(Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Object(_)) | None => {}
-        }
-    }
-    found.truncate(200);
-    found
 }
 
 fn refuse_input(error: &IngressError) -> ProposeError {
