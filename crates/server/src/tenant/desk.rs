@@ -222,16 +222,26 @@ impl Desk {
         let nodes = self.memory.frontier.append(header.leaf_hash());
         let nodes: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
         let seq = to_sql(header.seq)?;
-        self.connection
-            .prepare_cached("INSERT INTO entry (seq, at_ms, kind, subject, digest, nodes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![seq, header.at.0, record.kind.name(), header.subject, record.digest.as_bytes(), nodes])?;
         let (keyid, sig) = match &record.signature {
             Some(signature) => (Some(&signature.keyid.as_bytes()[..]), Some(&signature.sig[..])),
             None => (None, None),
         };
         self.connection
-            .prepare_cached("INSERT INTO body (seq, bytes, keyid, sig) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![seq, record.body, keyid, sig])?;
+            .prepare_cached(
+                "INSERT INTO entry (seq, at_ms, kind, subject, digest, nodes, bytes, keyid, sig)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                seq,
+                header.at.0,
+                record.kind.name(),
+                header.subject,
+                record.digest.as_bytes(),
+                nodes,
+                record.body,
+                keyid,
+                sig
+            ])?;
         self.memory.last_at = header.at;
         if people::KINDS.contains(&record.kind) {
             Arc::make_mut(&mut self.memory.people)
@@ -332,17 +342,18 @@ pub(super) fn to_sql(seq: u64) -> Result<i64, StoreError> {
 fn read_people(connection: &Connection) -> Result<People, StoreError> {
     let mut people = People::default();
     let mut statement = connection.prepare(
-        "SELECT entry.at_ms, entry.kind, body.bytes FROM entry JOIN body USING (seq) WHERE entry.kind IN
-             ('genesis', 'member', 'invite', 'agent', 'connection', 'manifest', 'enrol', 'endorse', 'revoke')
-         ORDER BY entry.seq",
+        "SELECT at_ms, kind, bytes FROM entry INDEXED BY entry_people
+         WHERE substr(subject, 1, 9) <> 'proposal/' AND bytes IS NOT NULL ORDER BY seq",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
         let record = super::entries::record(&kind, row.get(2)?, None)?;
-        people
-            .apply(UnixMillis(row.get(0)?), &record)
-            .map_err(StoreError::damaged)?;
+        if people::KINDS.contains(&record.kind) {
+            people
+                .apply(UnixMillis(row.get(0)?), &record)
+                .map_err(StoreError::damaged)?;
+        }
     }
     Ok(people)
 }

@@ -50,10 +50,17 @@ pub(super) fn record_at(connection: &Connection, seq: u64) -> Result<(UnixMillis
     type Row = (i64, String, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
     let row: Option<Row> = connection
         .prepare_cached(
-            "SELECT at_ms, kind, digest, bytes, keyid, sig FROM entry JOIN body USING (seq) WHERE entry.seq = ?1",
+            "SELECT at_ms, kind, digest, bytes, keyid, sig FROM entry WHERE seq = ?1 AND bytes IS NOT NULL",
         )?
         .query_row([to_sql(seq)?], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
         })
         .optional()?;
     let (at, kind, digest, body, keyid, sig) =
@@ -76,8 +83,8 @@ pub(super) fn page(
     sight: &Sight,
 ) -> Result<JournalPage, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT entry.seq, at_ms, kind, subject, digest, bytes, keyid, sig FROM entry LEFT JOIN body USING (seq)
-         WHERE entry.seq > ?1 AND entry.seq <= ?2 ORDER BY entry.seq LIMIT ?3",
+        "SELECT seq, at_ms, kind, subject, digest, bytes, keyid, sig FROM entry
+         WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut rows = statement.query((to_sql(after)?, to_sql(head.size)?, limit))?;
     let mut entries = Vec::new();

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::random;
 
-mod migrations {
+pub(super) mod migrations {
     refinery::embed_migrations!("src/tenant/schema");
 }
 

@@ -3,6 +3,7 @@
 mod full;
 mod hands;
 mod successors;
+mod upgrade;
 
 use std::sync::{
     Arc,
