@@ -32,6 +32,8 @@ struct Inner {
     writer: Mutex<Option<Replica>>,
     readers: Mutex<Readers>,
     people: Mutex<Option<Arc<People>>>,
+    /// How many entries there are, once somebody has asked.
+    size: Mutex<Option<u64>>,
     /// A read has found that what is stored contradicts itself.
     suspect: AtomicBool,
 }
@@ -93,6 +95,7 @@ impl Journal {
             writer: Mutex::new(Some(replica)),
             readers: Mutex::default(),
             people: Mutex::default(),
+            size: Mutex::default(),
             suspect: AtomicBool::new(false),
         };
         Ok(Self {
@@ -119,7 +122,24 @@ impl Journal {
             if applied.people {
                 *lock(&inner.people) = None;
             }
+            *lock(&inner.size) = Some(applied.size);
             Ok(applied)
+        })
+        .await
+    }
+
+    /// How many entries there are.
+    pub(crate) async fn size(&self) -> Result<u64, JournalError> {
+        if let Some(size) = *lock(&self.inner.size) {
+            return Ok(size);
+        }
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            // Under the writer's lock, as with the people.
+            let _writer = lock(&inner.writer);
+            let size = inner.read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))?;
+            *lock(&inner.size) = Some(size);
+            Ok(size)
         })
         .await
     }
@@ -235,6 +255,7 @@ impl Inner {
         readers.kept.clear();
         readers.file += 1;
         *lock(&self.people) = None;
+        *lock(&self.size) = None;
         remove(&self.path)?;
         if let Some(path) = with {
             std::fs::rename(path, &self.path).map_err(StorageError::Io)?;

@@ -10,7 +10,7 @@ use countersign_domain::{
     dsse::SigningKey,
     id::{DeviceId, ProposalId, TenantId, UserId},
     people::People,
-    record::{Body, Nonce, Verdict},
+    record::{Body, Holder, Nonce, Verdict},
 };
 use countersign_replica::Log;
 use countersign_tools::Registry;
@@ -43,6 +43,8 @@ pub(crate) struct Seat {
     pub(crate) events: broadcast::Sender<EngineEvent>,
     /// One sender at a time: the device's records go up in their order.
     pub(crate) sending: tokio::sync::Mutex<()>,
+    /// One pull at a time.
+    pub(crate) pulling: tokio::sync::Mutex<()>,
     /// Held while a call is claimed and run; whoever closes the seat waits for it.
     pub(crate) executing: tokio::sync::Mutex<()>,
     /// The tenant said that the session is over.
@@ -120,6 +122,7 @@ impl Seat {
             first_look: FirstLook::default(),
             events,
             sending: tokio::sync::Mutex::new(()),
+            pulling: tokio::sync::Mutex::new(()),
             executing: tokio::sync::Mutex::new(()),
             session_over,
             cut_off: AtomicBool::new(false),
@@ -153,6 +156,13 @@ impl Seat {
 
     pub(crate) async fn people(&self) -> Result<Arc<People>, JournalError> {
         self.journal.people().await
+    }
+
+    /// Whether calls may go over a connection of this device. Most devices hold none.
+    pub(crate) async fn holds_connections(&self) -> Result<bool, JournalError> {
+        let (people, me) = (self.people().await?, Holder::Device(self.device()));
+        let mut all = people.connections.values();
+        Ok(all.any(|connection| connection.holder == me))
     }
 
     pub(crate) fn is_online(&self) -> bool {

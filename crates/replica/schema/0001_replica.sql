@@ -1,5 +1,7 @@
 -- A tenant's journal as one device or one snapshot has it, and what is folded from it.
 -- The journal is the truth; everything below the first line of dashes can be folded again from it.
+-- A list of constants behind IN is made into a table of its own for every single row that is checked against it: what is
+-- written often is compared with each constant instead.
 
 CREATE TABLE entry (
     seq      INTEGER NOT NULL PRIMARY KEY, -- from 1 without gaps; leaf index + 1
@@ -50,15 +52,17 @@ CREATE TABLE proposal (
     created_seq   INTEGER NOT NULL PRIMARY KEY,
     id            BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
     last_seq      INTEGER NOT NULL,       -- the newest entry about it, readable or not
-    status        TEXT    NOT NULL CHECK (status IN ('proposed', 'pending', 'running', 'completed', 'failed', 'unknown',
-                          'rejected', 'denied', 'expired', 'withdrawn', 'superseded')), -- as recorded
-    list          TEXT    NOT NULL CHECK (list IN ('to_decide', 'in_progress', 'done')), -- at head.last_ms
+    status        TEXT    NOT NULL CHECK (status = 'proposed' OR status = 'pending' OR status = 'running'
+                          OR status = 'completed' OR status = 'failed' OR status = 'unknown' OR status = 'rejected'
+                          OR status = 'denied' OR status = 'expired' OR status = 'withdrawn'
+                          OR status = 'superseded'), -- as recorded
+    list          TEXT    NOT NULL CHECK (list = 'to_decide' OR list = 'in_progress' OR list = 'done'), -- at head.last_ms
     lapses_ms     INTEGER,                -- when time alone moves it to done; NULL: it does not any more
     risk          INTEGER NOT NULL CHECK (risk BETWEEN 0 AND 3),
     tool          TEXT    NOT NULL,
     sentence      TEXT    NOT NULL,
     proposer      TEXT    NOT NULL,       -- the name under which it is registered
-    proposer_kind TEXT    NOT NULL CHECK (proposer_kind IN ('agent', 'user', 'system')),
+    proposer_kind TEXT    NOT NULL CHECK (proposer_kind = 'agent' OR proposer_kind = 'user' OR proposer_kind = 'system'),
     created_ms    INTEGER NOT NULL,
     expires_ms    INTEGER NOT NULL,
     executor      BLOB CHECK (length(executor) = 16), -- the executing device; NULL is the server
@@ -120,7 +124,7 @@ CREATE TABLE task (
     title       TEXT    NOT NULL,
     description TEXT,
     due_date    TEXT,
-    priority    TEXT    NOT NULL CHECK (priority IN ('low', 'normal', 'high')),
+    priority    TEXT    NOT NULL CHECK (priority = 'low' OR priority = 'normal' OR priority = 'high'),
     created_ms  INTEGER NOT NULL,
     proposal    BLOB    NOT NULL CHECK (length(proposal) = 16)
 ) STRICT;

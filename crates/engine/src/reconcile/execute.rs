@@ -84,6 +84,9 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<UnixMil
 
 /// Whether the journal has an approved call that this device executes.
 async fn has_work(seat: &Seat) -> anyhow::Result<bool> {
+    if !seat.holds_connections().await? {
+        return Ok(false);
+    }
     let (me, now) = (Holder::Device(seat.device()), seat.now());
     let found = seat
         .journal
@@ -211,7 +214,8 @@ pub(crate) async fn settle_interrupted(seat: &Arc<Seat>) -> anyhow::Result<()> {
             (ExecutionState::Done, _) => {}
         }
     }
-    push::push(seat).await
+    push::push(seat).await?;
+    Ok(())
 }
 
 async fn forget(seat: &Seat, id: ProposalId, fence: u64) -> anyhow::Result<()> {

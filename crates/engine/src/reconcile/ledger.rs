@@ -169,7 +169,7 @@ impl Ledger for DeviceLedger {
         let mut last = None;
         for pause in super::pauses().take(TRIES as usize) {
             match push::push(&self.seat).await {
-                Ok(()) => break,
+                Ok(_) => break,
                 Err(error) => last = Some(error),
             }
             tokio::time::sleep(pause.min(Duration::from_secs(2))).await;

@@ -17,6 +17,8 @@ use crate::{
 
 /// How often it looks without a hint: expiry needs no entry in the journal.
 const PERIOD: Duration = Duration::from_secs(30);
+/// The least time between two looks: a burst of changes is one look, and each folds every item that is shown.
+const REST: Duration = Duration::from_millis(250);
 /// More new items than this at once are one notice.
 const EACH: usize = 2;
 /// How many waiting items are looked at.
@@ -28,6 +30,7 @@ pub(crate) async fn run(seat: &Arc<Seat>) {
         if let Err(error) = reconcile(seat).await {
             tracing::warn!("Notices could not be kept up to date: {error:#}");
         }
+        tokio::time::sleep(REST).await;
         pause(&seat.wakes.notify, PERIOD).await;
     }
 }

@@ -31,9 +31,17 @@ struct Fetched {
 
 /// Pulls until nothing is missing. True when something came.
 pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
+    // One at a time: of two that ask for the same entries the second one's page would not be what comes next.
+    let _one = seat.pulling.lock().await;
     let id = seat.account.id;
-    let mut seen = seat.store.read(move |db| account::seen(db, id)).await?;
-    let begin = size(seat).await?;
+    let (mut seen, fork) = seat
+        .store
+        .read(move |db| Ok((account::seen(db, id)?, account::fork(db, id)?)))
+        .await?;
+    if fork.is_some() {
+        anyhow::bail!("nothing is pulled from a log that shows two histories");
+    }
+    let begin = seat.journal.size().await?;
     let mut fetched = fetch(seat, begin, seen.as_ref()).await?;
     loop {
         let Fetched { after, full, page } = fetched;
@@ -139,12 +147,6 @@ fn hint(seat: &Seat, applied: &Applied) {
     if applied.people {
         seat.tell(EngineEvent::StateChanged);
     }
-}
-
-async fn size(seat: &Seat) -> Result<u64, JournalError> {
-    seat.journal
-        .read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))
-        .await
 }
 
 /// Outbox rows whose record the journal has: from now on the journal speaks for them.

@@ -20,9 +20,11 @@ use crate::{
 /// Most bytes of envelopes in one request: base64 makes a third more of them, and the server takes 2 MiB.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Sends everything that waits. When this answers, every record that was waiting at the call is answered.
-pub(crate) async fn push(seat: &Seat) -> anyhow::Result<()> {
+/// Sends everything that waits. When this answers, every record that was waiting at the call is answered. True when
+/// there was one.
+pub(crate) async fn push(seat: &Seat) -> anyhow::Result<bool> {
     let _order = seat.sending.lock().await;
+    let mut sent = false;
     loop {
         let account = seat.account.id;
         let waiting = seat
@@ -30,7 +32,7 @@ pub(crate) async fn push(seat: &Seat) -> anyhow::Result<()> {
             .read(move |db| outbox::waiting(db, account, MAX_RECORDS))
             .await?;
         let Some(first) = waiting.first() else {
-            return Ok(());
+            return Ok(sent);
         };
         if seat.is_cut_off() {
             return Err(CallError::Transport("cut off".to_owned()).into());
@@ -40,6 +42,7 @@ pub(crate) async fn push(seat: &Seat) -> anyhow::Result<()> {
             _ => send(seat, batch(&waiting)).await?,
         };
         settle(seat, answers).await?;
+        sent = true;
         for id in waiting.iter().filter_map(|entry| entry.proposal) {
             seat.tell(EngineEvent::ProposalChanged(id));
         }

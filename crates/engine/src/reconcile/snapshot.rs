@@ -15,11 +15,7 @@ const PIECES: usize = 64;
 /// Takes a snapshot when there is nothing here and much at the tenant. Whatever goes wrong with it costs only time: the
 /// pages are pulled from the first entry then.
 pub(crate) async fn start(seat: &Arc<Seat>) -> anyhow::Result<()> {
-    let here = seat
-        .journal
-        .read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))
-        .await?;
-    if here > 0 {
+    if seat.journal.size().await? > 0 {
         return Ok(());
     }
     let id = seat.account.id;

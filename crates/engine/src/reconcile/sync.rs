@@ -34,26 +34,37 @@ pub(crate) async fn run(seat: &Arc<Seat>) {
 
 /// One pass. Says when a held rejection becomes due, if one is held.
 pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duration>> {
-    // Local first: a rejection is signed on time also without a network.
-    let due = decide::sign_due_rejects(seat).await?;
-    enrol::settle(seat).await?;
-    push::push(seat).await?;
-    if seat.fork().await?.is_some() {
-        anyhow::bail!("nothing is pulled from a log that shows two histories");
-    }
-    if seat.journal.heal().await? {
-        seat.tell(EngineEvent::InboxChanged);
-    }
-    snapshot::start(seat).await?;
-    pull::pull(seat).await?;
-    if preview::make(seat).await? {
-        push::push(seat).await?;
+    // Side by side: a rejection is signed on time also without a network, and what is new does not wait for what goes up.
+    let (up, down) = tokio::join!(up(seat), down(seat));
+    let (due, sent) = up?;
+    down?;
+    let previewed = preview::make(seat).await? && push::push(seat).await?;
+    if sent || previewed {
+        // What went up is in the journal by now.
+        pull::pull(seat).await?;
     }
     pull::fold_outbox(seat).await?;
     seat.set_link(LinkState::Online);
     seat.wakes.execute.notify_one();
     seat.wakes.notify.notify_one();
     Ok(due)
+}
+
+/// What this device has to say. Says when a held rejection becomes due, and whether anything was sent.
+async fn up(seat: &Arc<Seat>) -> anyhow::Result<(Option<Duration>, bool)> {
+    let due = decide::sign_due_rejects(seat).await?;
+    enrol::settle(seat).await?;
+    Ok((due, push::push(seat).await?))
+}
+
+/// What the tenant has to say.
+async fn down(seat: &Arc<Seat>) -> anyhow::Result<()> {
+    if seat.journal.heal().await? {
+        seat.tell(EngineEvent::InboxChanged);
+    }
+    snapshot::start(seat).await?;
+    pull::pull(seat).await?;
+    Ok(())
 }
 
 fn failed(seat: &Seat, error: &anyhow::Error) {

@@ -170,13 +170,10 @@ pub(crate) async fn execute(
             return Err(ApiError::conflict("not_pending", message, status));
         }
     }
-    let bodies = tenant
-        .proposal_bodies(id)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
+    let summary = summary(&stored);
     Ok((
         StatusCode::OK,
-        axum::Json(executed(&stored, status, None, Some(summary(&bodies)))),
+        axum::Json(executed(&stored, status, None, Some(summary))),
     ))
 }
 
@@ -348,7 +345,7 @@ async fn decide(
     id: ProposalId,
     verdict: Verdict,
     comment: Option<String>,
-) -> Result<(Stored, Decision), ApiError> {
+) -> Result<(Stored, Arc<Decision>), ApiError> {
     let Actor::User(approver) = caller.actor else {
         return Err(ApiError::forbidden(
             "not_eligible",
@@ -376,11 +373,18 @@ async fn decide(
             ),
         }
     })?;
-    let decision = session_decision(&caller.tenant, approver, &bodies, verdict, comment, view);
-    let record = Record::unsigned(&decision).map_err(ApiError::internal)?;
+    let decision = Arc::new(session_decision(
+        &caller.tenant,
+        approver,
+        &bodies,
+        verdict,
+        comment,
+        view,
+    ));
+    let record = Record::unsigned(&*decision).map_err(ApiError::internal)?;
     match caller
         .tenant
-        .decide_by_session(Arc::new(record), approver, accepted)
+        .decide_by_session(Arc::new(record), Arc::clone(&decision), approver, accepted)
         .await?
     {
         Ok(stored) => Ok((stored, decision)),
@@ -482,8 +486,8 @@ fn executed(
 }
 
 /// The seed's summary: the receipt's sentence, and the error of one that failed, each cut to 200 UTF-16 units.
-fn summary(bodies: &ProposalBodies) -> ResultSummary {
-    let ended = bodies.stored.state.ended.as_ref();
+fn summary(stored: &Stored) -> ResultSummary {
+    let ended = stored.state.ended.as_ref();
     let success = ended.is_some_and(|ended| ended.outcome == Outcome::Completed);
     let error = match ended {
         Some(ended) => ended.failure.as_ref().map(|failure| failure.message.clone()),

@@ -42,10 +42,10 @@ pub enum WithdrawRefusal {
 pub(super) fn by_session(
     desk: &mut Desk,
     record: &Record,
+    decision: &Decision,
     user: UserId,
     views: &Views,
 ) -> Answer<Stored, DecideRefusal> {
-    let decision: Decision = record.body().map_err(StoreError::damaged)?;
     let mut stored = desk.proposal(decision.proposal)?;
     if let Some(stored) = &mut stored {
         desk.settle(stored)?;
@@ -54,7 +54,7 @@ pub(super) fn by_session(
     let verdict = verify(
         desk,
         record,
-        &decision,
+        decision,
         stored.as_ref(),
         Credential::Session(user),
         views,

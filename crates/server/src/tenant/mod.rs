@@ -36,7 +36,7 @@ use countersign_domain::{
     id::{ProposalId, TenantId, UserId},
     journal::Checkpoint,
     people::People,
-    record::{Actor, Begin, Executor, Receipt, Role},
+    record::{Actor, Begin, Decision, Executor, Receipt, Role},
     wire::{self, Head, JournalPage},
 };
 use countersign_policy::Policy;
@@ -319,10 +319,11 @@ impl Tenant {
     pub async fn decide_by_session(
         &self,
         record: Arc<Record>,
+        decision: Arc<Decision>,
         user: UserId,
         views: Views,
     ) -> Answer<Stored, DecideRefusal> {
-        self.never(move |desk| decide::by_session(desk, &record, user, &views))
+        self.never(move |desk| decide::by_session(desk, &record, &decision, user, &views))
             .await
     }
 
