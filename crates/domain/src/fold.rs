@@ -328,6 +328,7 @@ impl ProposalState {
             | Kind::Enrol
             | Kind::Endorse
             | Kind::Revoke
+            | Kind::Refuse
             | Kind::Proposal => return Err(FoldError::NotOurs(record.kind)),
         }
         self.last_seq = seq;

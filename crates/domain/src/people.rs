@@ -11,7 +11,7 @@ use crate::{
     manifest::Manifest,
     record::{
         Agent, Connection, ConnectionKind, Endorse, Endorsement, Enrol, Genesis, Invite, Kind, Member, Mode,
-        Revoke, Role,
+        Refuse, Revoke, Role,
     },
 };
 
@@ -27,6 +27,8 @@ pub struct People {
     pub connections: BTreeMap<ConnectionId, Connection>,
     /// The newest manifest of each tool, by tool id, with its digest.
     pub tools: BTreeMap<String, (Digest, Manifest)>,
+    /// What devices signed that does not count and that no proposal was journalled with: whose it is, by its digest.
+    pub refused: BTreeMap<Digest, DeviceId>,
 }
 
 /// What genesis said, and whether the tenant has since become a company.
@@ -97,7 +99,7 @@ pub fn enrolment_code(enrol: Digest) -> String {
 }
 
 /// The kinds that [`People::apply`] takes.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 10] = [
     Kind::Genesis,
     Kind::Member,
     Kind::Invite,
@@ -107,14 +109,18 @@ pub const KINDS: [Kind; 9] = [
     Kind::Enrol,
     Kind::Endorse,
     Kind::Revoke,
+    Kind::Refuse,
 ];
 
 impl People {
-    /// Takes one entry into account. `at` is the entry's time.
+    /// Takes one entry into account. `at` is the entry's time. What was refused right before it says nothing.
     ///
     /// # Errors
     /// When the record is of a kind that says nothing about people, or does not parse; nothing changes then.
     pub fn apply(&mut self, at: UnixMillis, record: &Record) -> Result<(), FoldError> {
+        if self.refused.contains_key(&record.digest) {
+            return Ok(());
+        }
         match record.kind {
             Kind::Genesis => {
                 let genesis: Genesis = record.body()?;
@@ -173,6 +179,10 @@ impl People {
                 if let Some(device) = self.devices.get_mut(&revoke.device) {
                     device.revoked_at.get_or_insert(at);
                 }
+            }
+            Kind::Refuse => {
+                let refuse: Refuse = record.body()?;
+                self.refused.insert(refuse.record, refuse.device);
             }
             Kind::Proposal
             | Kind::Preview

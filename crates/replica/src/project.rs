@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use countersign_domain::{
-    Digest, UnixMillis,
+    Digest, Record, UnixMillis,
     canonical::Object,
     fold::{Closed, Merged, ProposalState, Status},
     id::{DeviceId, ProposalId},
@@ -123,7 +123,10 @@ impl<'a> Projection<'a> {
     /// Takes the next entry, whose row is stored already.
     pub(crate) fn take(&mut self, entry: &WireEntry, content: &Content) -> Result<(), StorageError> {
         let Some(id) = proposal_of(&entry.subject) else {
-            return self.vouched(content);
+            return match content {
+                Content::Known(record) => self.signed(record),
+                Content::Missing | Content::Newer => Ok(()),
+            };
         };
         if !self.touched.contains_key(&id) {
             let loaded = load(self.connection, id, entry.seq)?.map(|folded| Touched { folded, new: None });
@@ -141,48 +144,10 @@ impl<'a> Projection<'a> {
             (None, Content::Missing | Content::Newer) => {}
         }
         if let Content::Known(record) = content {
-            match record.kind {
-                Kind::Receipt => self.receipt(entry, record.body().ok())?,
-                Kind::Decision if record.signature.is_some() => {
-                    if let Ok(decision) = record.body::<Decision>() {
-                        self.signed(decision.device, decision.device_seq, record.digest)?;
-                    }
-                }
-                Kind::Begin if record.signature.is_some() => {
-                    if let Ok(begin) = record.body::<Begin>() {
-                        self.signed(device(begin.executor), begin.device_seq, record.digest)?;
-                    }
-                }
-                Kind::Preview if record.signature.is_some() => {
-                    if let Ok(preview) = record.body::<Preview>() {
-                        self.signed(device(preview.by), preview.device_seq, record.digest)?;
-                    }
-                }
-                Kind::Withdraw if record.signature.is_some() => {
-                    if let Ok(withdraw) = record.body::<Withdraw>() {
-                        self.signed(withdraw.device, withdraw.device_seq, record.digest)?;
-                    }
-                }
-                Kind::Decision
-                | Kind::Begin
-                | Kind::Genesis
-                | Kind::Member
-                | Kind::Invite
-                | Kind::Agent
-                | Kind::Connection
-                | Kind::Manifest
-                | Kind::Enrol
-                | Kind::Endorse
-                | Kind::Revoke
-                | Kind::Proposal
-                | Kind::Preview
-                | Kind::Evaluation
-                | Kind::Void
-                | Kind::Withdraw
-                | Kind::Supersede
-                | Kind::Expire
-                | Kind::Lapse => {}
+            if record.kind == Kind::Receipt {
+                self.task(entry, record.body().ok())?;
             }
+            self.signed(record)?;
         }
         Ok(())
     }
@@ -232,13 +197,11 @@ impl<'a> Projection<'a> {
         Ok(self.templates.get(&manifest).map(String::as_str))
     }
 
-    fn receipt(&self, entry: &WireEntry, receipt: Option<Receipt>) -> Result<(), StorageError> {
+    /// The task that a receipt has made.
+    fn task(&self, entry: &WireEntry, receipt: Option<Receipt>) -> Result<(), StorageError> {
         let Some(receipt) = receipt else {
             return Ok(());
         };
-        if entry.signature.is_some() {
-            self.signed(device(receipt.executor), receipt.device_seq, entry.digest)?;
-        }
         if let (Outcome::Completed, Some(effect)) = (receipt.outcome, receipt.effect) {
             let Effect::TaskCreated {
                 description,
@@ -266,32 +229,13 @@ impl<'a> Projection<'a> {
         Ok(())
     }
 
-    /// The one record that a device signs and that is not about a proposal.
-    fn vouched(&self, content: &Content) -> Result<(), StorageError> {
-        let Content::Known(record) = content else {
-            return Ok(());
-        };
-        match (record.kind, record.body::<Endorse>()) {
-            (Kind::Endorse, Ok(endorse)) => match endorse.by {
-                Endorsement::Device(by) => self.signed(Some(by), endorse.device_seq, record.digest),
-                Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-
-    /// Notes a number that a device has used, and whether it had used it for another record.
-    fn signed(
-        &self,
-        device: Option<DeviceId>,
-        device_seq: Option<u64>,
-        digest: Digest,
-    ) -> Result<(), StorageError> {
-        let (Some(device), Some(device_seq)) = (device, device_seq) else {
+    /// Notes the number that a device has used for a record, and whether it had used it for another one.
+    fn signed(&self, record: &Record) -> Result<(), StorageError> {
+        let Some((device, device_seq)) = link(record) else {
             return Ok(());
         };
         let (device, device_seq) = (&device.as_bytes()[..], to_sql(device_seq)?);
-        let digest = &digest.as_bytes()[..];
+        let digest = &record.digest.as_bytes()[..];
         let inserted = self
             .connection
             .prepare_cached(
@@ -310,6 +254,56 @@ impl<'a> Projection<'a> {
         }
         Ok(())
     }
+}
+
+/// Which device signed it, and under which of its numbers.
+fn link(record: &Record) -> Option<(DeviceId, u64)> {
+    record.signature.as_ref()?;
+    let (by, device_seq) = match record.kind {
+        Kind::Decision => {
+            let decision: Decision = record.body().ok()?;
+            (decision.device, decision.device_seq)
+        }
+        Kind::Begin => {
+            let begin: Begin = record.body().ok()?;
+            (device(begin.executor), begin.device_seq)
+        }
+        Kind::Receipt => {
+            let receipt: Receipt = record.body().ok()?;
+            (device(receipt.executor), receipt.device_seq)
+        }
+        Kind::Preview => {
+            let preview: Preview = record.body().ok()?;
+            (device(preview.by), preview.device_seq)
+        }
+        Kind::Withdraw => {
+            let withdraw: Withdraw = record.body().ok()?;
+            (withdraw.device, withdraw.device_seq)
+        }
+        Kind::Endorse => {
+            let endorse: Endorse = record.body().ok()?;
+            match endorse.by {
+                Endorsement::Device(by) => (Some(by), endorse.device_seq),
+                Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => return None,
+            }
+        }
+        Kind::Genesis
+        | Kind::Member
+        | Kind::Invite
+        | Kind::Agent
+        | Kind::Connection
+        | Kind::Manifest
+        | Kind::Enrol
+        | Kind::Revoke
+        | Kind::Refuse
+        | Kind::Proposal
+        | Kind::Evaluation
+        | Kind::Void
+        | Kind::Supersede
+        | Kind::Expire
+        | Kind::Lapse => return None,
+    };
+    by.zip(device_seq)
 }
 
 const fn device(executor: Holder) -> Option<DeviceId> {

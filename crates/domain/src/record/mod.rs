@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::Seria
 
 pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
 pub use execution::{Begin, Effect, Executor, Failure, Lapse, Outcome, Receipt, TaskPriority};
-pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Revoke, Role};
+pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Refuse, Revoke, Role};
 pub use proposal::{
     ConnectionRef, EffectClass, Evaluation, Evidence, Expire, Holder, Phase, PolicyDecision, Preview,
     PreviewOutcome, Proposal, Proposer, ProposerKind, Renewal, Requirement, Risk, Supersede, ToolRef,
@@ -42,6 +42,7 @@ pub enum Kind {
     Enrol,
     Endorse,
     Revoke,
+    Refuse,
     Proposal,
     Preview,
     Evaluation,
@@ -57,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that this version knows, with its name.
-    pub const ALL: [(Self, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (Self::Genesis, "genesis"),
         (Self::Member, "member"),
         (Self::Invite, "invite"),
@@ -67,6 +68,7 @@ impl Kind {
         (Self::Enrol, "enrol"),
         (Self::Endorse, "endorse"),
         (Self::Revoke, "revoke"),
+        (Self::Refuse, "refuse"),
         (Self::Proposal, "proposal"),
         (Self::Preview, "preview"),
         (Self::Evaluation, "evaluation"),

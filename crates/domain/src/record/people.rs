@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Actor, Body, Kind, Nonce, write_tagged};
+use super::{Actor, Body, Kind, Nonce, Reason, write_tagged};
 use crate::{
     Digest, UnixMillis,
     dsse::PublicKey,
@@ -210,6 +210,27 @@ pub struct Revoke {
 
 impl Body for Revoke {
     const KIND: Kind = Kind::Revoke;
+
+    fn subject(&self) -> String {
+        format!("device/{}", self.device)
+    }
+}
+
+/// A record that a device has signed does not count, and is about nothing that it could be journalled with. Written
+/// right *before* that record, under the same subject, so that no prefix of the journal ever counts it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refuse {
+    pub at: UnixMillis,
+    /// The device that signed it.
+    pub device: DeviceId,
+    pub reason: Reason,
+    /// Digest of the record.
+    pub record: Digest,
+}
+
+impl Body for Refuse {
+    const KIND: Kind = Kind::Refuse;
 
     fn subject(&self) -> String {
         format!("device/{}", self.device)

@@ -7,7 +7,7 @@ use countersign_domain::{
     record::{
         Actor, Agent, Begin, Body, Connection, Decision, Effect, Endorse, Endorsement, Enrol, Evaluation,
         Expire, Genesis, Holder, InvalidRecord, Invite, Kind, Lapse, Member, Preview, PreviewOutcome,
-        Proposal, Receipt, Revoke, Supersede, TaskPriority, Void, Withdraw,
+        Proposal, Receipt, Refuse, Revoke, Supersede, TaskPriority, Void, Withdraw,
     },
     render::{flat, visible},
 };
@@ -46,6 +46,7 @@ macro_rules! of_its_type {
             Kind::Enrol => $check::<Enrol>($record),
             Kind::Endorse => $check::<Endorse>($record),
             Kind::Revoke => $check::<Revoke>($record),
+            Kind::Refuse => $check::<Refuse>($record),
             Kind::Proposal => $check::<Proposal>($record),
             Kind::Preview => $check::<Preview>($record),
             Kind::Evaluation => $check::<Evaluation>($record),

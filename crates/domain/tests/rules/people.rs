@@ -7,7 +7,7 @@ use countersign_domain::{
     people::{Device, KINDS, People, enrolment_code},
     record::{
         Actor, Agent, Body, Connection, Endorse, Endorsement, Enrol, Genesis, Invite, Kind, Member, Mode,
-        Revoke, Role,
+        Reason, Refuse, Revoke, Role,
     },
 };
 
@@ -189,6 +189,36 @@ fn an_endorsement_is_for_one_enrolment_and_its_key() {
 }
 
 #[test]
+fn an_endorsement_that_was_refused_counts_at_no_point_of_the_journal() {
+    let mut book = Book::solo();
+    let enrol = book.enrol(1, 1, &key(1));
+    let endorse = Endorse {
+        at: at(5),
+        by: Endorsement::Device(device(2)),
+        device: device(1),
+        device_seq: Some(1),
+        enrol: enrol.digest,
+        nonce: nonce(8),
+        previous: None,
+        tenant: tenant(),
+    };
+    let refused = Record::unsigned(&endorse).unwrap();
+    let refuse = Refuse {
+        at: at(5),
+        device: device(2),
+        reason: Reason::NotEligible,
+        record: refused.digest,
+    };
+    book.enter(at(5), &refuse);
+    assert!(!book.device(1).is_active());
+    book.enter(at(5), &endorse);
+    assert!(!book.device(1).is_active());
+    assert_eq!(book.0.refused, [(refused.digest, device(2))].into());
+    book.endorse(1, enrol.digest);
+    assert!(book.device(1).is_active(), "another one counts");
+}
+
+#[test]
 fn a_used_device_id_cannot_be_given_another_key() {
     let mut book = Book::solo();
     let first = book.enrol(1, 1, &key(1));
@@ -304,5 +334,5 @@ fn a_body_that_does_not_parse_changes_nothing() {
         assert!(book.0.apply(at(1), &broken).is_err());
         assert_eq!(book.0, before, "{}", broken.kind);
     }
-    assert_eq!(Kind::ALL.len(), 20, "all kinds were tried");
+    assert_eq!(Kind::ALL.len(), 21, "all kinds were tried");
 }

@@ -9,8 +9,8 @@ use countersign_domain::{
         Actor, Agent, Assurance, Begin, CheckpointSeen, Connection, ConnectionKind, ConnectionRef, Decision,
         Effect, EffectClass, Endorse, Endorsement, Enrol, Evaluation, Evidence, Expire, Failure, Genesis,
         Holder, Invite, Lapse, Member, Mode, Outcome, Phase, PolicyDecision, Preview, PreviewOutcome,
-        Proposal, Proposer, ProposerKind, Reason, Receipt, Requirement, Revoke, Risk, Role, Supersede,
-        TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
+        Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse, Requirement, Revoke, Risk, Role,
+        Supersede, TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
     },
     render::{View, render},
 };
@@ -29,6 +29,7 @@ pub(crate) fn records() -> Vec<Record> {
         Record::unsigned(&enrol()),
         Record::unsigned(&endorse()),
         Record::unsigned(&revoke()),
+        Record::unsigned(&refuse()),
         Record::unsigned(&proposal()),
         Record::unsigned(&shown()),
         Record::unsigned(&evaluation()),
@@ -185,6 +186,15 @@ fn revoke() -> Revoke {
         device: device(1),
         nonce: nonce(9),
         reason: "Lost on a train.".to_owned(),
+    }
+}
+
+fn refuse() -> Refuse {
+    Refuse {
+        at: at(6),
+        device: device(1),
+        reason: Reason::NotEligible,
+        record: digest("endorse"),
     }
 }
 

@@ -1,4 +1,8 @@
-use countersign_domain::{record::Holder, render::RenderError};
+use countersign_domain::{
+    Record, UnixMillis,
+    record::{Actor, Body as _, Holder, Reason, Refuse, Withdraw},
+    render::RenderError,
+};
 
 use super::*;
 use crate::ReadError;
@@ -152,6 +156,45 @@ fn a_device_that_numbers_two_records_alike_is_seen() {
     journal.decide_on(id, &mut twin, Verdict::Reject);
     here.pull(&journal, 100);
     assert!(here.reader().device_chain(device.id).unwrap().forked);
+}
+
+#[test]
+fn what_a_device_signed_and_was_refused_uses_its_number_and_says_nothing_else() {
+    let mut journal = JournalBuilder::new();
+    let ada = journal.member("Ada", Role::Approver);
+    let device = journal.device(ada);
+    let id = journal.propose(Draft::default());
+    let withdraw = Withdraw {
+        at: UnixMillis(0),
+        by: Actor::User(ada),
+        device: Some(device.id),
+        device_seq: Some(1),
+        nonce: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+        previous: None,
+        proposal: id,
+        reason: None,
+    };
+    let record = Record::signed(&withdraw, &device.key).unwrap();
+    let refuse = Refuse {
+        at: UnixMillis(0),
+        device: device.id,
+        reason: Reason::UnknownProposal,
+        record: record.digest,
+    };
+    journal.append(&refuse);
+    let body = String::from_utf8(record.body.clone()).unwrap();
+    journal.append_entry("withdraw", refuse.subject(), Some(body), record.signature);
+    let here = Here::with(&journal);
+    let people = here.reader().people().unwrap();
+    assert!(
+        people.devices[&device.id].is_active(),
+        "nothing about it is in doubt"
+    );
+    assert_eq!(people.refused, [(record.digest, device.id)].into());
+    let card = here.reader().proposal(id).unwrap().unwrap();
+    assert_eq!(card.state.closed, None, "nobody took it back");
+    let chain = here.reader().device_chain(device.id).unwrap();
+    assert_eq!((chain.last_seq, chain.last), (1, Some(record.digest)));
 }
 
 #[test]

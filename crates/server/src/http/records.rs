@@ -66,6 +66,7 @@ async fn take(
         | Kind::Manifest
         | Kind::Enrol
         | Kind::Revoke
+        | Kind::Refuse
         | Kind::Proposal
         | Kind::Evaluation
         | Kind::Void

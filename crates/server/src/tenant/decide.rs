@@ -107,7 +107,7 @@ pub(super) fn by_device(
             effective(record, Some(stored.status(desk.now())))
         }
         (Err(reason), Some(stored)) => refuse(desk, stored, record, reason)?,
-        (_, None) => refused(record, Reason::UnknownProposal, None),
+        (_, None) => signed.refuse(desk, record, Reason::UnknownProposal)?,
     };
     remember(desk, signed.device, signed.device_seq, &result)?;
     Ok(Ok(result))

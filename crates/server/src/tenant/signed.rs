@@ -1,26 +1,29 @@
 //! What a device signs beside its decisions: it vouches for another device of its person, takes its person's proposal
 //! back, says what a call over its connection would do.
 //!
-//! Each is answered for ever, as decisions are. One about a proposal that does not count is journalled behind its void;
-//! an endorsement that does not count is only answered, because there is nothing that could void it.
+//! Each is answered for ever, as decisions are. One that does not count is journalled all the same: with its proposal,
+//! behind its void, or where there is none that its signer may speak of, with its device, behind a [`Refuse`].
 
 use countersign_domain::{
     Record,
     decision::SignedBy,
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
-    record::{Actor, Endorse, Endorsement, Holder, Phase, Preview, Reason, Void, Withdraw},
+    record::{
+        Actor, Body as _, Endorse, Endorsement, Holder, Phase, Preview, Reason, Refuse, Void, Withdraw,
+    },
     wire::RecordResult,
 };
 
 use super::{
     decide::{answered, may_withdraw, quarantine, refused, remember, standing},
     desk::Desk,
+    found::append,
     proposals::Stored,
     writer::{Answer, StoreError},
 };
 
-/// Most records about one proposal that are refused and journalled all the same. What is refused beyond that is
+/// Most records about one proposal, and of one device about none, that are refused and journalled all the same. What is refused beyond that is
 /// answered and remembered and takes no more room: a device in wrong hands must not make a proposal grow without end.
 const MOST_REFUSED: usize = 64;
 
@@ -115,13 +118,13 @@ impl Signed<'_> {
     ) -> Result<RecordResult, StoreError> {
         let stored = desk.proposal(id)?;
         let result = match stored {
-            None => refused(record, Reason::UnknownProposal, None),
+            None => self.refuse(desk, record, Reason::UnknownProposal)?,
             Some(mut stored) => {
                 desk.settle(&mut stored)?;
                 let status = stored.status(desk.now());
                 match check(&stored, status) {
                     // To whom it is foreign it is absent.
-                    Err(Reason::UnknownProposal) => refused(record, Reason::UnknownProposal, None),
+                    Err(Reason::UnknownProposal) => self.refuse(desk, record, Reason::UnknownProposal)?,
                     Err(reason) => refuse(desk, &mut stored, record, reason)?,
                     Ok(()) => match self.in_order() {
                         Err(reason) => refuse(desk, &mut stored, record, reason)?,
@@ -138,6 +141,28 @@ impl Signed<'_> {
         remember(desk, self.device, self.device_seq, &result)?;
         Ok(result)
     }
+
+    /// Journals a refused record with its device, that it is refused first: no prefix of the journal ever counts it.
+    pub(super) fn refuse(
+        &self,
+        desk: &mut Desk,
+        record: &Record,
+        reason: Reason,
+    ) -> Result<RecordResult, StoreError> {
+        let known = &desk.people().refused;
+        let of_this_device = known.values().filter(|device| **device == self.device).count();
+        if of_this_device < MOST_REFUSED && !known.contains_key(&record.digest) {
+            let refuse = Refuse {
+                at: desk.now(),
+                device: self.device,
+                reason,
+                record: record.digest,
+            };
+            append(desk, &refuse)?;
+            desk.append_about(record, refuse.subject())?;
+        }
+        Ok(refused(record, reason, None))
+    }
 }
 
 /// Journals a refused record about a proposal, its void first: no prefix of the journal ever counts it.
@@ -147,7 +172,8 @@ pub(super) fn refuse(
     record: &Record,
     reason: Reason,
 ) -> Result<RecordResult, StoreError> {
-    if stored.state.voids.len() < MOST_REFUSED {
+    let voids = &stored.state.voids;
+    if voids.len() < MOST_REFUSED && !voids.contains_key(&record.digest) {
         let void = Void {
             at: desk.now(),
             decision: record.digest,
@@ -192,7 +218,7 @@ fn endorse(
             desk.append(record, endorse)?;
             effective(record, None)
         }
-        Err(reason) => refused(record, reason, None),
+        Err(reason) => signed.refuse(desk, record, reason)?,
     };
     remember(desk, signed.device, signed.device_seq, &result)?;
     Ok(result)

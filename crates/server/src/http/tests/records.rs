@@ -4,16 +4,17 @@ use countersign_domain::{
     Digest, Millis, Record,
     canonical::Object,
     id::{DecisionId, ProposalId},
+    people::People,
     record::{
-        Actor, Assurance, Decision, Endorse, Endorsement, Holder, Mode, Preview, PreviewOutcome, Verdict,
-        Withdraw,
+        Actor, Assurance, Decision, Endorse, Endorsement, Holder, Mode, Preview, PreviewOutcome, Refuse,
+        Verdict, Withdraw,
     },
     render::RENDERER,
 };
 use serde_json::json;
 
 use super::{devices::Device, *};
-use crate::random;
+use crate::{random, tenant::Sight};
 
 pub(super) fn shown() -> PreviewOutcome {
     PreviewOutcome::Shown {
@@ -165,7 +166,109 @@ async fn a_device_vouches_only_for_one_of_its_own_person_that_waits_under_the_ve
     );
     let again = adas.push(&world, &world.ada, &world.vouching(&adas, &new)).await;
     assert_eq!(refused(&again), "not_eligible", "it is in service already");
-    assert_eq!(world.entries(), size, "nothing was added");
+    assert_eq!(world.entries(), size + 2, "that it was refused, and what was");
+}
+
+#[tokio::test]
+async fn what_a_device_signed_and_does_not_count_is_journalled_behind_its_refusal() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let bobs = world.task_by(&bob, "bob's").await;
+    let (mine, new) = (world.task_by(&world.ada, "mine").await, Device::new());
+    new.enrol(&world, &world.ada).await;
+    let nobodys = ProposalId::from_uuid(random::uuid());
+
+    let other_key = Endorse {
+        enrol: Digest::of(b"another enrolment"),
+        ..world.vouching(&adas, &new)
+    };
+    let unknown_withdrawal = Withdraw {
+        proposal: nobodys,
+        ..world.withdrawing(&adas, &world.ada, &mine)
+    };
+    let foreign_withdrawal = world.withdrawing(&adas, &world.ada, &bobs);
+    let preview = world.previewing(&adas, &bobs, shown()).await;
+    let decision = world.approval(&adas, &world.ada, &bobs, Assurance::Device).await;
+    let decision: Decision = decision.body().unwrap();
+    let decision = Decision {
+        proposal: nobodys,
+        ..decision
+    };
+    let records = [
+        adas.sign(&other_key),
+        adas.sign(&unknown_withdrawal),
+        adas.sign(&foreign_withdrawal),
+        adas.sign(&preview),
+        adas.sign(&decision),
+    ];
+    for (record, reason) in records.iter().zip([
+        "not_eligible",
+        "unknown_proposal",
+        "unknown_proposal",
+        "unknown_proposal",
+        "unknown_proposal",
+    ]) {
+        let size = world.entries();
+        let answer = world.push(&world.ada, record).await;
+        assert_eq!(refused(&answer), reason, "{answer}");
+        let page = world.store().page(size, 10, Sight::All).await.unwrap();
+        let [refuse, record] = &page.entries[..] else {
+            panic!("{:?}", page.entries);
+        };
+        assert_eq!(refuse.kind, "refuse");
+        let refuse: Refuse = refuse.record().unwrap().body().unwrap();
+        assert_eq!((refuse.record, refuse.reason.code()), (record.digest, reason));
+        assert!(record.signature.is_some(), "as it was signed");
+        assert_eq!(answer["digest"], record.digest.to_string());
+        assert_eq!(
+            record.subject,
+            format!("device/{}", adas.id),
+            "with its device, so that no proposal's fold sees it"
+        );
+        assert_eq!(world.push(&world.ada, &records[0]).await["effective"], false);
+        assert_eq!(world.entries(), size + 2, "once");
+    }
+    assert_eq!(world.status(&bobs).await, "proposed");
+    assert_eq!(world.state(&world.ada, &new).await, "waiting");
+
+    let page = world.store().page(0, 1_000, Sight::All).await.unwrap();
+    let mut people = People::default();
+    for entry in page
+        .entries
+        .iter()
+        .filter(|entry| !entry.subject.starts_with("proposal/"))
+    {
+        let record = entry.record().unwrap();
+        // What is refused is of any kind; everything else says something about people.
+        people.apply(entry.at, &record).unwrap();
+    }
+    assert_eq!(
+        people,
+        *world.store().people(),
+        "whoever reads the journal sees the same"
+    );
+    assert!(people.devices[&adas.id].is_active(), "being refused is no crime");
+}
+
+#[tokio::test]
+async fn a_device_that_sends_refused_endorsements_without_end_does_not_make_the_journal_grow() {
+    let world = World::new().await;
+    let (adas, new) = (world.adas_device().await, Device::new());
+    new.enrol(&world, &world.ada).await;
+    let mut size_at = Vec::new();
+    for _ in 0..80 {
+        let another_key = Endorse {
+            enrol: Digest::of(b"another enrolment"),
+            ..world.vouching(&adas, &new)
+        };
+        let answer = adas.push(&world, &world.ada, &another_key).await;
+        assert_eq!(refused(&answer), "not_eligible");
+        size_at.push(world.entries());
+    }
+    assert_eq!(size_at[63], size_at[0] + 126, "up to a limit each is journalled");
+    assert_eq!(size_at[79], size_at[63], "and answered all the same beyond it");
+    let vouched = adas.push(&world, &world.ada, &world.vouching(&adas, &new)).await;
+    assert_eq!(vouched["effective"], true, "what counts still does");
 }
 
 #[tokio::test]
