@@ -23,7 +23,7 @@ use secrecy::SecretString;
 
 use crate::{
     random,
-    tenant::{RunRefusal, Tenant, Work},
+    tenant::{RunRefusal, StoreError, Tenant, Work},
 };
 
 /// How often the executor looks without being told: it bounds how late a lapse is noticed.
@@ -34,8 +34,10 @@ const AT_ONCE: u32 = 64;
 
 /// Runs a tenant's own calls until the task is dropped.
 pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
-    if let Err(error) = settle_interrupted(&tenant).await {
-        tracing::warn!("Settling interrupted calls failed: {error:#}");
+    match settle_interrupted(&tenant).await {
+        Ok(()) => {}
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Closed)) => return,
+        Err(error) => tracing::warn!("Settling interrupted calls failed: {error:#}"),
     }
     let manifests = manifests(&registry);
     let mut work = match tenant.serve(Arc::clone(&manifests)).await {

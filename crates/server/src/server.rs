@@ -34,7 +34,7 @@ use crate::{
     http::{self, throttle::Throttle},
     ingress::Rules,
     names, random, serve,
-    tenant::{Founding, NewAgent, PeopleRefusal, StoreError, Tenant},
+    tenant::{self, Founding, NewAgent, PeopleRefusal, StoreError, Tenant},
 };
 
 /// How long a tenant's executor rests after a panic before it is started again.
@@ -50,8 +50,8 @@ pub struct Server {
     passwords: Passwords,
     registry: Arc<Registry>,
     stop: watch::Sender<bool>,
-    /// One executor for each tenant; they end with the server.
-    executors: Mutex<JoinSet<()>>,
+    /// For each tenant its executor, and who keeps its snapshot ready; they end with the server.
+    tasks: Mutex<JoinSet<()>>,
     _lock: File,
 }
 
@@ -190,7 +190,7 @@ impl Listening {
 }
 
 impl Server {
-    /// Opens the data folder and every tenant in it, and starts their executors. Needs a tokio runtime.
+    /// Opens the data folder and every tenant in it, and starts their tasks. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the folder is in use or cannot be used, or something in it is damaged or of a newer version.
@@ -222,7 +222,7 @@ impl Server {
             behind_proxy: config.transport == Transport::BehindProxy,
             stopping,
         });
-        let executors = Mutex::default();
+        let tasks = Mutex::default();
         let server = Self {
             app,
             config,
@@ -231,7 +231,7 @@ impl Server {
             passwords,
             registry,
             stop,
-            executors,
+            tasks,
             _lock: lock,
         };
         for Placed { id, folder } in server.control.tenants().await? {
@@ -429,8 +429,9 @@ impl Server {
 
     fn admit(&self, tenant: Tenant) {
         self.tenants.insert(tenant.clone());
-        let mut executors = self.executors.lock().unwrap_or_else(PoisonError::into_inner);
-        executors.spawn(keep_executing(tenant, Arc::clone(&self.registry)));
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.spawn(tenant::keep_ready(tenant.clone()));
+        tasks.spawn(keep_executing(tenant, Arc::clone(&self.registry)));
     }
 
     async fn owner(

@@ -301,7 +301,7 @@ pub(crate) fn parse_id(text: &str) -> Result<ProposalId, ApiError> {
 }
 
 /// A proposal that the caller may see; the others answer like absent ones.
-async fn visible(caller: &Caller, id: ProposalId) -> Result<Stored, ApiError> {
+async fn visible(caller: &Caller, id: ProposalId) -> Result<Arc<Stored>, ApiError> {
     let stored = caller
         .tenant
         .proposal(id)
@@ -320,7 +320,7 @@ async fn wait_until(
     id: ProposalId,
     time: Duration,
     done: impl Fn(&Stored, UnixMillis) -> bool,
-) -> Result<Stored, ApiError> {
+) -> Result<Arc<Stored>, ApiError> {
     let give_up = tokio::time::Instant::now() + time;
     let change = tenant.watch(id);
     loop {

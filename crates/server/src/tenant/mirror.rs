@@ -6,21 +6,54 @@ use std::{
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use countersign_domain::wire::JournalPage;
+use countersign_domain::{record::Mode, wire::JournalPage};
 use countersign_replica::{Log, Replica};
 
 use super::{Sight, Tenant, writer::StoreError};
 
 /// How many entries a snapshot may lag behind the head: what follows it comes as journal pages.
-const LAG: u64 = 2_000;
+const LAG: u64 = if cfg!(test) { 20 } else { 2_000 };
+
+/// From how many entries on it is kept ready: below, a fresh device pulls pages as fast.
+const WORTH: u64 = if cfg!(test) { 40 } else { 5_000 };
+
+/// How long nothing has to happen before it is made ready, and how often is looked.
+const QUIET: Duration = if cfg!(test) {
+    Duration::from_millis(50)
+} else {
+    Duration::from_secs(10)
+};
+
+/// A tenant without a quiet moment gets it made ready after so many looks.
+const LOOKS: u32 = 30;
 
 /// Entries that the mirror takes at once.
 const PAGE: u32 = 5_000;
 
 /// Fast, and three times smaller than the file (performance.md §1).
 const COMPRESSION: i32 = 3;
+
+/// Keeps the snapshot of a company's tenant ready until the task is dropped, so that a new desktop does not wait while
+/// the whole journal is folded. The tenant of one computer has its one desktop.
+pub(crate) async fn keep_ready(tenant: Tenant) {
+    let (mut before, mut busy) = (0, 0);
+    loop {
+        tokio::time::sleep(QUIET).await;
+        let size = tenant.head().size;
+        let quiet = std::mem::replace(&mut before, size) == size;
+        busy = if quiet { 0 } else { busy + 1 };
+        if (!quiet && busy < LOOKS) || size < WORTH || tenant.people().mode() != Mode::Company {
+            continue;
+        }
+        busy = 0;
+        if let Err(error) = tenant.snapshot().await {
+            tracing::warn!(tenant = %tenant.id(), "A snapshot could not be made ready: {error}");
+        }
+    }
+}
 
 impl Tenant {
     /// A compressed snapshot (zstd) of the whole replica, at most `LAG` entries old, and how many entries it has. The file is replaced, never

@@ -48,6 +48,7 @@ pub use desk::Desk;
 pub use entries::Sight;
 pub use found::Founding;
 pub use hands::Work;
+pub(crate) use mirror::keep_ready;
 pub(crate) use people::INVITATION;
 pub use people::{NewAgent, NewInvite, PeopleRefusal};
 pub use proposals::Stored;
@@ -301,7 +302,10 @@ impl Tenant {
             Ok(answer)
         })
         .await
-        .map_err(StoreError::damaged)?
+        .map_err(|error| match error.is_cancelled() {
+            true => StoreError::Closed,
+            false => StoreError::damaged(error),
+        })?
     }
 
     /// Stores a proposal, or finds the one that its key holds.
@@ -497,9 +501,8 @@ impl Tenant {
             None => {
                 self.read(move |connection| {
                     let stored = reads::with_records(connection, proposal)?;
-                    reads::evidence(
-                        &stored.ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?,
-                    )
+                    let stored = stored.ok_or_else(|| StoreError::damaged("a leased proposal is missing"))?;
+                    reads::evidence(&Arc::new(stored))
                 })
                 .await
             }

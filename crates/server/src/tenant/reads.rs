@@ -25,7 +25,7 @@ pub struct ProposalBodies {
 /// The stored records on which a run stands.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    pub stored: Stored,
+    pub stored: Arc<Stored>,
     pub proposal: Record,
     /// Every standing decision.
     pub decisions: Vec<Record>,
@@ -51,11 +51,12 @@ impl Tenant {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn proposal(&self, id: ProposalId) -> Result<Option<Stored>, StoreError> {
+    pub async fn proposal(&self, id: ProposalId) -> Result<Option<Arc<Stored>>, StoreError> {
         if let Some(stored) = self.inner.recent.get(id) {
-            return Ok(Some((*stored).clone()));
+            return Ok(Some(stored));
         }
-        self.read(move |connection| proposals::find(connection, id)).await
+        self.read(move |connection| Ok(proposals::find(connection, id)?.map(Arc::new)))
+            .await
     }
 
     /// One proposal with its bodies.
@@ -171,14 +172,14 @@ fn bodies(stored: &Stored) -> Result<ProposalBodies, StoreError> {
     })
 }
 
-pub(super) fn evidence(stored: &Stored) -> Result<Evidence, StoreError> {
+pub(super) fn evidence(stored: &Arc<Stored>) -> Result<Evidence, StoreError> {
     let decisions = stored.state.standing();
     Ok(Evidence {
         proposal: record(stored, stored.state.created_seq)?.clone(),
         decisions: decisions
             .map(|cast| record(stored, cast.seq).cloned())
             .collect::<Result<_, _>>()?,
-        stored: stored.clone(),
+        stored: Arc::clone(stored),
     })
 }
 

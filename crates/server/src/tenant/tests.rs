@@ -2,6 +2,7 @@
 
 mod full;
 mod hands;
+mod mirror;
 mod successors;
 mod upgrade;
 
@@ -503,7 +504,7 @@ async fn everything_is_there_again_after_a_restart_and_the_journal_verifies_from
         (head.size, head.root),
         "the tree is the one that was signed"
     );
-    let stored = tenant.proposal(task).await.unwrap().unwrap().state;
+    let stored = tenant.proposal(task).await.unwrap().unwrap().state.clone();
     assert_eq!(
         folded,
         Some(stored),
@@ -621,6 +622,7 @@ async fn of_parallel_executors_one_runs_a_call() {
         .unwrap()
         .state
         .ended
+        .clone()
         .unwrap();
     assert_eq!(ended.outcome, Outcome::Completed);
 }

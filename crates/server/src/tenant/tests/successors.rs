@@ -18,7 +18,7 @@ impl World {
     async fn successor(&self, of: ProposalId) -> Option<ProposalId> {
         let old = self.tenant.proposal(of).await.unwrap().unwrap();
         assert_eq!(old.status(self.clock.now()), Status::Superseded);
-        match old.state.closed {
+        match old.state.closed.clone() {
             Some(Closed::Superseded { successor, .. }) => successor,
             other => panic!("{other:?}"),
         }
@@ -174,7 +174,15 @@ async fn what_the_changed_tool_does_not_take_is_closed_with_the_reason_and_what_
     world.update(20).await;
 
     assert_eq!(world.successor(long).await, None);
-    let closed = world.tenant.proposal(long).await.unwrap().unwrap().state.closed;
+    let closed = world
+        .tenant
+        .proposal(long)
+        .await
+        .unwrap()
+        .unwrap()
+        .state
+        .closed
+        .clone();
     let Some(Closed::Superseded { reason, .. }) = closed else {
         panic!("{closed:?}");
     };
