@@ -1,6 +1,9 @@
 //! B8: what a person does all day, at the engine's views: a page of the inbox, the next one, a card, a search while typing.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use countersign_domain::id::ProposalId;
@@ -55,18 +58,26 @@ async fn measure(device: &Device, size: u64) -> Result<()> {
         cards.add(time);
     }
     println!("    open a card:  {cards}");
-    let mut searches = Times::default();
+    let mut searches: BTreeMap<&str, Times> = BTreeMap::new();
     for _ in 0..TIMES / 100 {
         for typed in TYPED {
             for (end, _) in typed.char_indices().skip(1) {
-                let (time, page) =
-                    timed(device.page(InboxView::ToDecide, Some(&typed[..end]), None, 50)).await;
+                let typed = &typed[..end];
+                let (time, page) = timed(device.page(InboxView::ToDecide, Some(typed), None, 50)).await;
                 page?;
-                searches.add(time);
+                searches.entry(typed).or_default().add(time);
             }
         }
     }
-    println!("    search typed: {searches}");
+    let slowest = searches
+        .iter()
+        .max_by_key(|(_, times)| times.median())
+        .context("nothing was searched")?;
+    println!(
+        "    search typed: {}",
+        searches.values().flat_map(Times::each).collect::<Times>()
+    );
+    println!("    of which the slowest, {:?}: {}", slowest.0, slowest.1);
     check(device, size).await
 }
 

@@ -11,6 +11,10 @@ impl Times {
         self.0.push(time);
     }
 
+    pub(crate) fn each(&self) -> impl Iterator<Item = Duration> {
+        self.0.iter().copied()
+    }
+
     /// The least time that this share of them did not exceed.
     pub(crate) fn at(&self, share: f64) -> Duration {
         let mut sorted = self.0.clone();
