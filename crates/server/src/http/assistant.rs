@@ -518,6 +518,7 @@ fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<ProposalDetail, Api
         receipt,
         ..
     } = bodies;
+    let (stored, proposal) = (Arc::unwrap_or_clone(stored), Arc::unwrap_or_clone(proposal));
     let status = stored.status(now);
     let not_before = stored.due();
     let state = stored.state;

@@ -6,7 +6,7 @@ use countersign_domain::{
     Record, UnixMillis,
     fold::{ProposalState, Status},
     id::{DeviceId, ProposalId},
-    record::{Body, Expire, Holder, Kind, Risk},
+    record::{Body, Expire, Holder, Kind, Proposal, Risk},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -29,6 +29,8 @@ pub struct Stored {
     pub fence: u64,
     /// Until when the server's own executor may begin it. Not in the file: such a lease ends with the process.
     pub(super) lease: Option<UnixMillis>,
+    /// What was proposed, while that is in memory.
+    pub(super) proposal: Option<Arc<Proposal>>,
     /// Records about it that are at hand, by sequence number: those that were appended while it was in memory. The
     /// others are in the file.
     pub(super) records: BTreeMap<u64, Arc<Record>>,
@@ -43,7 +45,10 @@ impl Stored {
     /// About how many bytes of memory it takes.
     pub(super) fn weight(&self) -> usize {
         const STATE: usize = 2_048;
+        // The proposal twice: as it was signed for, and as it is read.
+        let read = self.proposal.as_ref().and_then(|_| self.records.values().next());
         STATE
+            + read.map_or(0, |record| record.body.len())
             + self
                 .records
                 .values()
@@ -74,6 +79,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, StoreError> {
         receipt_seq: seq(4)?,
         fence: row.get::<_, i64>(5)?.unsigned_abs(),
         lease: None,
+        proposal: None,
         records: BTreeMap::new(),
     })
 }

@@ -103,6 +103,7 @@ pub(super) fn store(desk: &mut Desk, new: &NewProposal) -> Result<Stored, StoreE
         receipt_seq: None,
         fence: 0,
         lease: None,
+        proposal: Some(Arc::clone(&new.proposal)),
         records: BTreeMap::from([(seq, Arc::clone(&new.record))]),
     };
     desk.extend(&mut stored, &new.evaluation)?;

@@ -16,8 +16,8 @@ use super::{Tenant, entries, proposals, proposals::Stored, search, writer::Store
 /// A proposal with the bodies that the card and the detail view need.
 #[derive(Clone, Debug)]
 pub struct ProposalBodies {
-    pub stored: Stored,
-    pub proposal: Proposal,
+    pub stored: Arc<Stored>,
+    pub proposal: Arc<Proposal>,
     pub preview: Option<Preview>,
     pub receipt: Option<Receipt>,
 }
@@ -65,11 +65,11 @@ impl Tenant {
     /// When the store fails.
     pub async fn proposal_bodies(&self, id: ProposalId) -> Result<Option<ProposalBodies>, StoreError> {
         if let Some(stored) = self.at_hand(id) {
-            return bodies(&stored).map(Some);
+            return bodies(stored).map(Some);
         }
         self.read(move |connection| {
             let stored = with_records(connection, id)?;
-            stored.map(|stored| bodies(&stored)).transpose()
+            stored.map(|stored| bodies(Arc::new(stored))).transpose()
         })
         .await
     }
@@ -163,12 +163,16 @@ pub(super) fn with_records(connection: &Connection, id: ProposalId) -> Result<Op
     Ok(Some(stored))
 }
 
-fn bodies(stored: &Stored) -> Result<ProposalBodies, StoreError> {
+fn bodies(stored: Arc<Stored>) -> Result<ProposalBodies, StoreError> {
+    let proposal = match &stored.proposal {
+        Some(proposal) => Arc::clone(proposal),
+        None => Arc::new(body(&stored, stored.state.created_seq)?),
+    };
     Ok(ProposalBodies {
-        proposal: body(stored, stored.state.created_seq)?,
-        preview: stored.preview_seq.map(|seq| body(stored, seq)).transpose()?,
-        receipt: stored.receipt_seq.map(|seq| body(stored, seq)).transpose()?,
-        stored: stored.clone(),
+        proposal,
+        preview: stored.preview_seq.map(|seq| body(&stored, seq)).transpose()?,
+        receipt: stored.receipt_seq.map(|seq| body(&stored, seq)).transpose()?,
+        stored,
     })
 }
 

@@ -457,7 +457,7 @@ impl World {
         let tenant = self.store();
         let bodies = tenant.proposal_bodies(id).await.unwrap().unwrap();
         let views = crate::cards::views(&self.server.app().rules().registry, &tenant, &bodies).unwrap();
-        let state = bodies.stored.state;
+        let state = &bodies.stored.state;
         let decision = Decision {
             approver: person.id,
             assurance,

@@ -24,7 +24,7 @@ impl World {
         }
     }
 
-    async fn record(&self, id: ProposalId) -> Proposal {
+    async fn record(&self, id: ProposalId) -> Arc<Proposal> {
         self.tenant.proposal_bodies(id).await.unwrap().unwrap().proposal
     }
 }
