@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     control::{Control, Passwords},
     health::Probe,
-    http::throttle::Throttle,
+    http::{places::Places, throttle::Throttle},
     ingress::Rules,
     tenant::Tenant,
 };
@@ -29,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) rules: Rules,
     pub(crate) throttle: Throttle,
+    pub(crate) places: Arc<Places>,
     pub(crate) probe: Arc<Probe>,
     /// Whether a proxy in front says whom a request comes from.
     pub(crate) behind_proxy: bool,
@@ -66,6 +67,10 @@ impl App {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.0.places
     }
 
     pub(crate) fn probe(&self) -> &Probe {

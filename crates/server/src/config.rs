@@ -17,7 +17,12 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// The rules of every tenant.
     pub policy: Arc<dyn Policy>,
+    /// Most proposals of one proposer that wait for people at once; `None` for any number.
+    pub max_open: Option<usize>,
 }
+
+/// Far more than people would decide one by one, and not yet trouble for anybody's inbox.
+pub const MAX_OPEN: usize = 10_000;
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -38,6 +43,7 @@ impl Config {
             transport: Transport::Loopback,
             clock: Arc::new(SystemClock),
             policy: Arc::new(SeedRules),
+            max_open: Some(MAX_OPEN),
         }
     }
 }

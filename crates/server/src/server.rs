@@ -216,8 +216,10 @@ impl Server {
             rules: Rules {
                 registry: Arc::clone(&registry),
                 policy: Arc::clone(&config.policy),
+                max_open: config.max_open,
             },
             throttle: Throttle::default(),
+            places: Arc::default(),
             probe,
             behind_proxy: config.transport == Transport::BehindProxy,
             stopping,

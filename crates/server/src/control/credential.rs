@@ -16,6 +16,7 @@ use countersign_domain::{
     id::{AgentId, TenantId, UserId},
 };
 use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::watch;
 
 use super::{Control, ControlError, Token, TokenKind};
 
@@ -32,7 +33,7 @@ const KEPT: usize = 20_000;
 pub(crate) type SessionId = Digest;
 
 /// Whom a credential stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Identity {
     Person { user: UserId, session: SessionId },
     Agent { tenant: TenantId, agent: AgentId },
@@ -40,7 +41,11 @@ pub(crate) enum Identity {
 
 /// Credentials that were looked up.
 #[derive(Default)]
-pub(crate) struct Cache(RwLock<HashMap<Digest, Arc<Entry>>>);
+pub(crate) struct Cache {
+    kept: RwLock<HashMap<Digest, Arc<Entry>>>,
+    /// Changes whenever one has been revoked.
+    ended: watch::Sender<()>,
+}
 
 struct Entry {
     identity: Identity,
@@ -50,7 +55,7 @@ struct Entry {
 
 impl Cache {
     fn get(&self, hash: &Digest) -> Option<Arc<Entry>> {
-        self.0
+        self.kept
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .get(hash)
@@ -58,7 +63,7 @@ impl Cache {
     }
 
     fn put(&self, hash: Digest, entry: Arc<Entry>) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
@@ -66,10 +71,11 @@ impl Cache {
     }
 
     fn forget(&self, hash: &Digest) {
-        self.0
+        self.kept
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(hash);
+        self.ended.send_replace(());
     }
 }
 
@@ -83,20 +89,41 @@ impl Control {
         let Some((kind, hash)) = Token::read(token) else {
             return Ok(None);
         };
-        let entry = match self.credentials.get(&hash) {
-            Some(entry) => entry,
-            None => match self.look_up(kind, hash).await? {
-                Some(entry) => entry,
-                None => return Ok(None),
-            },
-        };
-        if entry.expires.load(Ordering::Relaxed) <= now.0 {
+        let Some(entry) = self.standing(kind, hash, now).await? else {
             return Ok(None);
-        }
+        };
         if let Identity::Person { session, .. } = entry.identity {
             self.touch(&entry, session, now);
         }
         Ok(Some(entry.identity))
+    }
+
+    /// Whether the session still counts. Asking is no use of it: it does not live longer for that.
+    pub(crate) async fn has_session(
+        &self,
+        session: SessionId,
+        now: UnixMillis,
+    ) -> Result<bool, ControlError> {
+        let entry = self.standing(TokenKind::Session, session, now).await?;
+        Ok(entry.is_some())
+    }
+
+    /// Follows revocations: changes whenever a credential has ended before its time.
+    pub(crate) fn endings(&self) -> watch::Receiver<()> {
+        self.credentials.ended.subscribe()
+    }
+
+    async fn standing(
+        &self,
+        kind: TokenKind,
+        hash: Digest,
+        now: UnixMillis,
+    ) -> Result<Option<Arc<Entry>>, ControlError> {
+        let entry = match self.credentials.get(&hash) {
+            Some(entry) => Some(entry),
+            None => self.look_up(kind, hash).await?,
+        };
+        Ok(entry.filter(|entry| entry.expires.load(Ordering::Relaxed) > now.0))
     }
 
     /// Opens a session.

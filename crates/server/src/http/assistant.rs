@@ -25,6 +25,7 @@ use super::{
     auth::Caller,
     body::{Json, Query},
     error::ApiError,
+    places::Stay,
 };
 use crate::{
     App,
@@ -138,6 +139,7 @@ pub(crate) async fn reject(
 
 /// `POST /api/assistant/execute`: joins the one run. Nobody has to call it.
 pub(crate) async fn execute(
+    State(app): State<App>,
     caller: Caller,
     Json(request): Json<Execute>,
 ) -> Result<(StatusCode, axum::Json<Executed>), ApiError> {
@@ -148,7 +150,7 @@ pub(crate) async fn execute(
         let held = stored.due().is_some_and(|due| due > now);
         held || !matches!(stored.status(now), Status::Pending | Status::Running)
     };
-    let stored = wait_until(tenant, id, EXECUTE_WAIT, over).await?;
+    let stored = wait_until(&app, &caller, id, EXECUTE_WAIT, over).await?;
     let now = tenant.now();
     let status = stored.status(now);
     match status {
@@ -246,6 +248,7 @@ pub(crate) struct GetQuery {
 
 /// `GET /api/assistant/proposals/{id}`: at once, or when it has changed, or when the wait is over.
 pub(crate) async fn get(
+    State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<GetQuery>,
@@ -257,7 +260,7 @@ pub(crate) async fn get(
         let wait = Duration::from_secs(u64::from(wait.min(MAX_WAIT_SECONDS)));
         // What is over will not change: there is nothing to wait for.
         let changed = |stored: &Stored, now| stored.state.last_seq > since || stored.status(now).is_final();
-        wait_until(&caller.tenant, id, wait, changed).await?;
+        wait_until(&app, &caller, id, wait, changed).await?;
     }
     let bodies = caller
         .tenant
@@ -314,8 +317,23 @@ async fn visible(caller: &Caller, id: ProposalId) -> Result<Arc<Stored>, ApiErro
     }
 }
 
-/// Waits until `done` holds of the proposal, at most `time`, and returns it as it then is.
+/// Waits until `done` holds of the proposal, at most `time`, and returns it as it then is. A caller whose credential ends
+/// meanwhile is sent away.
 async fn wait_until(
+    app: &App,
+    caller: &Caller,
+    id: ProposalId,
+    time: Duration,
+    done: impl Fn(&Stored, UnixMillis) -> bool,
+) -> Result<Arc<Stored>, ApiError> {
+    let _place = app.places().take(caller.credential, Stay::Wait)?;
+    tokio::select! {
+        stored = settled(&caller.tenant, id, time, done) => stored,
+        () = caller.ended(app) => Err(ApiError::unauthorized()),
+    }
+}
+
+async fn settled(
     tenant: &Tenant,
     id: ProposalId,
     time: Duration,
@@ -647,6 +665,11 @@ fn propose_error(error: ProposeError) -> ApiError {
         ProposeError::Refused(ProposeRefusal::KeyReused) => ApiError::unprocessable(
             "idempotency_key_reused",
             "Unprocessable: This Idempotency-Key was used for another request",
+        ),
+        ProposeError::Refused(ProposeRefusal::TooManyOpen(most)) => ApiError::too_many(
+            "too_many_open",
+            format!("Too Many Requests: {most} of your proposals wait for people already"),
+            60,
         ),
         ProposeError::Refused(ProposeRefusal::NothingToSupersede) => {
             ApiError::bad_request("invalid_field", "There is no open proposal of yours with that id")

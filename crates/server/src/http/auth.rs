@@ -1,5 +1,7 @@
 //! Who calls, for which tenant, in which role: asked anew on every call, in the order of the contract (§1.2).
 
+use std::time::Duration;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
@@ -9,12 +11,15 @@ use countersign_domain::{
     record::{Actor, Role},
 };
 
-use super::error::ApiError;
+use super::{error::ApiError, sign_in::From};
 use crate::{
     App,
     control::{Identity, SessionId},
     tenant::Tenant,
 };
+
+/// How often somebody who stays looks whether their session has expired. Everything else is noticed at once.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// A credential that counts, without a tenant.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +31,7 @@ impl FromRequestParts<App> for Session {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match identity(&parts.headers, app).await? {
+        match identity(parts, app).await? {
             Identity::Person { session, .. } => Ok(Self { id: session }),
             Identity::Agent { .. } => Err(ApiError::unauthorized()),
         }
@@ -39,6 +44,7 @@ pub(crate) struct Caller {
     /// [`Actor::User`] or [`Actor::Agent`].
     pub(crate) actor: Actor,
     pub(crate) tenant: Tenant,
+    pub(crate) credential: Identity,
     /// A person's; agents have none.
     role: Option<Role>,
 }
@@ -47,7 +53,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match identity(&parts.headers, app).await? {
+        let credential = identity(parts, app).await?;
+        match credential {
             Identity::Person { user, .. } => {
                 let named = tenant_header(&parts.headers)?;
                 // Absent, foreign, malformed: one answer, so that nobody learns which tenants there are.
@@ -58,6 +65,7 @@ impl FromRequestParts<App> for Caller {
                 Ok(Self {
                     actor: Actor::User(user),
                     tenant,
+                    credential,
                     role: Some(role),
                 })
             }
@@ -73,6 +81,7 @@ impl FromRequestParts<App> for Caller {
                 Ok(Self {
                     actor: Actor::Agent(agent),
                     tenant,
+                    credential,
                     role: None,
                 })
             }
@@ -121,18 +130,56 @@ impl Caller {
         }
     }
 
+    /// Resolves when the credential does not count any more: its session ended or expired, its agent was revoked, its
+    /// person is no member. What stays open for long ends then.
+    pub(crate) async fn ended(&self, app: &App) {
+        // Taken before looking, so that no end in between is missed.
+        let (mut sessions, mut people) = (app.control().endings(), self.tenant.follow_people());
+        loop {
+            people.mark_unchanged();
+            if !self.stands(app).await {
+                return;
+            }
+            let followed = tokio::select! {
+                changed = sessions.changed() => changed.is_ok(),
+                changed = people.changed() => changed.is_ok(),
+                () = tokio::time::sleep(LOOK) => true,
+            };
+            if !followed {
+                return;
+            }
+        }
+    }
+
+    async fn stands(&self, app: &App) -> bool {
+        match self.credential {
+            Identity::Person { user, session } => {
+                let counts = app.control().has_session(session, app.now()).await;
+                // What cannot be found out counts against.
+                self.tenant.role(user).is_some() && counts.unwrap_or(false)
+            }
+            Identity::Agent { agent, .. } => in_service(&self.tenant, agent),
+        }
+    }
+
     /// Whether the caller sees everybody's proposals, or their own only.
     pub(crate) fn sees_all(&self) -> bool {
         self.role.is_some_and(Role::sees_all)
     }
 }
 
-async fn identity(headers: &HeaderMap, app: &App) -> Result<Identity, ApiError> {
-    let token = bearer(headers).ok_or_else(ApiError::unauthorized)?;
-    app.control()
-        .identify(token, app.now())
-        .await?
-        .ok_or_else(ApiError::unauthorized)
+async fn identity(parts: &Parts, app: &App) -> Result<Identity, ApiError> {
+    if let Some(token) = bearer(&parts.headers)
+        && let Some(identity) = app.control().identify(token, app.now()).await?
+    {
+        return Ok(identity);
+    }
+    // A right credential from the same address is never kept out: another one's mistake is not its own.
+    let From(from) = From::of(parts, app);
+    match app.throttle().refused(from, app.now()) {
+        Ok(()) => Err(ApiError::unauthorized()),
+        Err(seconds) => Err(ApiError::throttled(seconds)),
+    }
 }
 
 /// The one bearer token (RFC 6750 §2.1). Two headers leave open who calls, so they are nobody.

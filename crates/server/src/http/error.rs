@@ -147,7 +147,12 @@ impl ApiError {
     /// Too often; the caller may come back after so many seconds.
     pub(crate) fn throttled(seconds: u64) -> Self {
         let message = format!("Too Many Requests: Try again in {seconds} seconds");
-        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
+        Self::too_many("rate_limited", message, seconds)
+    }
+
+    /// As many as there may be; it is worth another try after so many seconds.
+    pub(crate) fn too_many(code: &str, message: impl Into<String>, seconds: u64) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, code, message);
         error.0.retry_after = Some(seconds);
         error
     }

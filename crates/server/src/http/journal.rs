@@ -10,7 +10,7 @@ use countersign_domain::wire::{Head, JournalPage, MAX_JOURNAL_PAGE};
 use futures::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 
-use super::{auth::Caller, body::Query, error::ApiError};
+use super::{auth::Caller, body::Query, error::ApiError, places::Stay};
 use crate::{App, tenant::Sight};
 
 /// Where to go on, and how far.
@@ -39,29 +39,32 @@ pub(crate) async fn checkpoint(caller: Caller) -> Result<axum::Json<Head>, ApiEr
     Ok(axum::Json(caller.tenant.head()))
 }
 
-/// `GET /api/journal/events`: the new head after each commit. A client that falls behind gets the newest only.
+/// `GET /api/journal/events`: the new head after each commit. A client that falls behind gets the newest only. The stream
+/// ends with its session or membership, and with the server.
 pub(crate) async fn events(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     sight(&caller)?;
-    let head = caller.tenant.follow();
-    let user = caller.person()?;
+    let place = app.places().take(caller.credential, Stay::Stream)?;
     let stream = stream::unfold(
-        (caller.tenant, head, true),
-        move |(tenant, mut head, first)| async move {
+        (caller.tenant.clone(), caller.tenant.follow(), true, place),
+        |(tenant, mut head, first, place)| async move {
             if !first {
                 head.changed().await.ok()?;
             }
             head.mark_unchanged();
-            // A removed member's stream ends with the removal.
-            tenant.role(user)?;
             let event = Event::default().event("head").json_data(tenant.head()).ok()?;
-            Some((Ok(event), (tenant, head, false)))
+            Some((Ok(event), (tenant, head, false, place)))
         },
     );
-    // A server that stops does not wait for those who listen to it.
-    let stream = stream.take_until(Box::pin(async move { app.stopping().await }));
+    let over = async move {
+        tokio::select! {
+            () = caller.ended(&app) => (),
+            () = app.stopping() => (),
+        }
+    };
+    let stream = stream.take_until(Box::pin(over));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }
 

@@ -4,6 +4,7 @@
 //! type and the shape of its body, and only then its handler. Each step has its own answer; all answers have one form.
 
 pub(crate) mod guard;
+pub(crate) mod places;
 pub(crate) mod throttle;
 
 mod agents;

@@ -277,7 +277,12 @@ impl Api {
                 "version": env!("CARGO_PKG_VERSION"),
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
                 "description": "People countersign what software wants to do. Times are RFC 3339, UTC, with milliseconds; \
-                    ids are UUIDs in lower case; absent, foreign and malformed ids answer 404 alike.",
+                    ids are UUIDs in lower case; absent, foreign and malformed ids answer 404 alike. 429 says in Retry-After when to \
+                    come back: `too_many_open` when so many proposals of one proposer wait for people already (10,000 unless \
+                    the server is started with another --max-open), `too_many_open_calls` when one credential holds 1,024 \
+                    waiting calls or 32 event streams open, `rate_limited` after too many wrong passwords or, from one address, \
+                    1,000 requests in five minutes whose credential does not count. Waiting calls and event streams end with \
+                    their credential.",
             },
             "servers": [{"url": "/"}],
             "paths": self.paths,
@@ -289,6 +294,10 @@ impl Api {
                 }},
                 "responses": {"Refusal": {
                     "description": "A refusal: a sentence and a machine code",
+                    "headers": {"Retry-After": {
+                        "description": "Seconds after which the same request may do; with 429 and 503",
+                        "schema": {"type": "integer", "minimum": 1},
+                    }},
                     "content": {"application/json": {"schema": refusal}},
                 }},
                 "securitySchemes": {"bearer": {

@@ -23,6 +23,12 @@ impl FromRequestParts<App> for From {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(Self::of(parts, app))
+    }
+}
+
+impl From {
+    pub(super) fn of(parts: &Parts, app: &App) -> Self {
         let peer = parts.extensions.get::<Peer>().map(|Peer(address)| address.ip());
         // The proxy appends whom it saw: what stands before the last comma is whatever the client wrote.
         let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
@@ -33,7 +39,7 @@ impl FromRequestParts<App> for From {
         } else {
             peer
         };
-        Ok(Self(from.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))))
+        Self(from.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)))
     }
 }
 

@@ -16,6 +16,9 @@ const WINDOW: Millis = Millis::seconds(5 * 60);
 const FOR_ACCOUNT: u32 = 10;
 /// Attempts from one address that came to nothing, over all accounts.
 const FOR_ADDRESS: u32 = 60;
+/// Requests from one address whose credential does not count. Guessing one is hopeless anyway; this slows a client down
+/// that does not notice that it was sent away.
+const REFUSED: u32 = 1_000;
 /// Most counters; the oldest make room.
 const KEPT: usize = 20_000;
 
@@ -28,6 +31,7 @@ enum Key {
     Address(IpAddr),
     Account(IpAddr, Digest),
     Named(Digest),
+    Refused(IpAddr),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +56,14 @@ impl Throttle {
     /// With the seconds to wait when there were too many.
     pub(crate) fn attempt_at(&self, name: &str, now: UnixMillis) -> Result<(), u64> {
         self.count(&[(Key::Named(Digest::of(name.as_bytes())), FOR_ACCOUNT)], now)
+    }
+
+    /// Counts a request whose credential does not count.
+    ///
+    /// # Errors
+    /// With the seconds to wait when there were too many.
+    pub(crate) fn refused(&self, from: IpAddr, now: UnixMillis) -> Result<(), u64> {
+        self.count(&[(Key::Refused(network(from)), REFUSED)], now)
     }
 
     fn count(&self, keys: &[(Key, u32)], now: UnixMillis) -> Result<(), u64> {

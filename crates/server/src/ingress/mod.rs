@@ -28,6 +28,8 @@ use crate::{
 pub struct Rules {
     pub registry: Arc<Registry>,
     pub policy: Arc<dyn Policy>,
+    /// Most proposals of one proposer that wait for people at once; `None` for any number.
+    pub max_open: Option<usize>,
 }
 
 impl std::fmt::Debug for Rules {
@@ -131,7 +133,10 @@ impl Rules {
         let manifest = ingress.manifest;
         let proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
         let new = self.ready(proposal, manifest, wanted.key).map_err(too_large)?;
-        let (stored, created) = tenant.propose(new, key).await?.map_err(ProposeError::Refused)?;
+        let (stored, created) = tenant
+            .propose(new, key, self.max_open)
+            .await?
+            .map_err(ProposeError::Refused)?;
         // The answer says what is stored, also when an earlier call stored it.
         let says = stored.state.policy.as_ref();
         let policy = says.map(|says| wire::PolicyAnswer {

@@ -18,6 +18,7 @@ use super::{
     hands::{Hands, Work},
     proposals::Stored,
     recent::Recent,
+    waiting::Waiting,
     writer::StoreError,
 };
 use crate::clock::Clock;
@@ -36,6 +37,8 @@ pub struct Desk {
     recent: Arc<Recent>,
     /// What this batch has changed.
     batch: HashMap<ProposalId, Stored>,
+    /// What waits for people, as this batch has it; `None` until somebody asks.
+    waiting: Option<Waiting>,
     /// The server's own executor, once it is there.
     hands: Option<Hands>,
     /// What this batch has for it.
@@ -151,6 +154,7 @@ impl Desk {
             memory,
             recent: Arc::default(),
             batch: HashMap::new(),
+            waiting: None,
             hands: None,
             work: Vec::new(),
             now,
@@ -266,7 +270,22 @@ impl Desk {
 
     /// Notes that a proposal has changed. Its row has been written.
     pub(super) fn changed(&mut self, stored: &Stored) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.note(&stored.state);
+        }
         self.batch.insert(stored.state.id, stored.clone());
+    }
+
+    /// Whether so many of the proposer's wait for people.
+    pub(super) fn has_waiting(&mut self, proposer: &str, most: usize) -> Result<bool, StoreError> {
+        if self.waiting.is_none() {
+            self.waiting = Some(Waiting::read(&self.connection)?);
+        }
+        let now = self.now;
+        Ok(self
+            .waiting
+            .as_mut()
+            .is_some_and(|waiting| waiting.has(proposer, most, now)))
     }
 
     /// The server's own executor, once it is there.
@@ -320,6 +339,7 @@ impl Desk {
     pub(super) fn abandon_batch(&mut self) -> Result<(), StoreError> {
         self.memory = self.committed.clone();
         self.batch.clear();
+        self.waiting = None;
         self.work.clear();
         if self.connection.is_autocommit() {
             Ok(())

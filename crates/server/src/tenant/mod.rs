@@ -21,6 +21,7 @@ mod signed;
 mod supersede;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 use std::{
@@ -78,6 +79,7 @@ struct Inner {
     writer: writer::Writer,
     log_key: SigningKey,
     published: watch::Receiver<Published>,
+    people: watch::Receiver<Arc<People>>,
     readers: Mutex<Vec<Connection>>,
     recent: Arc<recent::Recent>,
     waiters: Waiters,
@@ -145,12 +147,21 @@ impl Tenant {
                 .ok_or_else(|| StoreError::damaged("the file holds no journal"))?,
         };
         let (publish, published) = watch::channel(desk.published());
+        let (publish_people, people) = watch::channel(Arc::clone(desk.people()));
         let log_key = desk.log_key();
         let waiters = Waiters::default();
         let recent = desk.recent();
         let wake = Arc::clone(&waiters);
         let writer = writer::Writer::start(desk, move |desk, hints| {
-            publish.send_replace(desk.published());
+            let published = desk.published();
+            let people = Arc::clone(&published.people);
+            publish.send_replace(published);
+            // After that: who hears that somebody has changed finds it so.
+            publish_people.send_if_modified(|known| {
+                let changed = !Arc::ptr_eq(known, &people);
+                *known = people;
+                changed
+            });
             notify(&wake, &hints.proposals);
             if let Some(hands) = desk.hands() {
                 // An executor that is gone has left; the next one looks by itself.
@@ -168,6 +179,7 @@ impl Tenant {
             writer,
             log_key,
             published,
+            people,
             readers,
             recent,
             waiters,
@@ -235,6 +247,11 @@ impl Tenant {
         })
         .await?;
         Ok(receiver)
+    }
+
+    /// Follows the people: changes whenever a commit has changed one of them, or what belongs to them.
+    pub fn follow_people(&self) -> watch::Receiver<Arc<People>> {
+        self.inner.people.clone()
     }
 
     /// A wake-up for one proposal. Take it before reading the proposal, so that no change is missed.
@@ -308,12 +325,18 @@ impl Tenant {
         })?
     }
 
-    /// Stores a proposal, or finds the one that its key holds.
+    /// Stores a proposal, or finds the one that its key holds. Who has `max_open` that wait for people makes no more.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn propose(&self, new: NewProposal, key: Key) -> Answer<Proposed, ProposeRefusal> {
-        self.write(move |desk| propose::propose(desk, &new, key)).await
+    pub async fn propose(
+        &self,
+        new: NewProposal,
+        key: Key,
+        max_open: Option<usize>,
+    ) -> Answer<Proposed, ProposeRefusal> {
+        self.write(move |desk| propose::propose(desk, &new, key, max_open))
+            .await
     }
 
     /// Takes the decision of a signed-in person without a device.

@@ -50,6 +50,8 @@ pub enum ProposeRefusal {
     ConnectionChanged,
     /// The tool's manifest is not the one that is in force.
     ToolChanged,
+    /// So many of the proposer's wait for people already.
+    TooManyOpen(usize),
     /// `supersedes` names nothing that this proposer can replace.
     NothingToSupersede,
 }
@@ -58,7 +60,12 @@ pub enum ProposeRefusal {
 pub type Proposed = (Stored, bool);
 
 /// Stores a proposal, or finds the one that its key holds.
-pub(super) fn propose(desk: &mut Desk, new: &NewProposal, key: Key) -> Answer<Proposed, ProposeRefusal> {
+pub(super) fn propose(
+    desk: &mut Desk,
+    new: &NewProposal,
+    key: Key,
+    max_open: Option<usize>,
+) -> Answer<Proposed, ProposeRefusal> {
     if let Some((existing, payload)) = by_key(desk, key.key)?
         && holds(&existing.state, desk.now())
     {
@@ -71,6 +78,13 @@ pub(super) fn propose(desk: &mut Desk, new: &NewProposal, key: Key) -> Answer<Pr
     let proposal = &*new.proposal;
     if let Some(refusal) = stale(desk, proposal)? {
         return Ok(Err(refusal));
+    }
+    // What takes another one's place makes no more of them.
+    if let Some(most) = max_open
+        && proposal.supersedes.is_none()
+        && desk.has_waiting(&proposal.proposer.id, most)?
+    {
+        return Ok(Err(ProposeRefusal::TooManyOpen(most)));
     }
     if let Some(replaced) = proposal.supersedes
         && !replace(desk, replaced, proposal)?

@@ -63,6 +63,7 @@ impl World {
         let rules = Rules {
             registry: Arc::clone(&registry),
             policy: Arc::new(SeedRules),
+            max_open: None,
         };
         let owner = UserId::from_uuid(random::uuid());
         let founding = Founding {

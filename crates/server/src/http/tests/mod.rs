@@ -4,9 +4,11 @@ mod connections;
 mod credentials;
 mod description;
 mod devices;
+mod limits;
 mod people;
 mod policy;
 mod records;
+mod streams;
 mod successors;
 mod surface;
 
@@ -71,11 +73,15 @@ impl World {
     }
 
     async fn ruled(mode: Mode, policy: Arc<dyn Policy>) -> Self {
+        Self::configured(mode, |config| config.policy = policy).await
+    }
+
+    async fn configured(mode: Mode, configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_354_008_000)));
         let mut config = Config::new(folder.path().join("data"));
         config.clock = clock.clone();
-        config.policy = policy;
+        configure(&mut config);
         let server = Server::open(config).await.unwrap();
         let (acme, id) = server
             .found_tenant(founding("Acme", "ada@acme.example", mode))

@@ -22,6 +22,7 @@ async fn an_agent_that_waits_is_told_what_took_the_place_of_its_request() {
     let older = Rules {
         registry: Arc::new(with_changed_tasks(200)),
         policy: Arc::clone(&rules.policy),
+        max_open: None,
     };
     let store = world.store();
     store.update_tools(older.clone()).await.unwrap();

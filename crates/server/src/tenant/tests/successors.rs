@@ -11,6 +11,7 @@ impl World {
         let rules = Rules {
             registry: Arc::new(with_changed_tasks(most)),
             policy: Arc::clone(&self.rules.policy),
+            max_open: None,
         };
         self.tenant.update_tools(rules).await.unwrap();
     }
@@ -106,6 +107,7 @@ async fn a_key_names_the_successor() {
     let rules = Rules {
         registry: Arc::new(with_changed_tasks(200)),
         policy: Arc::clone(&world.rules.policy),
+        max_open: None,
     };
     let ask = async |rules: &Rules, key| {
         let request = wire::Propose {

@@ -1,0 +1,79 @@
+//! How many calls of one credential stay open at once: those that wait for a change, and streams of events.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::error::ApiError;
+use crate::control::Identity;
+
+/// What stays open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Stay {
+    /// A call that waits for a change or for a run.
+    Wait,
+    /// A stream of events.
+    Stream,
+}
+
+impl Stay {
+    /// Most at once for one credential: an agent may wait for each of a thousand requests; a desktop listens once.
+    const fn most(self) -> u32 {
+        match self {
+            Self::Wait => 1_024,
+            Self::Stream => 32,
+        }
+    }
+}
+
+/// Who has how many places.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<HashMap<(Identity, Stay), u32>>);
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
+    held: (Identity, Stay),
+}
+
+impl Places {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// 429 when the credential has as many as it may.
+    pub(crate) fn take(self: &Arc<Self>, whose: Identity, stay: Stay) -> Result<Place, ApiError> {
+        let held = (whose, stay);
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = places.entry(held).or_insert(0);
+        if *count >= stay.most() {
+            return Err(ApiError::too_many(
+                "too_many_open_calls",
+                format!(
+                    "Too Many Requests: One credential holds at most {} such calls open",
+                    stay.most()
+                ),
+                5,
+            ));
+        }
+        *count += 1;
+        drop(places);
+        Ok(Place {
+            places: Arc::clone(self),
+            held,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = places.get_mut(&self.held) {
+            *count -= 1;
+            if *count == 0 {
+                places.remove(&self.held);
+            }
+        }
+    }
+}

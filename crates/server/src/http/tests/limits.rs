@@ -1,0 +1,155 @@
+//! How much one proposer, one credential and one address may ask for.
+
+use axum::http::header::RETRY_AFTER;
+
+use super::*;
+
+impl World {
+    fn proposing(&self, key: &str, title: &str) -> Call {
+        let text = json!({"text": format!("create task: {title}")});
+        let propose = self.bare(Method::POST, "/api/assistant/propose").token(key);
+        propose.tenant(self.acme).json(text)
+    }
+
+    /// Opens a call and leaves its answer unread.
+    async fn opened(&self, token: &str, path: &str) -> axum::response::Response {
+        let call = self.bare(Method::GET, path).token(token).tenant(self.acme);
+        self.router
+            .clone()
+            .oneshot(call.request.body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+    }
+}
+
+fn id(proposed: &Answer) -> String {
+    assert_eq!(proposed.status, 200, "{proposed:?}");
+    proposed.body["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_stop_does_not_fill_the_inbox() {
+    let world = World::configured(Mode::Company, |config| config.max_open = Some(3)).await;
+    let ((_, runaway), (_, other)) = (world.agent("runaway").await, world.agent("other").await);
+    let mut open = Vec::new();
+    for title in ["a", "b", "c"] {
+        open.push(id(&world.proposing(&runaway, title).await));
+    }
+    let refused = world.proposing(&runaway, "d").await;
+    assert_eq!(refused.refusal(), (429, "too_many_open"));
+    assert_eq!(refused.headers[RETRY_AFTER], "60");
+    let again = world.proposing(&runaway, "a").await;
+    assert_eq!(
+        id(&again),
+        open[0],
+        "asking again for what waits is no new request"
+    );
+    id(&world.proposing(&other, "a").await);
+    id(&world.proposing(&world.ada.token, "a").await);
+
+    let instead = json!({"toolId": "assistant.create_task", "input": {"title": "e"}, "supersedes": open[0]});
+    let replace = world.bare(Method::POST, "/api/assistant/propose").token(&runaway);
+    let replaced = id(&replace.tenant(world.acme).json(instead).await);
+    assert_eq!(world.proposing(&runaway, "d").await.status, 429, "one for one");
+
+    assert_eq!(
+        world.approve(&world.ada, &replaced).await.text("status"),
+        "pending"
+    );
+    id(&world.proposing(&runaway, "d").await);
+    assert_eq!(world.proposing(&runaway, "f").await.status, 429);
+    let reject = json!({"aiToolCallId": open[1], "reason": "no"});
+    assert_eq!(
+        world
+            .post(&world.ada, "/api/assistant/reject", reject)
+            .await
+            .status,
+        200
+    );
+    id(&world.proposing(&runaway, "f").await);
+    assert_eq!(world.proposing(&runaway, "g").await.status, 429);
+    world.pass(Millis::hours(72));
+    id(&world.proposing(&runaway, "g").await);
+}
+
+#[tokio::test]
+async fn how_much_waits_is_known_after_a_restart() {
+    let world = World::configured(Mode::Company, |config| config.max_open = Some(2)).await;
+    let (_, key) = world.agent("bot").await;
+    for title in ["a", "b"] {
+        id(&world.proposing(&key, title).await);
+    }
+    let World {
+        folder,
+        clock,
+        server,
+        router,
+        acme,
+        ada,
+    } = world;
+    drop((server, router));
+    let mut config = Config::new(folder.path().join("data"));
+    (config.clock, config.max_open) = (clock.clone(), Some(2));
+    let server = Server::open(config).await.unwrap();
+    let router = server.router();
+    let world = World {
+        folder,
+        clock,
+        server,
+        router,
+        acme,
+        ada,
+    };
+    assert_eq!(world.proposing(&key, "c").await.refusal(), (429, "too_many_open"));
+}
+
+#[tokio::test]
+async fn one_session_listens_on_so_many_streams_and_no_more() {
+    let world = World::new().await;
+    let other = world
+        .sign_in("ada@acme.example", PASSWORD)
+        .await
+        .text("token")
+        .to_owned();
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        let stream = world.opened(&world.ada.token, "/api/journal/events").await;
+        assert_eq!(stream.status().as_u16(), 200);
+        streams.push(stream);
+    }
+    let refused = world.get(&world.ada, "/api/journal/events").await;
+    assert_eq!(refused.refusal(), (429, "too_many_open_calls"));
+    assert_eq!(refused.headers[RETRY_AFTER], "5");
+    let elsewhere = world.opened(&other, "/api/journal/events").await;
+    assert_eq!(elsewhere.status().as_u16(), 200, "another session is another's");
+    streams.pop();
+    let after = world.opened(&world.ada.token, "/api/journal/events").await;
+    assert_eq!(after.status().as_u16(), 200, "what has ended makes room");
+}
+
+#[tokio::test]
+async fn who_is_sent_away_without_end_is_told_to_wait_and_nobody_else_at_that_address() {
+    let world = World::new().await;
+    let ask = |token: &str| {
+        world
+            .bare(Method::GET, "/api/tenant")
+            .token(token)
+            .tenant(world.acme)
+    };
+    for _ in 0..1_000 {
+        assert_eq!(ask("stale").await.status, 401);
+    }
+    let slowed = ask("stale").await;
+    assert_eq!(slowed.refusal(), (429, "rate_limited"));
+    assert_eq!(slowed.headers[RETRY_AFTER], "300");
+    assert_eq!(
+        ask(&world.ada.token).await.status,
+        200,
+        "a right credential is served"
+    );
+    world.pass(Millis::seconds(300));
+    assert_eq!(ask("stale").await.status, 401);
+}
