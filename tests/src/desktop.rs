@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 use crate::process::{self, Process, bound};
 use crate::{eventually, repository};
@@ -224,6 +225,44 @@ impl Desktop {
             }
         }
         self.owned("org.freedesktop.secrets").await
+    }
+
+    /// Unlocks the keyring that runs, as a person does who types their password where it asks for it. Nothing on this
+    /// desktop asks, so it is told by the call that the prompt would make.
+    pub async fn unlock_keyring(&self) -> Result<()> {
+        const SERVICE: &str = "org.freedesktop.secrets";
+        const PATH: &str = "/org/freedesktop/secrets";
+        let plain = ("plain", Value::from(""));
+        let opened = self
+            .bus
+            .call_method(
+                Some(SERVICE),
+                PATH,
+                Some("org.freedesktop.Secret.Service"),
+                "OpenSession",
+                &plain,
+            )
+            .await?;
+        let (_, session): (OwnedValue, OwnedObjectPath) = opened.body().deserialize()?;
+        let login = ObjectPath::try_from("/org/freedesktop/secrets/collection/login")?;
+        let password = (
+            session,
+            Vec::<u8>::new(),
+            PASSWORD.as_bytes().to_vec(),
+            "text/plain",
+        );
+        let interface = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface";
+        self.bus
+            .call_method(
+                Some(SERVICE),
+                PATH,
+                Some(interface),
+                "UnlockWithMasterPassword",
+                &(login, password),
+            )
+            .await
+            .context("unlocking the keyring")?;
+        Ok(())
     }
 
     /// The whole screen as a PNG.

@@ -1,24 +1,24 @@
-//! The first start on one's own computer, and a keychain that does not open.
+//! The first start on one's own computer.
 
 use anyhow::{Context, Result, ensure};
-use countersign_e2e::desktop::{Desktop, Keyring};
+use countersign_e2e::desktop::Desktop;
 use countersign_e2e::eventually;
 
-use crate::app::{App, LATER, SOON, Shown, key};
+use crate::app::{App, LATER, SOON, Shown};
 use crate::stage::Stage;
 
 #[tokio::test]
 async fn a_first_start_on_this_computer_ends_with_something_to_decide() -> Result<()> {
     let mut stage = Stage::new("first-run")?;
-    let mut desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &mut desktop).await;
+    let desktop = Desktop::start().await?;
+    let told = tell(&mut stage, &desktop).await;
     if told.is_err() {
         stage.failed(&desktop)?;
     }
     told
 }
 
-async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
     stage.step("A person starts the app on their own computer")?;
     let app = App::start(desktop).await?;
     app.press("On this computer").await?;
@@ -65,25 +65,6 @@ async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
         "a character that turns text around is never drawn as itself: {seen:?}"
     );
     stage.picture(&app, "a-hostile-text").await?;
-
-    stage.step("The keychain is locked: nothing is opened, and it says so")?;
-    app.kill(desktop).await?;
-    desktop.start_keyring(Keyring::Locked).await?;
-    let app = App::start(desktop).await?;
-    app.window
-        .await_text("The keychain did not answer", LATER)
-        .await?;
-    stage.picture(&app, "keychain-locked").await?;
-    app.press("Try again").await?;
-    app.says("Nothing was opened").await?;
-
-    stage.step("Unlocked again, everything is as it was")?;
-    desktop.start_keyring(Keyring::Unlocked).await?;
-    app.press("Try again").await?;
-    app.select(proposal).await?;
-    app.keys(key::ENTER).await?;
-    app.armed("Reject").await?;
-    stage.picture(&app, "after-unlocking").await?;
 
     stage.step("Without a tray closing minimises the window, and starting the app again brings it back")?;
     app.close(desktop, &Shown::Minimised).await?;

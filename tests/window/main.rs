@@ -5,5 +5,6 @@
 mod app;
 mod company;
 mod first_run;
+mod keychain;
 mod stage;
 mod story;
