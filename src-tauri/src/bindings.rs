@@ -19,6 +19,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::card,
             commands::decide,
             commands::undo,
+            commands::withdraw,
             commands::draft_request,
             commands::submit_request,
             commands::tasks,

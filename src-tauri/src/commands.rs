@@ -126,6 +126,13 @@ pub async fn decide(shell: State<'_, Shell>, form: Decide) -> Answer<Decided> {
     Ok(shell.engine()?.decide(form).await?.into())
 }
 
+/// Takes this person's own request back. It is signed once its time for undo is over.
+#[tauri::command]
+#[specta::specta]
+pub async fn withdraw(shell: State<'_, Shell>, id: String) -> Answer<Decided> {
+    Ok(shell.engine()?.withdraw(named(&id)?).await?.into())
+}
+
 /// Takes back this person's own approval (a new signed record), while it is possible.
 #[tauri::command]
 #[specta::specta]

@@ -24,6 +24,8 @@ use zeroize::Zeroizing;
 const FOLDER: &str = "tenant";
 /// Says that the folder has a tenant, whose it is, and where it is reached.
 const MARKER: &str = "tenant.json";
+/// Stands in the records where the owner has given no address, and is never shown.
+const NO_ADDRESS: &str = "owner@localhost";
 
 /// The running server.
 #[derive(Debug)]
@@ -45,6 +47,11 @@ struct Founded {
     email: String,
     /// Chosen by the system once; agents have it in their configuration from then on.
     port: u16,
+}
+
+/// An address as people may see it.
+pub(crate) fn address(email: String) -> Option<String> {
+    (email != NO_ADDRESS).then_some(email)
 }
 
 /// Who the tenant is made for.
@@ -79,7 +86,7 @@ impl Embedded {
     pub(crate) async fn found(data: &Path, owner: Owner) -> anyhow::Result<Self> {
         set_aside(data)?;
         let server = Server::open(Config::new(data.join(FOLDER))).await?;
-        let email = owner.email.unwrap_or_else(|| "owner@localhost".to_owned());
+        let email = owner.email.unwrap_or_else(|| NO_ADDRESS.to_owned());
         let name = format!("{} on this computer", owner.name.trim());
         let new = NewTenant {
             name: name.clone(),

@@ -4,6 +4,7 @@
 
 mod app;
 mod company;
+mod devices;
 mod first_run;
 mod keychain;
 mod stage;

@@ -20,10 +20,11 @@ use crate::{
     overlay::Overlay,
     rules::{self, Viewer},
     seat::{About, Seat, nonce},
-    store::{HeldReject, account, settings},
+    store::{Held, HeldWhat, account, settings},
+    withdraw,
 };
 
-/// How long a rejection waits before it is signed.
+/// How long a rejection, or a request that is taken back, waits before it is signed.
 pub(crate) const UNDO: Millis = Millis::seconds(5);
 /// Longest comment, in characters.
 pub const MAX_COMMENT: usize = 2_000;
@@ -73,8 +74,9 @@ pub(crate) async fn decide(seat: &Arc<Seat>, form: &Decide) -> Result<(), Engine
         }
         Choice::Reject => {
             let now = seat.now();
-            let held = HeldReject {
+            let held = Held {
                 proposal: form.id,
+                what: HeldWhat::Reject,
                 view: looked.view,
                 comment,
                 due: now + UNDO,
@@ -224,8 +226,9 @@ pub(crate) async fn sign(
     Ok(())
 }
 
-/// Signs the rejections whose time for undo is over. Says when the next one is due.
+/// Signs the rejections, and what else is held, whose time for undo is over. Says when the next one is due.
 pub(crate) async fn sign_due_rejects(seat: &Arc<Seat>) -> Result<Option<Duration>, EngineError> {
+    withdraw::fold(seat).await?;
     let account = seat.account.id;
     let held = seat.store.read(move |db| settings::held(db, account)).await?;
     let now = seat.now();
@@ -233,6 +236,7 @@ pub(crate) async fn sign_due_rejects(seat: &Arc<Seat>) -> Result<Option<Duration
         let id = held.proposal;
         let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
         match card {
+            Some(_) if held.what == HeldWhat::Withdraw => withdraw::sign(seat, id).await?,
             Some(card) => {
                 let comment = held.comment.clone();
                 sign(

@@ -33,6 +33,7 @@ mod seat;
 mod store;
 mod undo;
 mod unpack;
+mod withdraw;
 
 pub use client::{Address, InvalidAddress};
 pub use connect::{Connect, Credential};

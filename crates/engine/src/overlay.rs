@@ -6,7 +6,8 @@ use countersign_domain::{id::ProposalId, record::Kind};
 
 use crate::{
     seat::Seat,
-    store::{Entry, HeldReject, StoreError, outbox, settings},
+    store::{Entry, Held, StoreError, outbox, settings},
+    withdraw,
 };
 
 /// The person's own decisions that are under way, by proposal.
@@ -16,9 +17,9 @@ pub(crate) struct Overlay(Arc<BTreeMap<ProposalId, Mine>>);
 /// What is under way about one proposal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Mine {
-    /// A rejection in its time for undo.
-    Held(HeldReject),
-    /// The newest decision that the journal does not have.
+    /// A rejection or a withdrawal in its time for undo.
+    Held(Held),
+    /// The newest decision or withdrawal that the journal does not have.
     Signed(Entry),
 }
 
@@ -26,20 +27,23 @@ impl Overlay {
     /// As it is at this moment.
     pub(crate) async fn load(seat: &Seat) -> Result<Self, StoreError> {
         let account = seat.account.id;
-        seat.store
-            .read(move |db| {
-                let mut mine = BTreeMap::new();
-                for entry in outbox::open(db, account)? {
-                    if let (Kind::Decision, Some(id)) = (entry.kind, entry.proposal) {
-                        mine.insert(id, Mine::Signed(entry));
-                    }
-                }
-                for held in settings::held(db, account)? {
-                    mine.insert(held.proposal, Mine::Held(held));
-                }
-                Ok(Self(Arc::new(mine)))
-            })
-            .await
+        let (open, held) = seat
+            .store
+            .read(move |db| Ok((outbox::open(db, account)?, settings::held(db, account)?)))
+            .await?;
+        let mut mine = BTreeMap::new();
+        for entry in open {
+            let said = match entry.kind {
+                Kind::Decision => true,
+                Kind::Withdraw => !withdraw::is_journalled(seat, &entry).await?,
+                _ => false,
+            };
+            if let (true, Some(id)) = (said, entry.proposal) {
+                mine.insert(id, Mine::Signed(entry));
+            }
+        }
+        mine.extend(held.into_iter().map(|held| (held.proposal, Mine::Held(held))));
+        Ok(Self(Arc::new(mine)))
     }
 
     /// What is under way about a proposal.

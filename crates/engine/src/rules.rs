@@ -111,6 +111,20 @@ pub(crate) fn reject(card: &Card, people: &People, viewer: Viewer) -> Arm {
     }
 }
 
+/// Whether this person may take their own request back; `None` when it is not theirs, or over.
+pub(crate) fn withdraw(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> {
+    let proposer = &card.proposal.proposer;
+    let typed = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
+    let theirs = typed || proposer.on_behalf_of == Some(viewer.person);
+    let open = matches!(card.state.status(viewer.now), Status::Proposed | Status::Pending);
+    (theirs && open).then(|| Arm {
+        why_not: why_not_sign(people, viewer),
+        after_ms: STILL_MS,
+        must_read_to_end: false,
+        open_first: false,
+    })
+}
+
 fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {
     if !people.role(person).is_some_and(Role::decides) {
         return Some("Your role here reads and does not decide.".to_owned());

@@ -7,6 +7,7 @@ use specta::Type;
 use tauri_specta::Event;
 
 use super::{count, people::Role, time};
+use crate::embedded::address;
 
 /// What the frame of the window shows, whatever page is open.
 #[derive(Clone, Debug, Serialize, Type)]
@@ -20,6 +21,10 @@ pub struct AppState {
     pub device: Option<ThisDevice>,
     /// Null once this device's signatures count.
     pub device_waits: Option<DeviceWaits>,
+    /// Nothing that is signed here counts, for good.
+    pub device_revoked: bool,
+    /// This person's devices that wait to be confirmed and may be from here, by name.
+    pub devices_to_confirm: Vec<String>,
     pub link: Link,
     /// To decide, by risk.
     pub counts: RiskCounts,
@@ -63,7 +68,8 @@ pub enum TenantMode {
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     pub name: String,
-    pub email: String,
+    /// Null where none was given.
+    pub email: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]
@@ -155,6 +161,8 @@ impl AppState {
             person: None,
             device: None,
             device_waits: None,
+            device_revoked: false,
+            devices_to_confirm: Vec::new(),
             link: Link {
                 state: LinkState::Connecting,
                 as_of: None,
@@ -188,6 +196,8 @@ impl AppState {
                     alarm: home.alarm,
                 },
                 trouble: home.trouble,
+                device_revoked: home.device_revoked,
+                devices_to_confirm: home.devices_to_confirm,
                 device_waits: home.device_waits.map(|waits| DeviceWaits {
                     code: waits.code,
                     own: waits.own,
@@ -195,8 +205,9 @@ impl AppState {
                 }),
                 tenant: home.tenant.and_then(Tenant::new),
                 person: Some(Person {
-                    name: home.person_name,
-                    email: home.email,
+                    // The address stands for the name until the journal is here.
+                    name: address(home.person_name).unwrap_or_else(|| "You".to_owned()),
+                    email: address(home.email),
                 }),
                 device: Some(ThisDevice {
                     name: home.device_name,

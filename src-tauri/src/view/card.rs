@@ -179,6 +179,8 @@ pub struct Signature {
 pub struct Arms {
     pub approve: ArmState,
     pub reject: ArmState,
+    /// Null unless it is this person's own request, and open.
+    pub withdraw: Option<ArmState>,
 }
 
 /// Whether a decision can be taken now. The page obeys it and knows no rule behind it.

@@ -11,6 +11,7 @@ pub mod people;
 pub mod requests;
 pub mod setup;
 
+mod preview;
 mod render_card;
 mod through;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::{Permission, time};
+use crate::embedded::address;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Type)]
 #[serde(rename_all = "snake_case")]
@@ -35,7 +36,8 @@ pub struct People {
 pub struct Member {
     pub id: String,
     pub name: String,
-    pub email: String,
+    /// Null where none was given.
+    pub email: Option<String>,
     pub role: Role,
     pub you: bool,
     /// RFC 3339.
@@ -151,7 +153,7 @@ impl From<people::People> for People {
         let members = people.members.into_iter().map(|member| Member {
             id: member.id.to_string(),
             name: member.name,
-            email: member.email,
+            email: address(member.email),
             role: member.role.into(),
             you: member.you,
             joined_at: time(member.joined_at),

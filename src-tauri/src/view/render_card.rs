@@ -14,7 +14,7 @@ use super::{
         After, ArmState, Arms, Card, CardNode, CardProposer, Confirm, Decided, DecisionItem, DecisionVerdict,
         Evidence, HistoryItem, Hold, ReasonRule, Signature, Why,
     },
-    seconds_until, spans, through, time, visible,
+    preview, seconds_until, spans, through, time, visible,
 };
 
 impl Card {
@@ -87,6 +87,7 @@ impl Card {
             arm: Arms {
                 approve: card.approve.into(),
                 reject: card.reject.into(),
+                withdraw: card.withdraw.map(Into::into),
             },
             confirm: card.confirm.map(|confirm| Confirm {
                 prompt: confirm.prompt,
@@ -143,7 +144,7 @@ impl From<Arm> for ArmState {
     }
 }
 
-/// Everything that will run, through what it leaves, and what the holder's preview shows.
+/// Everything that will run, through what it leaves, and what the holder's preview adds.
 pub(crate) fn body(view: View) -> Vec<CardNode> {
     let mut nodes = Vec::new();
     let reasons: Vec<String> = view
@@ -158,7 +159,10 @@ pub(crate) fn body(view: View) -> Vec<CardNode> {
         nodes.extend(through::nodes(through));
     }
     match view.preview {
-        Some(PreviewView::Shown { lines }) => nodes.push(list("Preview", lines)),
+        Some(PreviewView::Shown { lines }) => {
+            let more = preview::additions(lines, &nodes);
+            nodes.extend(more);
+        }
         Some(PreviewView::Unavailable { reason }) => nodes.push(CardNode::Field {
             label: "No preview".to_owned(),
             value: spans(reason),
@@ -249,12 +253,15 @@ fn url(
     }
 }
 
+/// Between a pair's name and its value on one line.
+const COLON: &str = ": ";
+
 fn list(label: &str, pairs: Vec<Pair>) -> CardNode {
     let items = pairs.into_iter().map(|pair| {
         let mut item = spans(pair.name);
         if !item.is_empty() {
             item.push(Span::Text {
-                text: ": ".to_owned(),
+                text: COLON.to_owned(),
             });
         }
         item.extend(spans(pair.value));
@@ -264,6 +271,13 @@ fn list(label: &str, pairs: Vec<Pair>) -> CardNode {
         label: label.to_owned(),
         items: items.collect(),
     }
+}
+
+/// Name and value of an item of [`list`].
+pub(super) fn pair(item: &[Span]) -> Option<(String, String)> {
+    let text = flat(item);
+    let (name, value) = text.split_once(COLON)?;
+    Some((name.to_owned(), value.to_owned()))
 }
 
 fn joined(lines: Vec<render::Spans>) -> Vec<Span> {
@@ -279,7 +293,7 @@ fn joined(lines: Vec<render::Spans>) -> Vec<Span> {
     text
 }
 
-fn flat(pieces: &[Span]) -> String {
+pub(super) fn flat(pieces: &[Span]) -> String {
     pieces
         .iter()
         .map(|span| match span {

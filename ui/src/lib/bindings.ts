@@ -23,6 +23,8 @@ export const commands = {
 	decide: (form: Decide) => typedError<Decided, CommandError>(__TAURI_INVOKE("decide", { form })),
 	/**  Takes back this person's own approval (a new signed record), while it is possible. */
 	undo: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("undo", { id })),
+	/**  Takes this person's own request back. It is signed once its time for undo is over. */
+	withdraw: (id: string) => typedError<Decided, CommandError>(__TAURI_INVOKE("withdraw", { id })),
 	/**  What the text would propose. Makes nothing. */
 	draftRequest: (text: string) => typedError<DraftView, CommandError>(__TAURI_INVOKE("draft_request", { text })),
 	submitRequest: (text: string) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_request", { text })),
@@ -91,6 +93,10 @@ export type AppState = {
 	device: ThisDevice | null,
 	/**  Null once this device's signatures count. */
 	deviceWaits: DeviceWaits | null,
+	/**  Nothing that is signed here counts, for good. */
+	deviceRevoked: boolean,
+	/**  This person's devices that wait to be confirmed and may be from here, by name. */
+	devicesToConfirm: string[],
 	link: Link,
 	/**  To decide, by risk. */
 	counts: RiskCounts,
@@ -119,6 +125,8 @@ export type ArmState = {
 export type Arms = {
 	approve: ArmState,
 	reject: ArmState,
+	/**  Null unless it is this person's own request, and open. */
+	withdraw: ArmState | null,
 };
 
 /**  The trusted card. `body` holds every argument that will run. */
@@ -465,7 +473,8 @@ export type LinkState = "online" | "connecting" | "offline";
 export type Member = {
 	id: string,
 	name: string,
-	email: string,
+	/**  Null where none was given. */
+	email: string | null,
 	role: Role,
 	you: boolean,
 	/**  RFC 3339. */
@@ -493,7 +502,8 @@ export type Permission = {
 
 export type Person = {
 	name: string,
-	email: string,
+	/**  Null where none was given. */
+	email: string | null,
 };
 
 /**  Where the app is. Each has its own screen. */

@@ -11,7 +11,6 @@ import { ask, asProblem, type Problem } from "./ipc";
 import { ProposalList } from "./list.svelte";
 import { Reading } from "./reading.svelte";
 import { toasts } from "./toasts.svelte";
-import { plain } from "./words";
 
 /** How long the stamp is on the signature line before the next card takes its place. */
 const stampMs = 150;
@@ -105,20 +104,35 @@ export class Desk {
     if (this.#decidableCard("reject")) this.rejecting = true;
   }
 
-  /** Rejects the card. The next one does not wait for the answer: the core holds a rejection before it signs it,
-      so there is no stamp to show. */
   async reject(reason: string): Promise<void> {
     const card = this.#decidableCard("reject");
     if (!card) return;
+    await this.#hold(card, "Not rejected", () =>
+      this.#decide(card, "reject", reason.trim() || null, null),
+    );
+  }
+
+  /** Takes the person's own request back, or says why not. */
+  async withdraw(): Promise<void> {
+    const card = this.#decidableCard("withdraw");
+    if (!card) return;
+    await this.#hold(card, "Not withdrawn", async () =>
+      this.#said(card, await ask(commands.withdraw(card.id))),
+    );
+  }
+
+  /** Says something about a card that the core holds before it signs it: there is no stamp to show, and the next card
+      does not wait for the answer. */
+  async #hold(card: Card, otherwise: string, say: () => Promise<Decided>): Promise<void> {
     const next = this.list.following(card.id)?.id ?? null;
     this.busy = true;
     void this.select(next);
     try {
-      await this.#decide(card, "reject", reason.trim() || null, null);
+      await say();
       void this.list.refresh();
     } catch (thrown) {
       const problem = asProblem(thrown);
-      toasts.show(`Not rejected. ${problem.message}`, "bad", plain(card.sentence));
+      toasts.show(`${otherwise}. ${problem.message}`, "bad", card.sentence);
       // Whoever has gone on meanwhile is not pulled back.
       if (this.list.selectedId === next) {
         void this.select(card.id);
@@ -141,12 +155,12 @@ export class Desk {
     if (!toasts.undoLast()) this.takeBack();
   }
 
-  #decidableCard(verdict: "approve" | "reject"): Card | null {
+  #decidableCard(act: "approve" | "reject" | "withdraw"): Card | null {
     const { card } = this.reading;
-    const { ready, why } = this.reading[verdict];
-    if (this.busy || this.stamped || !card) return null;
-    if (ready) return card;
-    if (why) toasts.say(why);
+    const state = this.reading[act];
+    if (this.busy || this.stamped || !card || !state) return null;
+    if (state.ready) return card;
+    if (state.why) toasts.say(state.why);
     return null;
   }
 
@@ -157,9 +171,14 @@ export class Desk {
     confirmation: string | null,
   ): Promise<Decided> {
     const { id, viewDigest } = card;
-    const decided = await ask(commands.decide({ id, viewDigest, verdict, comment, confirmation }));
+    return this.#said(
+      card,
+      await ask(commands.decide({ id, viewDigest, verdict, comment, confirmation })),
+    );
+  }
+
+  #said({ id, sentence: about }: Card, decided: Decided): Decided {
     const { words, tone } = decided.state;
-    const about = plain(card.sentence);
     if (decided.undoSeconds) {
       toasts.showUndo(id, words, about, decided.undoSeconds, () => void this.#undo(id));
     } else {

@@ -69,6 +69,12 @@ export class Reading {
     return this.#ready(this.card?.arm.reject);
   }
 
+  /** Taking one's own request back; null where that is not offered. */
+  get withdraw(): Ready | null {
+    const arm = this.card?.arm.withdraw;
+    return arm ? this.#ready(arm) : null;
+  }
+
   /** Whether only time is missing, so that the button can show that it is about to arm. */
   get arming(): boolean {
     const arm = this.card?.arm.approve;
@@ -102,7 +108,8 @@ export class Reading {
   #watchStillness(card: Card | null) {
     this.#timers.forEach(clearTimeout);
     this.#stillMs = 0;
-    const waits = card ? [card.arm.approve.afterMs, card.arm.reject.afterMs] : [];
+    const arms = card ? [card.arm.approve, card.arm.reject, card.arm.withdraw] : [];
+    const waits = arms.flatMap((arm) => arm?.afterMs ?? []);
     this.#timers = [...new Set(waits)].map((ms) =>
       setTimeout(() => (this.#stillMs = Math.max(this.#stillMs, ms)), ms),
     );

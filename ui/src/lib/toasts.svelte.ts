@@ -1,11 +1,12 @@
 /* Short messages at the foot, in a queue, and the one live region that speaks them. */
-import type { Tone } from "./bindings";
+import type { Span, Tone } from "./bindings";
+import { plain } from "./words";
 
 export type Toast = {
   id: number;
   words: string;
-  /** What it is about, on a second line. */
-  about: string | null;
+  /** What it is about, on a second line. Untrusted. */
+  about: readonly Span[] | null;
   tone: Tone;
   /** The proposal whose state it tells. */
   of: string | null;
@@ -36,7 +37,7 @@ class Toasts {
   show(
     words: string,
     tone: Tone = "neutral",
-    about: string | null = null,
+    about: readonly Span[] | null = null,
     of: string | null = null,
   ): number {
     const id = this.#push({ words, about, tone, of, undo: null, left: null });
@@ -45,7 +46,13 @@ class Toasts {
   }
 
   /** A toast with Undo, counting down. It only shows: the core keeps the time that counts. */
-  showUndo(of: string, words: string, about: string, seconds: number, undo: () => void): number {
+  showUndo(
+    of: string,
+    words: string,
+    about: readonly Span[],
+    seconds: number,
+    undo: () => void,
+  ): number {
     const id = this.#push({
       of,
       words,
@@ -110,7 +117,7 @@ class Toasts {
     if (told) this.close(told.id);
     this.list = [...this.list, { id, ...toast }];
     const said = [toast.words];
-    if (toast.about) said.push(toast.about);
+    if (toast.about) said.push(plain(toast.about));
     if (toast.undo) said.push("Press z to undo");
     this.say(said.map(sentence).join(" "));
     return id;

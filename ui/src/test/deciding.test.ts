@@ -340,3 +340,46 @@ describe("untrusted text", () => {
     }
   });
 });
+
+describe("withdrawing", () => {
+  async function request(user: UserEvent) {
+    await user.keyboard("n");
+    await settle();
+    await user.type(screen.getByLabelText("Request"), "create task: Tidy up");
+    await settle();
+    await user.keyboard("{Enter}");
+    await settle();
+    await user.keyboard("kkkk");
+    await pass(700);
+  }
+
+  it("takes one's own request back with w, with the undo of a rejection", async () => {
+    const { core, user } = await open();
+    await request(user);
+    expect(screen.getByRole("button", { name: /^Withdraw/ })).toBeEnabled();
+    const mine = core.cards[0]?.id;
+    await user.keyboard("w");
+    await settle();
+    expect(core.calledWith("withdraw")).toEqual([{ id: mine }]);
+    expect(screen.getByRole("region", { name: "Messages" })).toHaveTextContent(
+      "Taken back by you, can be undone",
+    );
+    await user.keyboard("z");
+    await settle();
+    expect(core.calledWith("undo")).toEqual([{ id: mine }]);
+    await pass(700);
+    await user.keyboard("w");
+    await pass(6_000);
+    expect(core.cards.find((card) => card.id === mine)?.state.kind).toBe("withdrawn");
+  });
+
+  it("is not offered where the view model does not offer it", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    expect(screen.queryByRole("button", { name: /^Withdraw/ })).toBeNull();
+    await user.keyboard("w");
+    await settle();
+    expect(core.calledWith("withdraw")).toHaveLength(0);
+  });
+});

@@ -21,7 +21,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(crate) use account::{Account, AccountId, NewAccount, Seen};
 pub(crate) use execution::{Execution, ExecutionState};
 pub(crate) use outbox::{Answer, Entry, EntryState, NewEntry};
-pub(crate) use settings::HeldReject;
+pub(crate) use settings::{Held, HeldWhat};
 
 use crate::device::Key;
 

@@ -1,4 +1,4 @@
-//! The person's settings on this device, and rejections that wait out their time for undo.
+//! The person's settings on this device, and what waits out its time for undo.
 
 use countersign_domain::{Digest, UnixMillis, id::ProposalId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -26,20 +26,30 @@ pub(crate) fn pause_notifications(tx: &Transaction<'_>, paused: bool) -> Result<
     Ok(())
 }
 
-/// A rejection that is not signed yet.
+/// What is not signed yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct HeldReject {
+pub(crate) struct Held {
     pub(crate) proposal: ProposalId,
+    pub(crate) what: HeldWhat,
+    /// The card that was on the screen.
     pub(crate) view: Digest,
     pub(crate) comment: Option<String>,
     pub(crate) due: UnixMillis,
     pub(crate) created: UnixMillis,
 }
 
-pub(crate) fn hold(tx: &Transaction<'_>, account: AccountId, held: &HeldReject) -> Result<(), StoreError> {
+/// What the person has said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HeldWhat {
+    Reject,
+    /// Their own request is not to run.
+    Withdraw,
+}
+
+pub(crate) fn hold(tx: &Transaction<'_>, account: AccountId, held: &Held) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO held_reject (account, proposal, view, comment, due_ms, created_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        "INSERT INTO held_reject (account, proposal, view, comment, due_ms, created_ms, withdraws)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
         params![
             account.0,
             held.proposal.as_bytes(),
@@ -47,12 +57,13 @@ pub(crate) fn hold(tx: &Transaction<'_>, account: AccountId, held: &HeldReject) 
             held.comment,
             held.due.0,
             held.created.0,
+            held.what == HeldWhat::Withdraw,
         ],
     )?;
     Ok(())
 }
 
-/// Lets a held rejection go: undone, or signed in the same transaction. False when there was none.
+/// Lets go what was held: undone, or signed in the same transaction. False when there was none.
 pub(crate) fn release(tx: &Transaction<'_>, account: AccountId, id: ProposalId) -> Result<bool, StoreError> {
     let gone = tx.execute(
         "DELETE FROM held_reject WHERE account = ?1 AND proposal = ?2",
@@ -61,9 +72,10 @@ pub(crate) fn release(tx: &Transaction<'_>, account: AccountId, id: ProposalId) 
     Ok(gone == 1)
 }
 
-pub(crate) fn held(db: &Connection, account: AccountId) -> Result<Vec<HeldReject>, StoreError> {
+pub(crate) fn held(db: &Connection, account: AccountId) -> Result<Vec<Held>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT proposal, view, comment, due_ms, created_ms FROM held_reject WHERE account = ?1 ORDER BY due_ms",
+        "SELECT proposal, view, comment, due_ms, created_ms, withdraws FROM held_reject WHERE account = ?1
+         ORDER BY due_ms",
     )?;
     let mut rows = statement.query([account.0])?;
     let mut held = Vec::new();
@@ -73,12 +85,17 @@ pub(crate) fn held(db: &Connection, account: AccountId) -> Result<Vec<HeldReject
     Ok(held)
 }
 
-fn read(row: &Row<'_>) -> Result<HeldReject, StoreError> {
-    Ok(HeldReject {
+fn read(row: &Row<'_>) -> Result<Held, StoreError> {
+    Ok(Held {
         proposal: ProposalId::from_slice(&row.get::<_, Vec<u8>>(0)?).map_err(StoreError::damaged)?,
         view: Digest::from_slice(&row.get::<_, Vec<u8>>(1)?).map_err(StoreError::damaged)?,
         comment: row.get(2)?,
         due: UnixMillis(row.get(3)?),
         created: UnixMillis(row.get(4)?),
+        what: if row.get(5)? {
+            HeldWhat::Withdraw
+        } else {
+            HeldWhat::Reject
+        },
     })
 }

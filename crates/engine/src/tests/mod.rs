@@ -8,4 +8,5 @@ mod noticing;
 mod syncing;
 mod trouble;
 mod vouching;
+mod withdrawing;
 mod world;

@@ -8,7 +8,7 @@ use countersign_domain::{
 
 use super::inbox::waiting_mine;
 use crate::{
-    Engine, EngineError, EngineEvent, Link, Phase,
+    Engine, EngineError, EngineEvent, Link, Phase, enrol,
     overlay::Overlay,
     seat::Seat,
     store::{outbox, settings},
@@ -33,6 +33,10 @@ pub struct Home {
     pub device_fingerprint: String,
     /// While this device waits to be confirmed.
     pub device_waits: Option<DeviceWaits>,
+    /// Nothing that it signs counts, for good.
+    pub device_revoked: bool,
+    /// This person's other devices that wait to be confirmed and may be from here, by name.
+    pub devices_to_confirm: Vec<String>,
     pub link: Link,
     /// How old the data is, in seconds.
     pub age_seconds: Option<u64>,
@@ -172,7 +176,19 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
     }
     let me = people.members.get(&seat.person());
     let device = people.devices.get(&seat.device());
+    let of_mine = people
+        .devices
+        .values()
+        .filter(|other| other.user == seat.person());
+    let devices_to_confirm = if enrol::is_in_service(seat, &people) {
+        let waiting = of_mine.filter(|other| other.is_waiting());
+        waiting.map(|other| other.name.clone()).collect()
+    } else {
+        Vec::new()
+    };
     Ok(Home {
+        device_revoked: device.is_some_and(|device| device.revoked_at.is_some()),
+        devices_to_confirm,
         tenant: people.tenant.as_ref().map(|tenant| TenantView {
             name: tenant.name.clone(),
             mode: tenant.mode,

@@ -14,7 +14,7 @@ use crate::{
     overlay::Overlay,
     rules::{self, Viewer},
     seat::Seat,
-    undo,
+    undo, withdraw,
 };
 
 /// Everything that a person reads before deciding.
@@ -47,6 +47,8 @@ pub struct Card {
     pub fingerprint: String,
     pub approve: Arm,
     pub reject: Arm,
+    /// For a request of this person's own that is still open.
+    pub withdraw: Option<Arm>,
     /// What has to be typed to approve.
     pub confirm: Option<ConfirmPrompt>,
     pub reason_max_length: usize,
@@ -138,6 +140,7 @@ impl Engine {
             fingerprint: card.state.digest.fingerprint(),
             approve: disarm(rules::approve(&card, &people, viewer)),
             reject: disarm(rules::reject(&card, &people, viewer)),
+            withdraw: rules::withdraw(&card, &people, viewer).map(disarm),
             confirm: confirm.filter(|_| needs).map(prompt),
             reason_max_length: MAX_COMMENT,
             held_until: card.state.held_until().filter(|until| *until > seat.now()),
@@ -166,6 +169,20 @@ impl Engine {
             state: card.state,
             next: self.next_to_decide(form.id).await?,
             undo_seconds: undo.and_then(|seconds| u32::try_from(seconds).ok()),
+        })
+    }
+
+    /// Takes this person's own request back, before it runs. It can be undone for a moment, and is signed and sent then.
+    ///
+    /// # Errors
+    /// When it is not theirs, or not open any more.
+    pub async fn withdraw(&self, id: ProposalId) -> Result<Decided, EngineError> {
+        let seat = self.seat()?;
+        withdraw::withdraw(&seat, id).await?;
+        Ok(Decided {
+            state: self.card(id).await?.state,
+            next: self.next_to_decide(id).await?,
+            undo_seconds: u32::try_from(decide::UNDO.0 / 1000).ok(),
         })
     }
 
@@ -205,7 +222,7 @@ fn why(card: &countersign_replica::Card, people: &countersign_domain::people::Pe
             policies: Vec::new(),
         };
     };
-    let mut sentence = format!("{}.", policy.reason.trim_end_matches('.'));
+    let mut sentence = policy_words(&policy.policies, &policy.reason);
     if policy.decision == PolicyDecision::RequiresApproval && policy.requirement.quorum > 1 {
         sentence.push_str(&format!(" {} people have to approve.", policy.requirement.quorum));
     }
@@ -216,6 +233,25 @@ fn why(card: &countersign_replica::Card, people: &countersign_domain::people::Pe
         sentence,
         policies: policy.policies.clone(),
     }
+}
+
+/// What policy said, in a sentence: its own where the rules are the tenant's, ours where the rule is built in. The record
+/// keeps the words that it was signed with.
+pub(super) fn policy_words(rules: &[String], reason: &str) -> String {
+    let built_in = match rules {
+        [rule] => match rule.as_str() {
+            "seed.low" => Some("Low risk: policy lets it run without asking."),
+            "seed.medium" => Some("Medium risk: it runs only once a person has approved it."),
+            "seed.high" => Some("High risk: it runs only once a person has approved it on their own device."),
+            "seed.critical" => {
+                Some("Critical risk: it runs only once a person has confirmed it on their own device.")
+            }
+            "seed.unknown_tool" => Some("Policy does not know this tool."),
+            _ => None,
+        },
+        _ => None,
+    };
+    built_in.map_or_else(|| format!("{}.", reason.trim_end_matches('.')), str::to_owned)
 }
 
 fn after_approve(card: &countersign_replica::Card) -> String {
@@ -238,5 +274,49 @@ fn after_approve(card: &countersign_replica::Card) -> String {
         format!("When {quorum} people have approved: {run}")
     } else {
         run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::{
+        Millis,
+        record::{EffectClass, ProposerKind},
+    };
+    use countersign_policy::{Call, Policy as _, SeedRules};
+
+    use super::*;
+
+    #[test]
+    fn a_rule_of_one_s_own_keeps_its_own_words() {
+        let said = |rule: &str| policy_words(&[rule.to_owned()], "Two people above 1,000 EUR");
+        assert_eq!(said("payments"), "Two people above 1,000 EUR.");
+        assert_eq!(
+            said("seed.medium"),
+            "Medium risk: it runs only once a person has approved it."
+        );
+    }
+
+    #[test]
+    fn every_built_in_rule_has_a_sentence_here() {
+        let mut calls: Vec<Call<'_>> = Risk::ALL.map(|risk| call(risk, true)).to_vec();
+        calls.push(call(Risk::Low, false));
+        for call in calls {
+            let answer = SeedRules.evaluate(&call);
+            let words = policy_words(&answer.policies, &answer.reason);
+            assert!(!words.contains(" - "), "{words}");
+            assert!(words != format!("{}.", answer.reason), "{:?}", answer.policies);
+        }
+    }
+
+    fn call(risk: Risk, registered: bool) -> Call<'static> {
+        Call {
+            tool: "email.send",
+            registered,
+            risk,
+            effect: EffectClass::Opaque,
+            proposer: ProposerKind::Agent,
+            hold: Millis(0),
+        }
     }
 }

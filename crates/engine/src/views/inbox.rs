@@ -221,9 +221,12 @@ impl Lister {
     fn row(&self, reader: &Reader, row: Row) -> Result<InboxRow, JournalError> {
         let words = Words::new(&self.seat, &self.people);
         let mine = self.overlay.get(row.id);
-        // What is under way is told exactly, and so is who rejected it; the rest of a long list is told from its line.
-        let exact =
-            mine.is_some() || matches!(row.status, Status::Pending | Status::Running | Status::Rejected);
+        // What is under way is told exactly, and so is who ended it; the rest of a long list is told from its line.
+        let exact = mine.is_some()
+            || matches!(
+                row.status,
+                Status::Pending | Status::Running | Status::Rejected | Status::Withdrawn
+            );
         let card = if exact { reader.proposal(row.id)? } else { None };
         let state = match card {
             Some(card) => words.state(&card.state, mine),

@@ -14,6 +14,7 @@ use countersign_replica::Task;
 use countersign_tools::Ingress;
 use uuid::Uuid;
 
+use super::card::policy_words;
 use crate::{Engine, EngineError, seat::Seat};
 
 /// Tasks on one page.
@@ -155,7 +156,7 @@ fn outcome(seat: &Seat, text: &str) -> Result<DraftOutcome, EngineError> {
         view,
         risk,
         decision: answer.decision,
-        reason: answer.reason,
+        reason: policy_words(&answer.policies, &answer.reason),
     })))
 }
 

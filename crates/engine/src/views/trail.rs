@@ -2,7 +2,7 @@
 
 use countersign_domain::{
     UnixMillis,
-    fold::{Cast, Status},
+    fold::{Cast, Closed, Status},
     id::UserId,
     record::{PolicyDecision, Verdict},
 };
@@ -56,6 +56,9 @@ pub(super) fn history(words: &Words<'_>, card: &Card) -> Vec<HistoryItem> {
     }
     if let Some(ended) = &state.ended {
         items.push(item(ended.at, ended.summary.clone()));
+    }
+    if let Some(Closed::Withdrawn { at }) = state.closed {
+        items.push(item(at, "Taken back".to_owned()));
     }
     if state.status(words.now) == Status::Expired {
         items.push(item(state.expires_at, "Expired".to_owned()));

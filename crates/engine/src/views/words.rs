@@ -5,7 +5,7 @@ use countersign_domain::{
     fold::{Closed, Merged, ProposalState, Status},
     id::UserId,
     people::People,
-    record::{Executor, Holder, PolicyDecision, Reason, Verdict},
+    record::{Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -14,7 +14,7 @@ use crate::{
     overlay::Mine,
     rules::standing_approval,
     seat::Seat,
-    store::{Answer, Entry, EntryState},
+    store::{Answer, Entry, EntryState, HeldWhat},
 };
 
 /// Whose words, at what time, as seen from where.
@@ -45,7 +45,10 @@ impl<'a> Words<'a> {
         match mine {
             Some(Mine::Held(held)) => view(
                 StateKind::Saved,
-                "Rejected by you, can be undone",
+                match held.what {
+                    HeldWhat::Reject => "Rejected by you, can be undone",
+                    HeldWhat::Withdraw => "Taken back by you, can be undone",
+                },
                 Some(held.created),
                 Tone::Busy,
             ),
@@ -97,10 +100,11 @@ impl<'a> Words<'a> {
         match &entry.state {
             EntryState::Waiting => self.saved(entry),
             EntryState::Answered(answer) | EntryState::Folded(answer) if !answer.effective => {
-                refusal(answer, entry.created)
+                refusal(entry.kind, answer, entry.created)
             }
             EntryState::Answered(_) | EntryState::Folded(_) => {
                 let words = match entry.verdict {
+                    None if entry.kind == Kind::Withdraw => "Taken back by you",
                     Some(Verdict::Reject) => "Rejected by you",
                     Some(Verdict::Retract) => "Your approval is taken back",
                     Some(Verdict::Approve) | None => "Approved by you",
@@ -118,6 +122,7 @@ impl<'a> Words<'a> {
     fn saved(&self, entry: &Entry) -> StateView {
         let expired = entry.expires_at.is_some_and(|at| at <= self.now);
         let words = match (entry.verdict, entry.expires_at) {
+            (None, _) if entry.kind == Kind::Withdraw => "Taken back on this device, will be sent".to_owned(),
             (Some(Verdict::Retract), _) => {
                 "Your approval is taken back on this device, will be sent".to_owned()
             }
@@ -154,7 +159,7 @@ impl<'a> Words<'a> {
             effective: false,
             reason: Some(reason.code().to_owned()),
         };
-        Some(refusal(&answer, newest.at))
+        Some(refusal(Kind::Decision, &answer, newest.at))
     }
 
     fn journal(&self, state: &ProposalState) -> StateView {
@@ -184,12 +189,14 @@ impl<'a> Words<'a> {
                 let words = format!("Expired {}", self.time(state.expires_at));
                 view(StateKind::Expired, words, Some(state.expires_at), Tone::Warn)
             }
-            Status::Withdrawn => view(
-                StateKind::Withdrawn,
-                "Taken back by its proposer",
-                None,
-                Tone::Neutral,
-            ),
+            Status::Withdrawn => {
+                let words = if state.proposer.id == self.me.to_string() {
+                    "Taken back by you"
+                } else {
+                    "Taken back by its proposer"
+                };
+                view(StateKind::Withdrawn, words, None, Tone::Neutral)
+            }
             Status::Superseded => {
                 let words = match &state.closed {
                     Some(Closed::Superseded { reason, .. }) => reason.clone(),
@@ -299,8 +306,13 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A decision that does not count, with its reason.
-fn refusal(answer: &Answer, at: UnixMillis) -> StateView {
+/// What does not count, with its reason.
+fn refusal(kind: Kind, answer: &Answer, at: UnixMillis) -> StateView {
+    let what = if kind == Kind::Withdraw {
+        "It was not taken back"
+    } else {
+        "Your decision does not count"
+    };
     let reason = answer.reason.as_deref().and_then(reason);
     let why = reason.map_or_else(
         || "The tenant did not take it.".to_owned(),
@@ -308,7 +320,7 @@ fn refusal(answer: &Answer, at: UnixMillis) -> StateView {
     );
     view(
         StateKind::Refused,
-        format!("Your decision does not count: {}", lower(&why)),
+        format!("{what}: {}", lower(&why)),
         Some(at),
         Tone::Warn,
     )

@@ -102,6 +102,7 @@ export function card(draft: Draft): Card {
         openFirst: strict,
       },
       reject: { armed: open, afterMs: 600, why: closed, mustReadToEnd: false, openFirst: false },
+      withdraw: null,
     },
     confirm: null,
     reason: { required: true, maxLength: 2_000 },

@@ -144,6 +144,7 @@ export class FakeCore {
     card: ({ id }) => this.find(id as string),
     decide: ({ form }) => this.#decide(form as Decide),
     undo: ({ id }) => this.#undo(this.find(id as string)),
+    withdraw: ({ id }) => this.#withdraw(this.find(id as string)),
     draft_request: ({ text }) => draft(text as string),
     submit_request: ({ text }) => {
       const made = draft(text as string).draft;
@@ -155,6 +156,8 @@ export class FakeCore {
         body: made.body,
         agent: "Ada Byron",
       });
+      // One's own: it can be taken back.
+      added.arm.withdraw = { ...added.arm.reject };
       this.cards.unshift(added);
       return { id: added.id };
     },
@@ -273,7 +276,7 @@ export class FakeCore {
     const index = open.indexOf(found);
     const next = open[index + 1] ?? open[index - 1] ?? null;
     const undoSeconds =
-      form.verdict === "approve" ? this.#approve(found, form) : this.#hold(found, form);
+      form.verdict === "approve" ? this.#approve(found, form) : this.#reject(found, form);
     return { state: this.find(form.id).state, next: next?.id ?? null, undoSeconds };
   }
 
@@ -288,10 +291,8 @@ export class FakeCore {
     return 10;
   }
 
-  /** A rejection is on the disk at once, and signed when its time for undo is over. */
-  #hold(found: Card, form: Decide): number {
-    const sign = () => {
-      this.#held.delete(found.id);
+  #reject(found: Card, form: Decide): number {
+    return this.#hold(found, "Rejected by you", () => {
       const offline = this.state.link.state === "offline";
       this.#sign(this.find(found.id), form, {
         kind: offline ? "saved" : "rejected",
@@ -299,10 +300,31 @@ export class FakeCore {
         at: at(0),
         tone: offline ? "busy" : "bad",
       });
-    };
-    const timer = setTimeout(sign, heldSeconds * 1000);
+    });
+  }
+
+  #withdraw(found: Card): Decided {
+    if (!found.arm.withdraw?.armed)
+      throw error("refused", "There is nothing of yours to take back.");
+    const words = "Taken back by you";
+    const undoSeconds = this.#hold(found, words, () =>
+      this.#put({
+        ...this.find(found.id),
+        undo: false,
+        state: { kind: "withdrawn", words, at: at(0), tone: "neutral" },
+      }),
+    );
+    return { state: this.find(found.id).state, next: null, undoSeconds };
+  }
+
+  /** What is held is on the disk at once, and signed when its time for undo is over. */
+  #hold(found: Card, what: string, sign: () => void): number {
+    const timer = setTimeout(() => {
+      this.#held.delete(found.id);
+      sign();
+    }, heldSeconds * 1000);
     this.#held.set(found.id, { before: found, timer });
-    const words = "Rejected by you, can be undone";
+    const words = `${what}, can be undone`;
     const state = { kind: "saved", words, at: at(0), tone: "busy" } as const;
     this.#put({ ...found, ...closed(found), state, undo: true });
     return heldSeconds;
@@ -337,6 +359,7 @@ export class FakeCore {
       arm: {
         approve: { ...found.arm.approve, armed: true, why: null },
         reject: { ...found.arm.reject, armed: true, why: null },
+        withdraw: found.arm.withdraw,
       },
     });
   }
@@ -391,7 +414,9 @@ export class FakeCore {
 /** The buttons of a card that this person has decided. */
 function closed({ arm }: Card): Pick<Card, "arm"> {
   const off = { armed: false, why: "You have decided this." };
-  return { arm: { approve: { ...arm.approve, ...off }, reject: { ...arm.reject, ...off } } };
+  return {
+    arm: { approve: { ...arm.approve, ...off }, reject: { ...arm.reject, ...off }, withdraw: null },
+  };
 }
 
 export function row(one: Card): InboxRow {

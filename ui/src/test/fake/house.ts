@@ -15,6 +15,8 @@ export function house(company: boolean) {
     person: { name: "Ada Byron", email: "ada@byron-partners.com" },
     device: { name: "Studio", fingerprint: "9f3a 22c1 5e07 b84d" },
     deviceWaits: null,
+    deviceRevoked: false,
+    devicesToConfirm: [],
     link: { state: "online", asOf: at(0), ageSeconds: 0, waitingToSend: 0 },
     counts: { low: 0, medium: 0, high: 0, critical: 0 },
     notificationsPaused: false,

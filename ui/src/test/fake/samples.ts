@@ -151,6 +151,7 @@ export function toDecide(): Card[] {
             openFirst: true,
           },
           reject: { armed: true, afterMs: 600, why: null, mustReadToEnd: false, openFirst: false },
+          withdraw: null,
         },
       },
     }),
