@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use countersign_e2e::desktop::Desktop;
 use countersign_e2e::eventually;
 
-use crate::app::{App, LATER, SOON, Shown};
+use crate::app::{App, LATER, SOON, Shown, key};
 use crate::stage::Stage;
 
 #[tokio::test]
@@ -65,6 +65,24 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
         "a character that turns text around is never drawn as itself: {seen:?}"
     );
     stage.picture(&app, "a-hostile-text").await?;
+
+    stage.step("A request of one's own is typed, and taken back")?;
+    app.keys("n").await?;
+    app.window.find("#request", SOON).await?;
+    app.keys("create task: Tidy up the archive").await?;
+    app.armed("Propose").await?;
+    app.keys(key::ENTER).await?;
+    app.click("//*[@role='option'][contains(., 'Tidy up the archive')]")
+        .await?;
+    app.armed("Withdraw").await?;
+    stage.picture(&app, "a-request-of-ones-own").await?;
+    app.keys("w").await?;
+    app.says("Taken back by you, can be undone").await?;
+    stage.picture(&app, "taken-back").await?;
+    app.go("gh", "Done").await?;
+    app.click("//*[@role='option'][contains(., 'Tidy up the archive')]")
+        .await?;
+    app.card_says("Taken back by you", SOON).await?;
 
     stage.step("Without a tray closing minimises the window, and starting the app again brings it back")?;
     app.close(desktop, &Shown::Minimised).await?;

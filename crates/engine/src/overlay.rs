@@ -33,11 +33,8 @@ impl Overlay {
             .await?;
         let mut mine = BTreeMap::new();
         for entry in open {
-            let said = match entry.kind {
-                Kind::Decision => true,
-                Kind::Withdraw => !withdraw::is_journalled(seat, &entry).await?,
-                _ => false,
-            };
+            let said = entry.kind == Kind::Decision
+                || (entry.kind == Kind::Withdraw && !withdraw::is_journalled(seat, &entry).await?);
             if let (true, Some(id)) = (said, entry.proposal) {
                 mine.insert(id, Mine::Signed(entry));
             }

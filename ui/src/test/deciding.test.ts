@@ -219,6 +219,18 @@ describe("rejecting", () => {
     expect(core.cards[1]?.state.words).toBe("Rejected by you");
   });
 
+  it("tells of a text that hides something with its stand-ins, as the row does", async () => {
+    const { user } = await open();
+    await user.keyboard("jjj");
+    await pass(700);
+    await user.keyboard("r");
+    await settle();
+    await user.keyboard("Hidden characters{Enter}");
+    await settle();
+    const standIn = messages().querySelector("[title^='A character that hides']");
+    expect(standIn).toHaveTextContent("U+202E");
+  });
+
   it("goes on to the next item before the core has answered", async () => {
     const { core, user } = await open();
     const answer = core.answer.bind(core);
@@ -338,6 +350,18 @@ describe("untrusted text", () => {
     ]) {
       expect(text).toContain(part);
     }
+  });
+});
+
+describe("the card", () => {
+  it("shows the addresses of one header together, and which of them are new", async () => {
+    const { user } = await open();
+    await user.keyboard("jjj");
+    await settle();
+    const to = screen.getByText("3 addresses").closest("div");
+    expect(to).toHaveTextContent("marta.lind@byron-partners.com");
+    expect(to, "each of the others is told apart").toHaveTextContent("Not written to before");
+    expect(screen.getAllByText(/^To$/, { selector: "dt", exact: false })).toHaveLength(1);
   });
 });
 

@@ -105,6 +105,26 @@ describe("before the main window", () => {
     expect(screen.queryByText(/This device waits to be confirmed/)).toBeNull();
   });
 
+  it("another desktop of the same person says that it asks, and leads to it", async () => {
+    const { core, user } = await open({ company: true });
+    core.state.devicesToConfirm = ["Travel laptop"];
+    core.emit({ kind: "state_changed" });
+    await settle();
+    expect(screen.getByText(/Travel laptop asks to sign in your name/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Look at it" }));
+    await settle();
+    expect(screen.getByRole("heading", { name: "People & devices" })).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("a device that was taken out of service says so above every page", async () => {
+    const { core } = await open({ company: true });
+    core.state.deviceRevoked = true;
+    core.emit({ kind: "state_changed" });
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("This device was taken out of service.");
+  });
+
   it("a device that nobody else may confirm says what to do", async () => {
     await open({ company: true, waits: {} });
     expect(screen.getByText(/invite a second owner or admin/)).toBeVisible();
@@ -202,6 +222,20 @@ describe("connections", () => {
 });
 
 describe("people and devices", () => {
+  it("shows the name alone of whoever has given no address", async () => {
+    const { core, user } = await open();
+    const ada = core.people.people.members.find((member) => member.you);
+    Object.assign(ada ?? {}, { email: null });
+    core.state.person = { name: "Ada Byron", email: null };
+    core.emit({ kind: "state_changed" });
+    await user.keyboard("gd");
+    await settle();
+    expect(screen.queryByText(/@byron-partners/)).toBeNull();
+    await user.keyboard("gs");
+    await settle();
+    expect(screen.getByText(/^Owner of/)).toBeVisible();
+  });
+
   it("warns before a solo tenant becomes a company, and shows the code once", async () => {
     const { user } = await open();
     await user.keyboard("gd");
