@@ -87,15 +87,13 @@ pub(crate) async fn fold(seat: &Seat) -> Result<(), EngineError> {
     let open = seat.store.read(move |db| outbox::open(db, account)).await?;
     for entry in open.iter().filter(|entry| entry.kind == Kind::Withdraw) {
         if is_journalled(seat, entry).await? {
-            let (digest, answer) = (
-                entry.digest,
-                Answer {
-                    effective: true,
-                    reason: None,
-                },
-            );
+            let digest = entry.digest;
+            let taken = Answer {
+                effective: true,
+                reason: None,
+            };
             seat.store
-                .write(move |tx| outbox::folded(tx, digest, &answer))
+                .write(move |tx| outbox::folded(tx, digest, &taken))
                 .await?;
         }
     }

@@ -7,6 +7,8 @@ use super::{
     card::CardNode,
     render_card::{flat, pair},
     spans,
+    through::ENCRYPTION,
+    visible,
 };
 
 /// The lines that the card does not have yet, each in words.
@@ -16,9 +18,9 @@ pub(super) fn additions(lines: Vec<Pair>, card: &[CardNode]) -> Vec<CardNode> {
         .into_iter()
         .filter(|line| !said.already(&render::flat(&line.name), &render::flat(&line.value)))
         .map(|line| {
-            let name = render::flat(&line.name);
+            let (name, value) = (render::flat(&line.name), render::flat(&line.value));
             let label = match name.to_lowercase().as_str() {
-                "request" if said.begins(&name, &render::flat(&line.value)) => "Full address".to_owned(),
+                "request" if said.begins(&name, &value) => "Full address".to_owned(),
                 _ if said.value(&name).is_some() => format!("{name}, by the preview"),
                 "" => "Preview".to_owned(),
                 "date" => "Dated".to_owned(),
@@ -26,10 +28,15 @@ pub(super) fn additions(lines: Vec<Pair>, card: &[CardNode]) -> Vec<CardNode> {
                 "idempotency-key" => "Idempotency key".to_owned(),
                 _ => name,
             };
+            let words = match value.as_str() {
+                "the time of sending" => Some("The time of sending"),
+                "text/plain; charset=utf-8" => Some("Plain text, UTF-8"),
+                _ => None,
+            };
             CardNode::Field {
                 label,
-                value: spans(line.value),
-                mono: true,
+                mono: words.is_none(),
+                value: words.map_or_else(|| spans(line.value), visible),
             }
         })
         .collect()
@@ -103,7 +110,9 @@ impl Said {
     fn already(&self, name: &str, value: &str) -> bool {
         let through = || {
             let (connection, server) = (self.value("Through")?, self.value("Mail server")?);
-            Some(format!("{connection} ({server})"))
+            let said = self.value("Encryption")?;
+            let (_, protected, _) = ENCRYPTION.iter().find(|(_, _, words)| *words == said)?;
+            Some(format!("{connection} ({server}, {protected})"))
         };
         let secret = format!("A secret in the header {name}");
         self.value(name) == Some(value)
@@ -118,7 +127,7 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{Span, visible};
+    use crate::view::Span;
 
     fn field(label: &str, value: &str) -> CardNode {
         CardNode::Field {
@@ -168,22 +177,27 @@ mod tests {
             field("Through", "Company mail"),
             field("From", "office@acme.example"),
             field("Mail server", "127.0.0.1:2525"),
+            field("Encryption", "STARTTLS, required"),
         ]
     }
 
     #[test]
     fn what_stands_on_the_card_is_not_said_twice() {
         let preview = [
-            ("Through", "Company mail (127.0.0.1:2525)"),
+            ("Through", "Company mail (127.0.0.1:2525, STARTTLS)"),
             ("From", "office@acme.example"),
             ("To", "ada@acme.example, ben@acme.example"),
             ("Subject", "Hello"),
             ("Message-ID", "<1@acme.example>"),
+            ("Date", "the time of sending"),
             ("Text", "2 characters, as on the card"),
         ];
         assert_eq!(
             added(&mail(), &preview),
-            [("Message-ID".to_owned(), "<1@acme.example>".to_owned())]
+            [
+                ("Message-ID".to_owned(), "<1@acme.example>".to_owned()),
+                ("Dated".to_owned(), "The time of sending".to_owned()),
+            ]
         );
         let request = [
             CardNode::Url {

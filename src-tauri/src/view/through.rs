@@ -8,6 +8,13 @@ use countersign_domain::{
 
 use super::{card::CardNode, spans};
 
+/// How a mail server is spoken to: as the connection has it, as a preview says it, and as the card does.
+pub(super) const ENCRYPTION: [(&str, &str, &str); 3] = [
+    ("implicit", "TLS", "TLS from the start"),
+    ("starttls", "STARTTLS", "STARTTLS, required"),
+    ("none", "no TLS", "None; the server is on the computer that sends"),
+];
+
 /// The connection's name, and each of its public settings.
 pub(super) fn nodes(through: Through) -> Vec<CardNode> {
     let mut nodes = vec![CardNode::Field {
@@ -43,11 +50,11 @@ fn mail(nodes: &mut Vec<CardNode>, settings: &mut Vec<Pair>) {
         nodes.push(field("Signs in as", user, true));
     }
     if let Some(tls) = take(settings, "tls") {
-        nodes.push(match render::flat(&tls).as_str() {
-            "implicit" => said("Encryption", "TLS from the start"),
-            "starttls" => said("Encryption", "STARTTLS, required"),
-            "none" => said("Encryption", "None; the server is on the computer that sends"),
-            _ => field("Encryption", tls, true),
+        let named = render::flat(&tls);
+        let known = ENCRYPTION.iter().find(|(name, _, _)| *name == named);
+        nodes.push(match known {
+            Some((_, _, words)) => said("Encryption", words),
+            None => field("Encryption", tls, true),
         });
     }
 }
