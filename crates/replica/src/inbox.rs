@@ -321,7 +321,7 @@ impl Reader {
             .into_iter()
             .map(str::to_lowercase)
             .collect();
-        let sql = hits_sql();
+        let sql = hits_sql(COLUMNS);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(named_params! {":query": query, ":seq": i64::MAX, ":hits": RANKED})?;
         let mut found = Vec::new();
@@ -348,9 +348,10 @@ const COLUMNS: &str =
     "proposal.created_seq, id, last_seq, status, risk, tool, sentence, proposer, proposer_kind,
     created_ms, expires_ms, executor, connection, decided_ms, ended_ms, gap, list, lapses_ms";
 
-fn hits_sql() -> String {
+/// Hits of a search from `:seq` on, newest first, at most `:hits`, with these columns.
+fn hits_sql(columns: &str) -> String {
     format!(
-        "SELECT {COLUMNS} FROM proposal_text CROSS JOIN proposal ON proposal.created_seq = proposal_text.rowid
+        "SELECT {columns} FROM proposal_text CROSS JOIN proposal ON proposal.created_seq = proposal_text.rowid
          WHERE proposal_text MATCH :query AND proposal_text.rowid < :seq
          ORDER BY proposal_text.rowid DESC LIMIT :hits"
     )
@@ -454,7 +455,10 @@ impl List<'_> {
             View::Done => Some("done"),
             View::All => None,
         };
-        let sql = hits_sql();
+        // Of most hits no more is read than says whether they are wanted.
+        let sql = hits_sql("created_seq, lapses_ms, list, risk, tool");
+        let line = format!("SELECT {COLUMNS} FROM proposal WHERE created_seq = ?1");
+        let mut line = self.reader.connection.prepare_cached(&line)?;
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let from = after.map_or(Ok(i64::MAX), |cursor| to_sql(cursor.seq))?;
         let mut hits = statement.query(named_params! {":query": query, ":seq": from, ":hits": MAX_HITS})?;
@@ -471,20 +475,20 @@ impl List<'_> {
             }
             seen += 1;
             last = from_sql(hit.get(0)?);
-            let lapsed = hit.get::<_, Option<i64>>(17)?.is_some_and(|at| at <= self.now.0);
-            let recorded = hit.get_ref(16)?.as_str().map_err(StorageError::damaged)?;
+            let lapsed = hit.get::<_, Option<i64>>(1)?.is_some_and(|at| at <= self.now.0);
+            let recorded = hit.get_ref(2)?.as_str().map_err(StorageError::damaged)?;
             let actual = if lapsed { "done" } else { recorded };
             let wanted = list.is_none_or(|list| list == actual)
                 && self
                     .filter
                     .risk
-                    .is_none_or(|risk| hit.get::<_, i64>(4).is_ok_and(|found| found == risk as i64))
+                    .is_none_or(|risk| hit.get::<_, i64>(3).is_ok_and(|found| found == risk as i64))
                 && self.filter.tool.as_ref().is_none_or(|tool| {
-                    hit.get_ref(5)
+                    hit.get_ref(4)
                         .is_ok_and(|found| found.as_str().is_ok_and(|found| found == tool))
                 });
             if wanted {
-                rows.push(read(hit, self.now)?);
+                rows.push(line.query_row([to_sql(last)?], |row| Ok(read(row, self.now)))??);
             }
         }
         let next = (seen == MAX_HITS).then_some(Cursor {
