@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod health;
 mod http;
+mod metrics;
 mod names;
 mod serve;
 mod server;

@@ -33,7 +33,7 @@ const KEPT: usize = 20_000;
 pub(crate) type SessionId = Digest;
 
 /// Whom a credential stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Identity {
     Person { user: UserId, session: SessionId },
     Agent { tenant: TenantId, agent: AgentId },

@@ -19,6 +19,7 @@ mod health;
 mod invites;
 mod journal;
 mod members;
+mod metrics;
 mod openapi;
 mod people;
 mod records;
@@ -46,7 +47,6 @@ use crate::App;
 macro_rules! calls {
     ($($method:ident $path:literal => $handler:path $(, with $layer:ident)?;)*) => {
         /// Method and path of every call.
-        #[cfg(test)]
         const CALLS: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
         fn calls(app: &App) -> Router<App> {
@@ -61,6 +61,7 @@ macro_rules! calls {
 
 calls! {
     get "/api/health" => health::liveness;
+    get "/metrics" => metrics::read;
     get "/api/openapi.json" => openapi::document;
     post "/api/auth/sign-in" => sign_in::sign_in;
     post "/api/auth/sign-out" => sign_in::sign_out;
@@ -103,6 +104,11 @@ calls! {
     post "/api/executions/{id}/refuse" => executions::refuse;
 }
 
+/// The path of every call; some more than once.
+pub(crate) fn routes() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().map(|(_, path)| *path)
+}
+
 /// The whole API behind its guard.
 pub(crate) fn router(app: &App, guard: Guard) -> Router {
     calls(app)
@@ -111,6 +117,7 @@ pub(crate) fn router(app: &App, guard: Guard) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(guard, guard::guard))
+        .layer(middleware::from_fn(metrics::count))
         .with_state(app.clone())
 }
 

@@ -22,6 +22,13 @@ pub(crate) fn describe() -> Value {
         .open()
         .answers::<wire::Health>(200)
         .answers::<wire::Health>(503);
+    api.call(
+        "get",
+        "/metrics",
+        "The process's counts, which name nobody: without a credential from this machine unless a proxy stands in front, else \
+         for an owner or admin",
+    )
+    .answers_in::<wire_json::Anything>(200, "application/openmetrics-text");
     api.call("get", "/api/openapi.json", "This description")
         .open()
         .answers::<wire_json::Anything>(200);

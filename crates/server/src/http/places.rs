@@ -1,7 +1,7 @@
 //! How many calls of one credential stay open at once: those that wait for a change, and streams of events.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use crate::control::Identity;
 
 /// What stays open.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Stay {
     /// A call that waits for a change or for a run.
     Wait,
@@ -29,7 +29,7 @@ impl Stay {
 
 /// Who has how many places.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Mutex<HashMap<(Identity, Stay), u32>>);
+pub(crate) struct Places(Mutex<BTreeMap<(Identity, Stay), u32>>);
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
@@ -63,6 +63,15 @@ impl Places {
             places: Arc::clone(self),
             held,
         })
+    }
+}
+
+impl Places {
+    /// How many are taken in all.
+    pub(crate) fn taken(&self, stay: Stay) -> u64 {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = places.iter().filter(|((_, held), _)| *held == stay);
+        of.map(|(_, count)| u64::from(*count)).sum()
     }
 }
 

@@ -60,7 +60,7 @@ pub use signed::SignedBody;
 pub(crate) use signed::still_open;
 pub use writer::{Answer, StoreError};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, metrics::METRICS};
 
 /// A command that never refuses.
 pub type Never = std::convert::Infallible;
@@ -227,6 +227,11 @@ impl Tenant {
             root,
             checkpoint,
         }
+    }
+
+    /// How many entries are committed.
+    pub fn head_size(&self) -> u64 {
+        self.inner.published.borrow().size
     }
 
     /// Follows the head: changes whenever a commit has added entries.
@@ -465,8 +470,14 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn complete(&self, record: Arc<Record>, receipt: Arc<Receipt>) -> Answer<Stored, RunRefusal> {
-        self.write(move |desk| run::complete(desk, &record, &receipt))
-            .await
+        let outcome = receipt.outcome;
+        let ended = self
+            .write(move |desk| run::complete(desk, &record, &receipt))
+            .await?;
+        if ended.is_ok() {
+            METRICS.ran(outcome);
+        }
+        Ok(ended)
     }
 
     /// Accepts begin and receipt of a call whose whole effect is in this store, in one transaction.
@@ -478,8 +489,13 @@ impl Tenant {
         begun: (Arc<Record>, Arc<Begin>),
         ended: (Arc<Record>, Arc<Receipt>),
     ) -> Answer<Stored, RunRefusal> {
+        let outcome = ended.1.outcome;
         let run = move |desk: &mut Desk| run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1));
-        Ok(self.write(run).await?.and_then(|begun| begun))
+        let ended = self.write(run).await?.and_then(|begun| begun);
+        if ended.is_ok() {
+            METRICS.ran(outcome);
+        }
+        Ok(ended)
     }
 
     /// Stores that the server is about to make a call.

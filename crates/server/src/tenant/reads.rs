@@ -103,6 +103,22 @@ impl Tenant {
             .await
     }
 
+    /// How many proposals there are in each status, as journalled, in the order of [`Status::ALL`].
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn counts(&self) -> Result<Vec<u64>, StoreError> {
+        self.read(|connection| {
+            let mut count = connection.prepare_cached("SELECT count(*) FROM proposal WHERE status = ?1")?;
+            let of = |(status, _)| count.query_row([status as i64], |row| row.get::<_, i64>(0));
+            let counts = Status::ALL.into_iter().map(of);
+            Ok(counts
+                .map(|count| count.map(i64::unsigned_abs))
+                .collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Tasks made so far, newest first, before the given key, each with its own.
     ///
     /// # Errors

@@ -8,12 +8,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread,
+    time::Instant,
 };
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::desk::{Desk, Hints};
+use crate::metrics::METRICS;
 
 /// How many commands one transaction takes at most: it bounds how long the first of them waits.
 const BATCH: usize = 512;
@@ -149,8 +151,10 @@ fn work(mut desk: Desk, commands: &mpsc::Receiver<Box<dyn Command>>, after: &imp
 }
 
 fn commit_together(desk: &mut Desk, mut batch: Vec<Box<dyn Command>>, after: &impl Fn(&Desk, Hints)) {
+    let began = Instant::now();
     match transaction(desk, &mut batch) {
         Ok(hints) => {
+            METRICS.committed(batch.len(), began.elapsed());
             after(desk, hints);
             for command in batch {
                 command.answer(Ok(()));

@@ -12,7 +12,7 @@ impl World {
     }
 
     /// Opens a call and leaves its answer unread.
-    async fn opened(&self, token: &str, path: &str) -> axum::response::Response {
+    pub(super) async fn opened(&self, token: &str, path: &str) -> axum::response::Response {
         let call = self.bare(Method::GET, path).token(token).tenant(self.acme);
         self.router
             .clone()

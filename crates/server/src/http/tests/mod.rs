@@ -5,6 +5,7 @@ mod credentials;
 mod description;
 mod devices;
 mod limits;
+mod metrics;
 mod people;
 mod policy;
 mod records;

@@ -200,7 +200,7 @@ async fn what_is_not_there_answers_in_the_same_form() {
         "/api",
         "/api/nothing",
         "/api/members/",
-        "/metrics",
+        "/metrics/more",
         "/api/../api/health",
     ] {
         let answer = world.bare(Method::GET, path).await;
