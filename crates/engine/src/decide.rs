@@ -188,7 +188,11 @@ pub(crate) async fn sign(
     seat.store
         .write(move |tx| {
             let seen = account::seen(tx, signer.account.id)?;
-            settings::release(tx, signer.account.id, state.id)?;
+            let held = settings::release(tx, signer.account.id, state.id)?;
+            if verdict == Verdict::Reject && !held {
+                // Undone a moment ago.
+                return Ok(());
+            }
             let about = About {
                 proposal: Some(state.id),
                 verdict: Some(verdict),

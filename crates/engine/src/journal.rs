@@ -202,11 +202,13 @@ impl Journal {
         .await
     }
 
+    /// Whether a read has found that what is stored contradicts itself.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.inner.suspect.load(Ordering::SeqCst)
+    }
+
     /// Puts right what contradicts itself. True when everything has to be fetched again.
     pub(crate) async fn heal(&self) -> Result<bool, JournalError> {
-        if !self.inner.suspect.load(Ordering::SeqCst) {
-            return Ok(false);
-        }
         tracing::warn!("The copy of the journal contradicts itself; it is folded again.");
         let inner = Arc::clone(&self.inner);
         let folded = blocking(move || {

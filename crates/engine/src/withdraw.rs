@@ -58,7 +58,10 @@ pub(crate) async fn sign(seat: &Arc<Seat>, id: ProposalId) -> Result<(), EngineE
     let (signer, now, nonce) = (Arc::clone(seat), seat.now(), nonce()?);
     seat.store
         .write(move |tx| {
-            settings::release(tx, signer.account.id, id)?;
+            if !settings::release(tx, signer.account.id, id)? {
+                // Undone a moment ago.
+                return Ok(());
+            }
             let about = About {
                 proposal: Some(id),
                 verdict: None,

@@ -10,16 +10,18 @@ use countersign_domain::{
     execution::Authority,
     id::{ConnectionId, ProposalId},
     record::{Decision, Holder},
+    wire::Lease,
 };
 use countersign_tools::{
     Registry,
     executor::{
-        Approval, BeginAnswer, Beginning, Completion, Drift, ExecuteError, Intent, Interrupted, Leased,
-        Ledger, LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
+        Approval, BeginAnswer, Beginning, Completion, Drift, ExecuteError, Executed, Intent, Interrupted,
+        Leased, Ledger, LedgerError, SecretError, Secrets, Stored as StoredBytes, execute, recover,
     },
 };
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use crate::{
     random,
@@ -29,8 +31,14 @@ use crate::{
 /// How often the executor looks without being told: it bounds how late a lapse is noticed.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// How many leases it takes at once when it looks by itself.
-const AT_ONCE: u32 = 64;
+/// How long it waits before it looks for what was not run.
+const REST: Duration = Duration::from_millis(200);
+
+/// How many calls it takes at once when it looks by itself.
+const LOOK: u32 = 256;
+
+/// With how many calls under way it takes no more that it is told of.
+const AT_ONCE: usize = 512;
 
 /// Runs a tenant's own calls until the task is dropped.
 pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
@@ -40,44 +48,53 @@ pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
         Err(error) => tracing::warn!("Settling interrupted calls failed: {error:#}"),
     }
     let manifests = manifests(&registry);
-    let mut work = match tenant.serve(Arc::clone(&manifests)).await {
-        Ok(work) => work,
-        Err(error) => return tracing::error!("The executor cannot start: {error:#}"),
+    let mut work = loop {
+        match tenant.serve(Arc::clone(&manifests)).await {
+            Ok(work) => break work,
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::error!("The executor cannot start, and tries again: {error:#}"),
+        }
+        tokio::time::sleep(REST).await;
     };
     // Side by side: what they store is committed together, and one that hangs keeps no other waiting.
     let mut runs = FuturesUnordered::new();
-    let mut looks = tokio::time::Instant::now();
+    let mut looks = Instant::now();
     let mut silence = looks;
     loop {
         tokio::select! {
-            Some(work) = work.recv() => match work {
+            Some(work) = work.recv(), if runs.len() < AT_ONCE => match work {
                 Work::Leased(proposal, fence) => runs.push(run_one(&tenant, &registry, proposal, fence)),
-                Work::Held(due) => looks = looks.min(tokio::time::Instant::now() + until(due, tenant.now())),
+                Work::Held(due) => looks = looks.min(Instant::now() + until(due, tenant.now())),
             },
-            Some(()) = runs.next() => (),
+            Some(begun) = runs.next() => if !begun {
+                looks = looks.min(Instant::now() + REST);
+            },
             () = tokio::time::sleep_until(looks) => {
-                let now = tokio::time::Instant::now();
-                if now >= silence {
-                    silence = now + PERIOD;
+                if Instant::now() >= silence {
+                    silence = Instant::now() + PERIOD;
                     if let Err(error) = notice_silence(&tenant).await {
                         tracing::warn!("Looking for what has gone silent failed: {error:#}");
                     }
                 }
-                let claimed = tenant.claim(Holder::Tenant, Arc::clone(&manifests), AT_ONCE).await;
-                let (leases, pause) = match claimed {
-                    Ok(claimed) => {
-                        let next = claimed.next_due.map_or(PERIOD, |due| PERIOD.min(until(due, tenant.now())));
-                        let more = claimed.leases.len() == AT_ONCE as usize;
-                        (claimed.leases, if more { Duration::ZERO } else { next })
-                    }
-                    Err(error) => {
-                        tracing::warn!("Looking for pending calls failed: {error:#}");
-                        (Vec::new(), PERIOD)
-                    }
-                };
+                let (leases, pause) = look(&tenant, &manifests).await;
                 runs.extend(leases.into_iter().map(|lease| run_one(&tenant, &registry, lease.proposal_id, lease.fence)));
-                looks = tokio::time::Instant::now() + pause;
+                looks = Instant::now() + pause;
             }
+        }
+    }
+}
+
+/// Leases what nobody was told of, and says when to look again.
+async fn look(tenant: &Tenant, manifests: &Arc<[Digest]>) -> (Vec<Lease>, Duration) {
+    match tenant.claim(Holder::Tenant, Arc::clone(manifests), LOOK).await {
+        Ok(claimed) if claimed.leases.len() == LOOK as usize => (claimed.leases, REST),
+        Ok(claimed) => {
+            let due = claimed.next_due.map(|due| until(due, tenant.now()));
+            (claimed.leases, due.map_or(PERIOD, |due| PERIOD.min(due)))
+        }
+        Err(error) => {
+            tracing::warn!("Looking for pending calls failed: {error:#}");
+            (Vec::new(), PERIOD)
         }
     }
 }
@@ -100,30 +117,38 @@ fn until(due: UnixMillis, now: UnixMillis) -> Duration {
 /// Runs everything that is due.
 #[cfg(test)]
 pub(crate) async fn reconcile(tenant: &Tenant, registry: &Registry) -> anyhow::Result<()> {
-    let claimed = tenant.claim(Holder::Tenant, manifests(registry), AT_ONCE).await?;
+    let claimed = tenant.claim(Holder::Tenant, manifests(registry), LOOK).await?;
     for lease in claimed.leases {
         run_one(tenant, registry, lease.proposal_id, lease.fence).await;
     }
     Ok(())
 }
 
-pub(crate) async fn run_one(tenant: &Tenant, registry: &Registry, proposal: ProposalId, fence: u64) {
-    if let Err(error) = run_to_its_end(tenant, registry, proposal, fence).await {
-        tracing::warn!(%proposal, "A call was not run to its end: {error:#}");
+/// Runs a leased call. False when it has not begun: it may be leased again.
+pub(crate) async fn run_one(tenant: &Tenant, registry: &Registry, proposal: ProposalId, fence: u64) -> bool {
+    match run_to_its_end(tenant, registry, proposal, fence).await {
+        Ok(true) => return true,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%proposal, "A call was not run to its end: {error:#}"),
     }
+    if let Err(error) = tenant.give_back(proposal, fence).await {
+        tracing::warn!(%proposal, "A lease could not be given back: {error:#}");
+    }
+    false
 }
 
+/// True when it has begun, or must not.
 async fn run_to_its_end(
     tenant: &Tenant,
     registry: &Registry,
     proposal: ProposalId,
     fence: u64,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let Some(stored) = tenant.proposal(proposal).await? else {
-        return Ok(());
+        return Ok(true);
     };
     let Ok(authority) = Authority::of(&stored.state, tenant.now()) else {
-        return Ok(());
+        return Ok(false);
     };
     let ledger = Books {
         tenant: tenant.clone(),
@@ -135,13 +160,16 @@ async fn run_to_its_end(
         &NoSecrets,
     )
     .await;
-    if let Err(ExecuteError::Complete(completion, _)) = &outcome {
+    match outcome {
+        Ok(Executed::Ended(_) | Executed::Drifted(_)) => Ok(true),
+        Ok(Executed::NotBegun { .. }) => Ok(false),
         // The call is over: the receipt is given again, never the call.
-        ledger.complete(completion).await?;
-        return Ok(());
+        Err(ExecuteError::Complete(completion, _)) => {
+            ledger.complete(&completion).await?;
+            Ok(true)
+        }
+        Err(error) => Err(error.into()),
     }
-    outcome?;
-    Ok(())
 }
 
 /// After a restart: what had begun here and has no receipt gets one that says what is known.

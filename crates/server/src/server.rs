@@ -37,7 +37,7 @@ use crate::{
     tenant::{self, Founding, NewAgent, PeopleRefusal, StoreError, Tenant},
 };
 
-/// How long a tenant's executor rests after a panic before it is started again.
+/// How long a tenant's task rests after a panic before it is started again.
 const REST: Duration = Duration::from_secs(5);
 
 /// A tenant server over one data folder, which nobody else can open meanwhile.
@@ -432,8 +432,11 @@ impl Server {
     fn admit(&self, tenant: Tenant) {
         self.tenants.insert(tenant.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.spawn(tenant::keep_ready(tenant.clone()));
-        tasks.spawn(keep_executing(tenant, Arc::clone(&self.registry)));
+        let (mirrored, registry) = (tenant.clone(), Arc::clone(&self.registry));
+        tasks.spawn(keep("snapshot", move || tenant::keep_ready(mirrored.clone())));
+        tasks.spawn(keep("executor", move || {
+            executor::run(tenant.clone(), Arc::clone(&registry))
+        }));
     }
 
     async fn owner(
@@ -474,13 +477,12 @@ impl Server {
     }
 }
 
-/// Runs a tenant's executor and notices its death.
-async fn keep_executing(tenant: Tenant, registry: Arc<Registry>) {
+/// Runs a task of a tenant and notices its death.
+async fn keep<W: Future<Output = ()>>(name: &'static str, work: impl Fn() -> W) {
     loop {
-        let run = AssertUnwindSafe(executor::run(tenant.clone(), Arc::clone(&registry)));
-        match run.catch_unwind().await {
+        match AssertUnwindSafe(work()).catch_unwind().await {
             Ok(()) => return,
-            Err(_) => tracing::error!(tenant = %tenant.id(), "The executor panicked; it is started again."),
+            Err(_) => tracing::error!(task = name, "A tenant's task panicked; it is started again."),
         }
         tokio::time::sleep(REST).await;
     }

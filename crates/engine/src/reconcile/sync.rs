@@ -59,7 +59,8 @@ async fn up(seat: &Arc<Seat>) -> anyhow::Result<(Option<Duration>, bool)> {
 
 /// What the tenant has to say.
 async fn down(seat: &Arc<Seat>) -> anyhow::Result<()> {
-    if seat.journal.heal().await? {
+    // What is here is all that there is of a log that shows two histories: nothing is fetched again from there.
+    if seat.journal.is_suspect() && seat.fork().await?.is_none() && seat.journal.heal().await? {
         seat.tell(EngineEvent::InboxChanged);
     }
     snapshot::start(seat).await?;

@@ -261,6 +261,8 @@ pub(crate) async fn get(
         // What is over will not change: there is nothing to wait for.
         let changed = |stored: &Stored, now| stored.state.last_seq > since || stored.status(now).is_final();
         wait_until(&app, &caller, id, wait, changed).await?;
+        // What the caller may see can be less than it was.
+        visible(&caller, id).await?;
     }
     let bodies = caller
         .tenant

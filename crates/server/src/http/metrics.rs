@@ -17,12 +17,18 @@ use crate::{
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// For whoever asks from this machine, and for an owner or admin from elsewhere. Behind a proxy everybody seems to ask from
-/// this machine, so there it takes the credential.
+/// For whoever asks from this machine. Behind a proxy everybody seems to, so there and from elsewhere it takes an owner or
+/// admin; and where there are several tenants nobody, for one's sums less one's own are the others'.
 pub(crate) async fn read(State(app): State<App>, request: Request) -> Result<impl IntoResponse, ApiError> {
     let (mut parts, _) = request.into_parts();
     if !is_local(&parts, &app) {
         Caller::from_request_parts(&mut parts, &app).await?.manager()?;
+        if app.tenants().all().len() > 1 {
+            return Err(ApiError::forbidden(
+                "not_eligible",
+                "Forbidden: With several tenants these counts are read from the server's own machine only",
+            ));
+        }
     }
     let mut now = Standing {
         proposals: Status::ALL.map(|(status, _)| (status, 0)).into(),
@@ -32,8 +38,14 @@ pub(crate) async fn read(State(app): State<App>, request: Request) -> Result<imp
     };
     for tenant in app.tenants().all() {
         now.entries += tenant.head_size();
-        for (sum, count) in now.proposals.iter_mut().zip(tenant.counts().await?) {
-            sum.1 += count;
+        match tenant.counts().await {
+            Ok(counts) => {
+                for (sum, count) in now.proposals.iter_mut().zip(counts) {
+                    sum.1 += count;
+                }
+            }
+            // One broken store must not hide how the others are.
+            Err(error) => tracing::error!(tenant = %tenant.id(), "Proposals cannot be counted: {error}"),
         }
     }
     let text = METRICS.text(&now).map_err(ApiError::internal)?;
@@ -51,5 +63,9 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
 
 fn is_local(parts: &Parts, app: &App) -> bool {
     let peer = parts.extensions.get::<Peer>();
-    !app.is_behind_proxy() && peer.is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback())
+    let forwarded =
+        parts.headers.contains_key(header::FORWARDED) || parts.headers.contains_key("x-forwarded-for");
+    !app.is_behind_proxy()
+        && !forwarded
+        && peer.is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback())
 }

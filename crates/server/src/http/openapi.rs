@@ -25,8 +25,8 @@ pub(crate) fn describe() -> Value {
     api.call(
         "get",
         "/metrics",
-        "The process's counts, which name nobody: without a credential from this machine unless a proxy stands in front, else \
-         for an owner or admin",
+        "The process's counts, which name nobody: without a credential from this machine with no proxy in front, else for an \
+         owner or admin where there is one tenant only",
     )
     .answers_in::<wire_json::Anything>(200, "application/openmetrics-text");
     api.call("get", "/api/openapi.json", "This description")

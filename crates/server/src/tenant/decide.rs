@@ -14,6 +14,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     desk::{Desk, to_sql},
     proposals::Stored,
+    reconsider::is_open,
     signed::{Arrival, arrive, effective, refuse},
     writer::{Answer, StoreError},
 };
@@ -126,9 +127,8 @@ pub(super) fn withdraw(
     if !may_withdraw(&stored.state.proposer, by) {
         return Ok(Err(WithdrawRefusal::NotFound));
     }
-    desk.settle(&mut stored)?;
     let status = stored.status(desk.now());
-    if !matches!(status, Status::Proposed | Status::Pending) {
+    if !is_open(status) {
         return Ok(Err(WithdrawRefusal::State(status)));
     }
     let nonce = random::nonce();

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Published,
-    hands::{Hands, Work},
+    hands::{Hands, Leases, Work},
     proposals::Stored,
     recent::Recent,
     waiting::Waiting,
@@ -41,6 +41,7 @@ pub struct Desk {
     waiting: Option<Waiting>,
     /// The server's own executor, once it is there.
     hands: Option<Hands>,
+    leases: Leases,
     /// What this batch has for it.
     work: Vec<Work>,
     now: UnixMillis,
@@ -156,6 +157,7 @@ impl Desk {
             batch: HashMap::new(),
             waiting: None,
             hands: None,
+            leases: Leases::default(),
             work: Vec::new(),
             now,
         }
@@ -293,9 +295,20 @@ impl Desk {
         self.hands.as_ref()
     }
 
-    /// Gives calls to this executor from now on.
+    /// Gives calls to this executor, and to no other that was there before.
     pub(super) fn serve(&mut self, hands: Hands) {
         self.hands = Some(hands);
+        self.leases.end_all();
+    }
+
+    /// What the server's own executor has and has not begun.
+    pub(super) const fn leases(&mut self) -> &mut Leases {
+        &mut self.leases
+    }
+
+    /// Until when the server's own executor may begin it.
+    pub(super) fn leased_until(&self, proposal: ProposalId) -> Option<UnixMillis> {
+        self.leases.of(proposal)
     }
 
     /// Tells the executor, once this batch is committed.
@@ -328,6 +341,7 @@ impl Desk {
         }
         self.statement("COMMIT")?;
         self.committed = self.memory.clone();
+        self.leases.commit();
         let proposals = self.batch.keys().copied().collect();
         self.recent.put(self.batch.drain().map(|(_, stored)| stored));
         Ok(Hints {
@@ -341,6 +355,7 @@ impl Desk {
         self.batch.clear();
         self.waiting = None;
         self.work.clear();
+        self.leases.abandon();
         if self.connection.is_autocommit() {
             Ok(())
         } else {

@@ -5,6 +5,7 @@ use countersign_domain::{
     dsse::{self, Signature},
     id::ProposalId,
     journal::{NodeRow, consistency_proof},
+    people,
     record::Kind,
     wire::{Head, JournalPage, WireEntry},
 };
@@ -118,11 +119,16 @@ pub(super) fn page(
     })
 }
 
-/// Takes away the bodies of other people's proposals.
+/// Takes away the bodies of other people's proposals, and of what somebody's device signed and did not count.
 fn withhold(connection: &Connection, entries: &mut [WireEntry], actor: &str) -> Result<(), StoreError> {
     let mut owner = connection.prepare_cached("SELECT proposer = ?2 FROM proposal WHERE id = ?1")?;
     for entry in entries {
         let Some(id) = entry.subject.strip_prefix("proposal/") else {
+            let about_people = entry.kind.parse().is_ok_and(|kind| people::KINDS.contains(&kind));
+            if !about_people {
+                entry.body = None;
+                entry.signature = None;
+            }
             continue;
         };
         let id: ProposalId = id.parse().map_err(StoreError::damaged)?;

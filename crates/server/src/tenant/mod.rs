@@ -164,7 +164,7 @@ impl Tenant {
             });
             notify(&wake, &hints.proposals);
             if let Some(hands) = desk.hands() {
-                // An executor that is gone has left; the next one looks by itself.
+                // Where an executor has gone, the next one looks by itself.
                 for work in hints.work {
                     let _ = hands.work.send(work);
                 }
@@ -513,6 +513,15 @@ impl Tenant {
     /// When the store fails.
     pub async fn interrupted(&self) -> Result<Vec<(Stored, Option<String>)>, StoreError> {
         self.read(run::interrupted).await
+    }
+
+    /// The server's own executor has not begun this call and will not under this fence.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn give_back(&self, proposal: ProposalId, fence: u64) -> Result<(), StoreError> {
+        self.never(move |desk| hands::give_back(desk, proposal, fence))
+            .await
     }
 
     /// Closes a proposal that `by` holds the lease of and whose stored bytes are not what was approved.

@@ -27,8 +27,6 @@ pub struct Stored {
     pub receipt_seq: Option<u64>,
     /// Number of the newest lease; 0 before the first.
     pub fence: u64,
-    /// Until when the server's own executor may begin it. Not in the file: such a lease ends with the process.
-    pub(super) lease: Option<UnixMillis>,
     /// What was proposed, while that is in memory.
     pub(super) proposal: Option<Arc<Proposal>>,
     /// Records about it that are at hand, by sequence number: those that were appended while it was in memory. The
@@ -78,7 +76,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, StoreError> {
         preview_seq: seq(3)?,
         receipt_seq: seq(4)?,
         fence: row.get::<_, i64>(5)?.unsigned_abs(),
-        lease: None,
         proposal: None,
         records: BTreeMap::new(),
     })

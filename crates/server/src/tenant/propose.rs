@@ -79,9 +79,14 @@ pub(super) fn propose(
     if let Some(refusal) = stale(desk, proposal)? {
         return Ok(Err(refusal));
     }
-    // What takes another one's place makes no more of them.
+    // What takes the place of one that waits makes no more of them.
+    let replaces = match proposal.supersedes {
+        Some(replaced) => desk.proposal(replaced)?,
+        None => None,
+    };
+    let waits = replaces.is_some_and(|stored| stored.state.recorded_status() == Status::Proposed);
     if let Some(most) = max_open
-        && proposal.supersedes.is_none()
+        && !waits
         && desk.has_waiting(&proposal.proposer.id, most)?
     {
         return Ok(Err(ProposeRefusal::TooManyOpen(most)));
@@ -116,7 +121,6 @@ pub(super) fn store(desk: &mut Desk, new: &NewProposal) -> Result<Stored, StoreE
         preview_seq: None,
         receipt_seq: None,
         fence: 0,
-        lease: None,
         proposal: Some(Arc::clone(&new.proposal)),
         records: BTreeMap::from([(seq, Arc::clone(&new.record))]),
     };

@@ -43,17 +43,27 @@ pub(super) fn claim(
     manifests: &[Digest],
     limit: u32,
 ) -> Answer<wire::Claimed, std::convert::Infallible> {
-    let mut leases = Vec::new();
-    for id in due(desk, by, limit)? {
-        let Some(mut stored) = desk.proposal(id)? else {
-            continue;
-        };
-        let leased = stored.lease.is_some_and(|until| until > desk.now());
-        if !leased
-            && manifests.contains(&stored.state.manifest)
-            && let Some(lease) = lease(desk, &mut stored)?
-        {
-            leases.push(lease);
+    let (mut leases, mut after) = (Vec::new(), (i64::MIN, 0));
+    // Page by page: what cannot be leased, at the front, keeps nothing behind it waiting.
+    while leases.len() < limit as usize {
+        let page = due(desk, by, after)?;
+        let Some(last) = page.last() else { break };
+        after = (last.0, last.1);
+        for (_, _, id) in page {
+            if leases.len() == limit as usize {
+                break;
+            }
+            if desk.leased_until(id).is_some_and(|until| until > desk.now()) {
+                continue;
+            }
+            let Some(mut stored) = desk.proposal(id)? else {
+                continue;
+            };
+            if manifests.contains(&stored.state.manifest)
+                && let Some(lease) = lease(desk, &mut stored)?
+            {
+                leases.push(lease);
+            }
         }
     }
     let next_due = desk
@@ -69,20 +79,25 @@ pub(super) fn claim(
     Ok(Ok(wire::Claimed { leases, next_due }))
 }
 
-/// What is pending for `by`, due, and under no lease that still stands.
-fn due(desk: &Desk, by: Executor, limit: u32) -> Result<Vec<ProposalId>, StoreError> {
+/// When it became due, its place, and what it is.
+type Due = (i64, i64, ProposalId);
+
+/// Some of what is pending for `by`, due, and under no lease of a device that still stands; in order, after that place.
+fn due(desk: &Desk, by: Executor, after: (i64, i64)) -> Result<Vec<Due>, StoreError> {
     let mut statement = desk.connection().prepare_cached(
-        "SELECT id FROM proposal WHERE status = 1 AND executor IS ?1 AND due_ms <= ?2 AND NOT EXISTS
+        "SELECT due_ms, created_seq, id FROM proposal WHERE status = 1 AND executor IS ?1 AND due_ms <= ?2
+             AND due_ms >= ?3 AND (due_ms > ?3 OR created_seq > ?4) AND NOT EXISTS
              (SELECT 1 FROM lease WHERE lease.proposal = proposal.id AND (begun = 1 OR lease.expires_ms > ?2))
-         ORDER BY due_ms LIMIT ?3",
+         ORDER BY due_ms, created_seq LIMIT 64",
     )?;
     let device = executor(by).map(|device| *device.as_bytes());
-    let mut rows = statement.query(params![device, desk.now().0, limit])?;
-    let mut ids = Vec::new();
+    let mut rows = statement.query(params![device, desk.now().0, after.0, after.1])?;
+    let mut due = Vec::new();
     while let Some(row) = rows.next()? {
-        ids.push(ProposalId::from_slice(&row.get::<_, Vec<u8>>(0)?).map_err(StoreError::damaged)?);
+        let id = ProposalId::from_slice(&row.get::<_, Vec<u8>>(2)?).map_err(StoreError::damaged)?;
+        due.push((row.get(0)?, row.get(1)?, id));
     }
-    Ok(ids)
+    Ok(due)
 }
 
 fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, StoreError> {
@@ -95,7 +110,7 @@ fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, St
     let expires_at = desk.now() + LEASE;
     match stored.state.executor {
         // The process that would begin it ends with this memory.
-        Holder::Tenant => stored.lease = Some(expires_at),
+        Holder::Tenant => desk.leases().give(stored.state.id, expires_at),
         Holder::Device(_) => put_lease(desk, stored, expires_at, false)?,
     }
     desk.save_fence(stored)?;
@@ -152,6 +167,8 @@ fn accept(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<(Stored, bo
         }
         Err(refusal) => return Ok(Err(refusal)),
     };
+    // Taken or refused, it is used: what is still due may be leased again at once.
+    desk.leases().end(begin.proposal);
     if begin.proposal_digest != stored.state.digest {
         return Ok(Err(RunRefusal::DigestMismatch));
     }
@@ -168,7 +185,6 @@ fn accept(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<(Stored, bo
         // What the executor checked is not what stands now: it claims again and looks again.
         return Ok(Err(RunRefusal::Fenced));
     }
-    stored.lease = None;
     desk.extend(&mut stored, record)?;
     Ok(Ok((stored, true)))
 }
@@ -295,7 +311,7 @@ fn leased(
         });
     }
     let until = match by {
-        Holder::Tenant => stored.lease,
+        Holder::Tenant => desk.leased_until(id),
         Holder::Device(_) => device_lease(desk, id)?,
     };
     let stands = stored.fence == fence && until.is_some_and(|until| until > desk.now());
@@ -368,7 +384,7 @@ pub(super) fn refuse(
         reason: reason.to_owned(),
         successor: None,
     };
-    stored.lease = None;
+    desk.leases().end(id);
     desk.extend_with(&mut stored, &entry)?;
     desk.save(&mut stored)?;
     end_lease(desk, id)?;

@@ -130,7 +130,6 @@ pub(super) fn supersede(
     reason: &str,
     successor: Option<ProposalId>,
 ) -> Result<bool, StoreError> {
-    desk.settle(stored)?;
     if !is_open(stored.status(desk.now())) {
         return Ok(false);
     }

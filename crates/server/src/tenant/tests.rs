@@ -199,7 +199,8 @@ impl World {
             proposal: id,
             proposal_digest: bodies.stored.state.digest,
             renderer: RENDERER,
-            retracts: None,
+            retracts: (verdict == Verdict::Retract)
+                .then(|| bodies.stored.state.standing().next().unwrap().digest),
             tenant: self.tenant.id(),
             verdict,
             view: views[0].1,

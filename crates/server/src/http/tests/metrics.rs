@@ -10,11 +10,17 @@ use crate::Transport;
 
 /// The answer to a request without a credential, over a connection from this machine.
 async fn scraped(world: &World) -> String {
+    asked(world, "").await
+}
+
+/// The same with more headers.
+async fn asked(world: &World, headers: &str) -> String {
     let listening = world.server.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listening.address();
     let read = async {
         let mut connection = TcpStream::connect(address).await.unwrap();
-        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n");
         connection.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
@@ -26,6 +32,13 @@ async fn scraped(world: &World) -> String {
     }
 }
 
+/// A counter's value. Tests that run beside this one count in the same process.
+fn value(text: &str, counter: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(counter));
+    let line = line.unwrap_or_else(|| panic!("no {counter} in {text}"));
+    line.trim().parse().unwrap()
+}
+
 #[tokio::test]
 async fn a_monitoring_system_on_this_machine_reads_counts_that_name_nobody() {
     let world = World::new().await;
@@ -35,16 +48,32 @@ async fn a_monitoring_system_on_this_machine_reads_counts_that_name_nobody() {
     assert_eq!(propose.tenant(world.acme).json(text).await.status, 200);
     let listens = world.opened(&world.ada.token, "/api/journal/events").await;
 
+    let before = scraped(&world).await;
+    let propose = world.bare(Method::POST, "/api/assistant/propose").token(&key);
+    let text = json!({"text": "system health"});
+    let answer = propose.tenant(world.acme).json(text).await;
+    let id = answer.body["proposalRecord"]["aiToolCallId"].clone();
+    let execute = world.bare(Method::POST, "/api/assistant/execute").token(&key);
+    let ran = execute
+        .tenant(world.acme)
+        .json(json!({ "aiToolCallId": id }))
+        .await;
+    assert_eq!(ran.status, 200, "it runs by itself");
     let answer = scraped(&world).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("application/openmetrics-text"), "{answer}");
-    for line in [
+    for counter in [
         "countersign_requests_total{route=\"/api/assistant/propose\",status=\"2xx\"}",
-        "countersign_proposals{status=\"proposed\"} 1\n",
-        "countersign_proposals{status=\"completed\"} 0\n",
         "countersign_runs_total{outcome=\"completed\"}",
-        "countersign_commit_commands_bucket",
+        "countersign_commit_commands_count",
         "countersign_commit_seconds_count",
+    ] {
+        let (before, after) = (value(&before, counter), value(&answer, counter));
+        assert!(after > before, "{counter} was {before} and is {after}");
+    }
+    for line in [
+        "countersign_proposals{status=\"proposed\"} 1\n",
+        "countersign_proposals{status=\"completed\"} 1\n",
         "countersign_open_calls{kind=\"stream\"} 1\n",
         "# EOF\n",
     ] {
@@ -76,6 +105,12 @@ async fn elsewhere_and_behind_a_proxy_only_who_manages_reads_them() {
         "a proxy is always near"
     );
     let world = World::new().await;
+    assert!(
+        asked(&world, "X-Forwarded-For: 192.0.2.7\r\n")
+            .await
+            .starts_with("HTTP/1.1 401"),
+        "also one that the server was not told of"
+    );
     let (bob, eve) = (
         world.join("bob", "admin").await,
         world.join("eve", "auditor").await,
@@ -87,4 +122,14 @@ async fn elsewhere_and_behind_a_proxy_only_who_manages_reads_them() {
     assert_eq!(status(&eve.token).await, 403);
     assert_eq!(status(&key).await, 403);
     assert_eq!(status("nothing").await, 401);
+    world
+        .server
+        .found_tenant(founding("Globex", "gus@globex.example", Mode::Company))
+        .await
+        .unwrap();
+    assert_eq!(
+        status(&world.ada.token).await,
+        403,
+        "what is not hers is somebody else's"
+    );
 }
