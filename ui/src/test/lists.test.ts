@@ -128,7 +128,7 @@ describe("nothing to show", () => {
     const said = screen.getAllByRole("status").map((one) => one.textContent);
     const banner = said.join(" ").replace(/\s+/g, " ");
     expect(banner).toContain("Offline.");
-    expect(banner).toContain("47 min old");
+    expect(banner).toContain("as of 47 min ago");
     expect(banner).toContain("2 wait to be sent");
     expect(screen.getByRole("listbox")).toBeVisible();
   });
