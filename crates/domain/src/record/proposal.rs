@@ -53,7 +53,7 @@ impl Body for Proposal {
 }
 
 impl Proposal {
-    /// The same request of the same proposer, taken again as the tool and the connection now are: it supersedes this one
+    /// The same request of the same proposer, for the tool and the connection as they have become: it supersedes this one
     /// and ends when this one would have. Nothing that was decided about this one is about it.
     #[must_use]
     pub fn renewed(&self, renewal: Renewal) -> Self {

@@ -52,7 +52,7 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duratio
 
 /// What this device has to say. Says when a held rejection becomes due, and whether anything was sent.
 async fn up(seat: &Arc<Seat>) -> anyhow::Result<(Option<Duration>, bool)> {
-    let due = decide::sign_due_rejects(seat).await?;
+    let due = decide::sign_due(seat).await?;
     enrol::settle(seat).await?;
     Ok((due, push::push(seat).await?))
 }

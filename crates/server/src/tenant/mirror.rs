@@ -56,8 +56,8 @@ pub(crate) async fn keep_ready(tenant: Tenant) {
 }
 
 impl Tenant {
-    /// A compressed snapshot (zstd) of the whole replica, at most `LAG` entries old, and how many entries it has. The file is replaced, never
-    /// changed: who has it open reads it to its end.
+    /// A compressed snapshot (zstd) of the whole replica, at most `LAG` entries old, and how many entries it has. The file
+    /// is replaced, never changed: who has it open reads it to its end.
     ///
     /// # Errors
     /// When the store or the disk fails.

@@ -23,8 +23,9 @@ use super::{
     writer::{Answer, StoreError},
 };
 
-/// Most records about one proposal, and of one device about none, that are refused and journalled all the same. What is refused beyond that is
-/// answered and remembered and takes no more room: a device in wrong hands must not make a proposal grow without end.
+/// Most records about one proposal, and of one device about none, that are refused and journalled all the same. What is
+/// refused beyond that is answered and remembered and takes no more room: a device in wrong hands must not make a
+/// proposal grow without end.
 const MOST_REFUSED: usize = 64;
 
 /// What a device signs beside its decisions.
