@@ -1,8 +1,6 @@
 //! The tenant server: HTTP API, store, automations. The binary `countersign-server` serves it; the desktop app embeds it.
 
 mod app;
-#[cfg(test)]
-mod changed_tools;
 mod config;
 mod control;
 mod health;

@@ -20,7 +20,7 @@ mod search;
 mod signed;
 mod supersede;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiting;
 mod writer;
 

@@ -1,5 +1,6 @@
 //! The store's promises, without HTTP: one effect, one truth, nothing lost.
 
+pub(crate) mod changed_tools;
 mod full;
 mod hands;
 mod mirror;

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    changed_tools::with_changed_tasks,
     ingress::{Rules, Understood},
+    tenant::tests::changed_tools::with_changed_tasks,
 };
 
 #[tokio::test]

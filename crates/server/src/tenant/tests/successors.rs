@@ -2,8 +2,8 @@
 
 use countersign_domain::{fold::Closed, record::Proposal};
 
+use super::changed_tools::with_changed_tasks;
 use super::*;
-use crate::changed_tools::with_changed_tasks;
 
 impl World {
     /// The server is started again in a version whose task tool is another.
