@@ -57,15 +57,11 @@ impl App {
         self.window.find("[data-card]", LATE).await.map(drop)
     }
 
-    /// Ends it, and waits until nothing of it is left.
-    pub(crate) async fn close(self, desktop: &Desktop) -> Result<()> {
-        self.window.close().await?;
-        let program = fs::canonicalize(&self.program)?;
-        eventually("the app's end", LATE, async || {
-            let runs = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
-            Ok((!desktop.processes().iter().any(runs)).then_some(()))
-        })
-        .await
+    /// Ends it. Closing its window would leave it in the tray.
+    pub(crate) async fn end(self, desktop: &Desktop) -> Result<()> {
+        let ended = desktop.kill(&self.program).await?;
+        ensure!(ended == 1, "there was one app to end, and not {ended}");
+        Ok(())
     }
 
     async fn click(&self, selector: &str) -> Result<()> {

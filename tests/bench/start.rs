@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<()> {
         let app = App::start(&desktop).await?;
         app.sign_in(&server).await?;
         bridge(&app).await?;
-        app.close(&desktop).await?;
+        app.end(&desktop).await?;
 
         let mut ready = Times::default();
         let mut memory = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) fn run() -> Result<()> {
             app.window
                 .await_text("Up to date", Duration::from_secs(30))
                 .await?;
-            app.close(&desktop).await?;
+            app.end(&desktop).await?;
         }
         memory.sort_unstable();
         println!(
