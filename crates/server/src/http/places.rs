@@ -64,9 +64,7 @@ impl Places {
             held,
         })
     }
-}
 
-impl Places {
     /// How many are taken in all.
     pub(crate) fn taken(&self, stay: Stay) -> u64 {
         let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
