@@ -1,0 +1,87 @@
+//! Executions on a device: claim, begin, complete, refuse.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, UnixMillis,
+    dsse::Envelope,
+    fold::Status,
+    id::{DeviceId, ProposalId},
+};
+
+/// `POST /api/executions/claim`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Claim {
+    /// The executing device; it must be the caller's.
+    pub device: DeviceId,
+    /// Manifests that the executor can run.
+    pub manifests: Vec<Digest>,
+    /// At most so many leases.
+    pub limit: u32,
+}
+
+/// Leases, each for 60 seconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Claimed {
+    pub leases: Vec<Lease>,
+    /// When the next held call becomes due, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<UnixMillis>,
+}
+
+/// The right to begin one call before `expires_at`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    pub proposal_id: ProposalId,
+    pub fence: u64,
+    pub expires_at: UnixMillis,
+    /// Digests of the approvals; the executor checks each against its own journal.
+    pub authority: Vec<Digest>,
+    /// The journal size at which the authority was complete; the executor catches up to it first.
+    pub size: u64,
+}
+
+/// `POST /api/executions/{id}/begin` and `/complete`: a begin or receipt record signed by the device.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecutionRecord {
+    pub record: Envelope,
+}
+
+/// Answer to begin and complete.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionAnswer {
+    pub status: Status,
+    pub digest: Digest,
+}
+
+/// `POST /api/executions/{id}/refuse`: under its lease the device found that the call is not what was approved. The
+/// proposal is superseded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefuseLease {
+    /// The executing device; it must be the caller's.
+    pub device: DeviceId,
+    /// The lease's.
+    pub fence: u64,
+    /// What does not fit, a sentence of at most 500 characters.
+    pub reason: String,
+}
+
+/// Answer to a refusal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRefused {
+    pub status: Status,
+}
