@@ -99,9 +99,10 @@ export class Desk {
     }
   }
 
-  /** Opens the reason box, or says why not. */
+  /** Opens the box for the reason, or says why not. It opens while the card is still arming: the box decides nothing. */
   askReason() {
-    if (this.#decidableCard("reject")) this.rejecting = true;
+    const arming = this.reading.rejectIsArming && !this.busy && !this.stamped;
+    if (arming || this.#decidableCard("reject")) this.rejecting = true;
   }
 
   async reject(reason: string): Promise<void> {

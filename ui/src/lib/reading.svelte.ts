@@ -81,6 +81,14 @@ export class Reading {
     return Boolean(arm?.armed && this.#stillMs < arm.afterMs);
   }
 
+  /** Whether only time is missing before a rejection. */
+  get rejectIsArming(): boolean {
+    const { card } = this;
+    return Boolean(
+      card?.id === this.id && card?.arm.reject.armed && this.#stillMs < card.arm.reject.afterMs,
+    );
+  }
+
   #ready(arm: ArmState | undefined): Ready {
     if (!arm || this.card?.id !== this.id) return { ready: false, why: "The card is loading." };
     if (!arm.armed) return { ready: false, why: arm.why };

@@ -219,6 +219,24 @@ describe("rejecting", () => {
     expect(core.cards[1]?.state.words).toBe("Rejected by you");
   });
 
+  it("opens the box for the reason while the card arms, and rejects only once it is armed", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await settle();
+    await user.keyboard("r");
+    await settle();
+    await user.keyboard("Not needed{Enter}");
+    await settle();
+    expect(core.calledWith("decide"), "the card has only just appeared").toEqual([]);
+    expect(screen.getByLabelText(/Why do you reject it/), "nothing typed is lost").toHaveValue(
+      "Not needed",
+    );
+    await pass(700);
+    await user.keyboard("{Enter}");
+    await settle();
+    expect(core.calledWith("decide")).toHaveLength(1);
+  });
+
   it("tells of a text that hides something with its stand-ins, as the row does", async () => {
     const { user } = await open();
     await user.keyboard("jjj");
