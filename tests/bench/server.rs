@@ -46,7 +46,16 @@ impl Running {
         )?;
         let agent_key = field(&key, "apiKey")?;
         let mut child = Command::new(&binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--max-open", "0", "--data"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--max-open",
+                "0",
+                "--max-rate",
+                "0",
+                "--data",
+            ])
             .arg(&data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

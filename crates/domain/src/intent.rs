@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     Digest,
     canonical::{self, Object, Value},
-    id::ProposalId,
+    id::{ConnectionId, ProposalId},
 };
 
 /// What a command asks for.
@@ -131,6 +131,9 @@ pub fn text_key(tenant: &str, user: &str, intent: &Intent, text: &str) -> String
 pub struct StructuredCall<'a> {
     /// The person or the agent that proposes.
     pub actor: &'a str,
+    /// The connection that it is to go over, where the proposer says which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
     /// The tool's input as it came, before a tool changes anything in it.
     pub input: &'a Value,
     /// The proposal that is tried again, if any.
@@ -535,6 +538,7 @@ mod tests {
         let id: ProposalId = "0192f3a4-0000-7000-8000-0123456789ab".parse().unwrap();
         let call = StructuredCall {
             actor: "user_123",
+            connection: None,
             input: &input,
             retry_of: None,
             supersedes: None,
@@ -552,6 +556,10 @@ mod tests {
         for other in [
             StructuredCall {
                 actor: "user_124",
+                ..call
+            },
+            StructuredCall {
+                connection: Some("0192f3a4-0000-7000-8000-0123456789ab".parse().unwrap()),
                 ..call
             },
             StructuredCall {

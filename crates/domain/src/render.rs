@@ -9,7 +9,7 @@ mod visible;
 
 use serde::{Deserialize, Serialize};
 
-pub use visible::{Span, Spans, flat, visible};
+pub use visible::{Span, Spans, flat, is_plain, visible};
 
 use crate::{
     Digest, UnixMillis,

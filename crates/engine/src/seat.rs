@@ -78,6 +78,8 @@ pub enum LinkState {
     #[default]
     Connecting,
     Offline,
+    /// It answers, and what it says cannot be taken in here.
+    Stalled,
 }
 
 /// What makes up a seat.

@@ -7,7 +7,7 @@ use countersign_domain::{
     id::{DeviceId, ProposalId, TaskId, TenantId},
     manifest::Pinned,
     people::People,
-    record::{self, Preview, Proposal, TaskPriority},
+    record::{self, Body, Preview, Proposal, Receipt, TaskPriority},
     render::{self, RenderError, View},
     wire::WireEntry,
 };
@@ -53,6 +53,8 @@ pub struct Card {
     pub proposal: Proposal,
     /// The newest preview.
     pub preview: Option<Preview>,
+    /// How it ended, once it has.
+    pub receipt: Option<Receipt>,
     /// `None` when the manifest that the proposal names is not here.
     pub manifest: Option<Pinned>,
     /// The connection in the configuration that the proposal names.
@@ -247,7 +249,11 @@ impl Reader {
             return Err(ReadError::Projection(id));
         }
         let preview = match folded.state.preview {
-            Some(digest) => preview(&mut history, digest)?,
+            Some(digest) => body_of(&mut history, digest)?,
+            None => None,
+        };
+        let receipt = match &folded.state.ended {
+            Some(ended) => body_of(&mut history, ended.digest)?,
             None => None,
         };
         let connection = match &proposal.connection {
@@ -259,6 +265,7 @@ impl Reader {
             gap: folded.gap,
             proposal,
             preview,
+            receipt,
             manifest,
             connection,
         }))
@@ -416,7 +423,7 @@ fn distrust(people: &mut People, entry: &WireEntry) {
     }
 }
 
-fn preview(history: &mut [WireEntry], digest: Digest) -> Result<Option<Preview>, ReadError> {
+fn body_of<B: Body>(history: &mut [WireEntry], digest: Digest) -> Result<Option<B>, ReadError> {
     for entry in history.iter_mut().filter(|entry| entry.digest == digest) {
         if let Content::Known(record) = stored_content(entry)? {
             return Ok(record.body().ok());

@@ -19,10 +19,14 @@ pub struct Config {
     pub policy: Arc<dyn Policy>,
     /// Most proposals of one proposer that wait for people at once; `None` for any number.
     pub max_open: Option<usize>,
+    /// Most calls of one proposer to propose within five minutes; `None` for any number.
+    pub max_rate: Option<u32>,
 }
 
 /// Far more than people would decide one by one, and not yet trouble for anybody's inbox.
 pub const MAX_OPEN: usize = 10_000;
+/// Twenty each second: an automation at work, and not yet one that runs away and fills the disk.
+pub const MAX_RATE: u32 = 6_000;
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -44,6 +48,7 @@ impl Config {
             clock: Arc::new(SystemClock),
             policy: Arc::new(SeedRules),
             max_open: Some(MAX_OPEN),
+            max_rate: Some(MAX_RATE),
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod random;
 pub mod tenant;
 
 pub(crate) use app::App;
-pub use config::{Config, MAX_OPEN, Transport};
+pub use config::{Config, MAX_OPEN, MAX_RATE, Transport};
 pub use control::{ControlError, Token};
 pub use server::{
     AgentKeyError, EndorseError, FoundError, ListenError, Listening, NewTenant, OpenError, Server,

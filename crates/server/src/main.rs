@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use countersign_domain::{id::TenantId, record::Mode};
-use countersign_server::{Config, MAX_OPEN, NewTenant, OpenError, Server, Transport};
+use countersign_server::{Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, Server, Transport};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -71,6 +71,9 @@ struct Serve {
     /// Most proposals of one agent or person that wait for people at once; 0 for any number.
     #[arg(long, value_name = "N", default_value_t = MAX_OPEN)]
     max_open: usize,
+    /// Most calls of one agent or person to propose within five minutes; 0 for any number.
+    #[arg(long, value_name = "N", default_value_t = MAX_RATE)]
+    max_rate: u32,
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +154,7 @@ impl Serve {
         let mut config = Config::new(self.data);
         config.hosts = self.hosts;
         config.max_open = Some(self.max_open).filter(|most| *most > 0);
+        config.max_rate = Some(self.max_rate).filter(|most| *most > 0);
         config.transport = match (self.tls_cert, self.tls_key, self.behind_proxy) {
             (Some(certificates), Some(key), _) => Transport::Tls { certificates, key },
             (_, _, true) => Transport::BehindProxy,

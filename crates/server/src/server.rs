@@ -218,7 +218,7 @@ impl Server {
                 policy: Arc::clone(&config.policy),
                 max_open: config.max_open,
             },
-            throttle: Throttle::default(),
+            throttle: Throttle::new(config.max_rate),
             places: Arc::default(),
             probe,
             behind_proxy: config.transport == Transport::BehindProxy,

@@ -499,7 +499,7 @@ async fn foreign_and_absent_ids_answer_alike() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idempotency_key_names_one_request() {
     let world = World::company().await;
-    let send = |key: &'static str, title: &'static str| {
+    let send_whole = |key: &'static str, body: Value| {
         let request = Request::builder()
             .method("POST")
             .uri("/api/assistant/propose")
@@ -508,9 +508,7 @@ async fn an_idempotency_key_names_one_request() {
             .header("x-tenant-id", &world.tenant)
             .header("content-type", "application/json")
             .header("idempotency-key", key)
-            .body(Body::from(
-                json!({"text": format!("create task: {title}")}).to_string(),
-            ))
+            .body(Body::from(body.to_string()))
             .unwrap();
         let router = world.router();
         async move {
@@ -523,6 +521,7 @@ async fn an_idempotency_key_names_one_request() {
             }
         }
     };
+    let send = |key, title: &str| send_whole(key, json!({"text": format!("create task: {title}")}));
     let first = send("k-1", "A").await.body["proposalRecord"]["aiToolCallId"].clone();
     assert_eq!(
         send("k-1", "A").await.body["proposalRecord"]["aiToolCallId"],
@@ -535,6 +534,12 @@ async fn an_idempotency_key_names_one_request() {
         "it wins over the text's key"
     );
     assert_eq!(code(&send("k-1", "B").await), (422, "idempotency_key_reused"));
+    let noted = json!({"text": "create task: A", "note": "another note"});
+    assert_eq!(
+        code(&send_whole("k-1", noted).await),
+        (422, "idempotency_key_reused"),
+        "what is said beside it is part of the request"
+    );
     assert_eq!(code(&send("", "A").await), (400, "idempotency_key"));
 }
 

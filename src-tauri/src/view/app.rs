@@ -109,6 +109,8 @@ pub enum LinkState {
     Online,
     Connecting,
     Offline,
+    /// The tenant answers, and what it says cannot be taken in here; `trouble` says why.
+    Stalled,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Type)]
@@ -253,6 +255,7 @@ impl From<countersign_engine::LinkState> for LinkState {
             countersign_engine::LinkState::Online => Self::Online,
             countersign_engine::LinkState::Connecting => Self::Connecting,
             countersign_engine::LinkState::Offline => Self::Offline,
+            countersign_engine::LinkState::Stalled => Self::Stalled,
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Card {
     pub history: Vec<HistoryItem>,
     /// Oldest first.
     pub decisions: Vec<DecisionItem>,
+    /// What the call came back with, once it has run.
+    pub result: Vec<CardNode>,
     pub signature: Signature,
     /// Goes back with `decide`, so that what is signed is what was shown.
     pub view_digest: String,

@@ -13,6 +13,7 @@ pub mod setup;
 
 mod preview;
 mod render_card;
+mod result;
 mod through;
 
 use countersign_domain::{UnixMillis, record, render};

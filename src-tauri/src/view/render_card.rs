@@ -14,7 +14,7 @@ use super::{
         After, ArmState, Arms, Card, CardNode, CardProposer, Confirm, Decided, DecisionItem, DecisionVerdict,
         Evidence, HistoryItem, Hold, ReasonRule, Signature, Why,
     },
-    preview, seconds_until, spans, through, time, visible,
+    preview, result, seconds_until, spans, through, time, visible,
 };
 
 impl Card {
@@ -78,6 +78,7 @@ impl Card {
                 })
                 .collect(),
             decisions: card.decisions.into_iter().map(Into::into).collect(),
+            result: result::nodes(card.result.as_ref(), card.reference.as_deref()),
             signature: Signature {
                 signer: card.signature.who,
                 whence: card.signature.whence,

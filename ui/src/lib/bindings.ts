@@ -158,6 +158,8 @@ export type Card = {
 	history: HistoryItem[],
 	/**  Oldest first. */
 	decisions: DecisionItem[],
+	/**  What the call came back with, once it has run. */
+	result: CardNode[],
 	signature: Signature,
 	/**  Goes back with `decide`, so that what is signed is what was shown. */
 	viewDigest: string,
@@ -468,7 +470,8 @@ export type Link = {
 	waitingToSend: number,
 };
 
-export type LinkState = "online" | "connecting" | "offline";
+export type LinkState = "online" | "connecting" | "offline" | /**  The tenant answers, and what it says cannot be taken in here; `trouble` says why. */
+"stalled";
 
 export type Member = {
 	id: string,

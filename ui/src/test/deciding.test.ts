@@ -383,6 +383,28 @@ describe("the card", () => {
   });
 });
 
+describe("what came back", () => {
+  it("is on the card of what has run, with what hides made visible, and of what is not known as well", async () => {
+    const { user } = await open();
+    await user.keyboard("gh");
+    await settle();
+    await user.keyboard("j");
+    await settle();
+    expect(heading()).toContain("lost@example.com");
+    const result = screen.getByRole("region", { name: "What came back" });
+    expect(result).toHaveTextContent("Not verified");
+    expect(result).toHaveTextContent("<0192f3a4@acme.example>");
+    expect(result).toHaveTextContent("450 U+202Elater");
+    expect(result).toHaveTextContent("free: 12 GB");
+    expect(screen.getByText(/It is not tried again/)).toBeVisible();
+  });
+
+  it("is no heading over nothing", async () => {
+    await open();
+    expect(screen.queryByRole("region", { name: "What came back" })).toBeNull();
+  });
+});
+
 describe("withdrawing", () => {
   async function request(user: UserEvent) {
     await user.keyboard("n");

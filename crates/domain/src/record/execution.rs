@@ -7,6 +7,7 @@ use crate::{
     Digest, UnixMillis,
     canonical::Value,
     id::{ProposalId, TaskId},
+    render::is_plain,
 };
 
 /// Who executes: the holder of the connection, or the server where there is none.
@@ -69,8 +70,28 @@ pub struct Receipt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
     pub started_at: UnixMillis,
-    /// One sentence for people, at most 500 characters.
+    /// One sentence for people, at most [`LONGEST_SENTENCE`] characters.
     pub summary: String,
+}
+
+/// Most characters of a sentence that an executor says to people: a receipt's summary, its failure's message, the reason
+/// for giving a lease back.
+pub const LONGEST_SENTENCE: usize = 500;
+
+impl Receipt {
+    /// Whether its sentences are fit to be shown: one line each, nothing in them that hides or reorders, not too long.
+    pub fn is_plain(&self) -> bool {
+        let failure = self.failure.as_ref().map(|failure| failure.message.as_str());
+        [Some(self.summary.as_str()), failure]
+            .into_iter()
+            .flatten()
+            .all(is_sentence)
+    }
+}
+
+/// Whether what an executor says is one plain line of at most [`LONGEST_SENTENCE`] characters.
+pub fn is_sentence(text: &str) -> bool {
+    text.chars().count() <= LONGEST_SENTENCE && is_plain(text)
 }
 
 impl Body for Receipt {

@@ -15,7 +15,9 @@ use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct as _};
 
 pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
-pub use execution::{Begin, Effect, Executor, Failure, Lapse, Outcome, Receipt, TaskPriority};
+pub use execution::{
+    Begin, Effect, Executor, Failure, LONGEST_SENTENCE, Lapse, Outcome, Receipt, TaskPriority, is_sentence,
+};
 pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Refuse, Revoke, Role};
 pub use proposal::{
     ConnectionRef, EffectClass, Evaluation, Evidence, Expire, Holder, Phase, PolicyDecision, Preview,

@@ -53,6 +53,11 @@ pub fn visible(text: &str) -> Spans {
     spans
 }
 
+/// Whether nothing in `text` hides or reorders: [`visible`] leaves it as it is.
+pub fn is_plain(text: &str) -> bool {
+    !visible(text).iter().any(|span| matches!(span, Span::Escape(_)))
+}
+
 /// Spans as one plain string, escapes in their visible form: for search, notifications and logs.
 pub fn flat(spans: &[Span]) -> String {
     let mut text = String::new();

@@ -249,6 +249,9 @@ pub struct ProposalDetail {
     /// Why it was superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// The finished proposal that is tried again with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<ProposalId>,
     /// The proposal that it took the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<ProposalId>,

@@ -177,6 +177,7 @@ fn answers_about_proposals_have_one_form() {
                 result: Some(Value::from(402)),
             }),
             closed: Some("Replaced.".to_owned()),
+            retry_of: Some(ProposalId::from_uuid(uuid(0x300))),
             supersedes: Some(ProposalId::from_uuid(uuid(0x301))),
             superseded_by: Some(ProposalId::from_uuid(uuid(0x302))),
             revision: 17,

@@ -80,11 +80,22 @@ fn failed(seat: &Seat, error: &anyhow::Error) {
         }
         Some(_) | None => {
             tracing::warn!("Sync failed: {error:#}");
-            seat.set_trouble(Some(
-                "Syncing with the tenant does not work; it is tried again.".to_owned(),
-            ));
-            seat.set_link(LinkState::Offline);
+            seat.set_trouble(Some(trouble(error).to_owned()));
+            seat.set_link(LinkState::Stalled);
         }
+    }
+}
+
+/// What a person is told, and what to do about it.
+fn trouble(error: &anyhow::Error) -> &'static str {
+    let full = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<rusqlite::Error>())
+        .any(|error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
+    if full {
+        "This computer's disk is full, so nothing new can be taken in and nothing runs from here. Make room: it goes on by itself."
+    } else {
+        "What the tenant sends cannot be taken in here. It is tried again by itself; if this stays, the log says why."
     }
 }
 
@@ -105,5 +116,31 @@ pub(crate) async fn listen(seat: &Arc<Seat>) {
             seat.wakes.sync.notify_one();
         }
         pause(&seat.wakes.hints, tries.next().unwrap_or(PERIOD)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_called_by_its_name_wherever_it_is_met() {
+        let full = || {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            rusqlite::Error::SqliteFailure(code, None)
+        };
+        let of_the_replica =
+            countersign_replica::ApplyError::from(countersign_replica::StorageError::from(full()));
+        let met = [
+            anyhow::Error::from(crate::journal::JournalError::from(of_the_replica)),
+            anyhow::Error::from(crate::store::StoreError::from(full())),
+        ];
+        for error in met {
+            assert!(
+                trouble(&error).starts_with("This computer's disk is full"),
+                "{error:#}"
+            );
+        }
+        assert!(trouble(&anyhow::anyhow!("a page of another tenant")).contains("tried again"));
     }
 }

@@ -127,9 +127,9 @@ async fn a_crash_after_the_intent_is_unknown_and_never_tried_again() {
     );
     drop((ledger, seat));
     let device = device.crash(false).await;
-    device.says(id, "Unknown: may have happened").await;
+    device.says(id, "Unknown, it may have happened. ").await;
     let device = device.crash(false).await;
     device.online().await;
-    assert_eq!(device.words(id).await, "Unknown: may have happened");
+    device.says(id, "Unknown, it may have happened. ").await;
     assert_eq!(mail.mails().len(), 0, "what is not known is not tried again");
 }

@@ -118,7 +118,7 @@ async fn a_log_that_is_not_the_one_this_device_has_seen_raises_an_alarm_that_sta
         "it stays"
     );
     eventually("nothing more is taken", async || {
-        device.engine.link().state == LinkState::Offline
+        device.engine.link().state == LinkState::Stalled
     })
     .await;
 }

@@ -221,7 +221,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         journal_size: size(seat).await?,
         alarm: seat.fork().await?.map(|_| {
             "The tenant's log has shown another history than the one this device has verified. Both are kept as \
-             evidence; nothing more is taken from it."
+             evidence; nothing more is taken from it. Decide nothing here, and ask whoever runs the server."
                 .to_owned()
         }),
         trouble: seat.trouble(),

@@ -2,6 +2,7 @@
 
 use countersign_domain::{
     Digest, UnixMillis,
+    canonical::Value,
     id::ProposalId,
     record::{Assurance, PolicyDecision, Proposer, Risk, Untrusted},
     render::{Confirm, View},
@@ -42,6 +43,10 @@ pub struct Card {
     pub history: Vec<HistoryItem>,
     /// Oldest first.
     pub decisions: Vec<DecisionItem>,
+    /// What the call returned, in its tool's own form, once it has run.
+    pub result: Option<Value>,
+    /// The key under which the target knows the call: a Message-ID, an Idempotency-Key.
+    pub reference: Option<String>,
     pub signature: Signature,
     /// Of the exact bytes of the proposal.
     pub fingerprint: String,
@@ -136,6 +141,11 @@ impl Engine {
                 .to_owned(),
             history: trail::history(&words, &card),
             decisions: trail::decisions(&words, &card),
+            result: card.receipt.as_ref().and_then(|receipt| receipt.result.clone()),
+            reference: card
+                .receipt
+                .as_ref()
+                .and_then(|receipt| receipt.reference.clone()),
             signature: trail::signature(&words, &card, mine.is_some(), &seat.account.device_name),
             fingerprint: card.state.digest.fingerprint(),
             approve: disarm(rules::approve(&card, &people, viewer)),

@@ -5,6 +5,7 @@ use countersign_domain::{
     fold::{Cast, Closed, Status},
     id::UserId,
     record::{PolicyDecision, Verdict},
+    render::{flat, visible},
 };
 use countersign_replica::Card;
 
@@ -29,7 +30,10 @@ pub struct DecisionItem {
 
 pub(super) fn history(words: &Words<'_>, card: &Card) -> Vec<HistoryItem> {
     let state = &card.state;
-    let item = |at: UnixMillis, words: String| HistoryItem { at, words };
+    let item = |at: UnixMillis, words: String| HistoryItem {
+        at,
+        words: flat(&visible(&words)),
+    };
     let mut items = vec![item(
         state.created_at,
         format!("Proposed by {}", card.proposal.proposer.name),

@@ -6,6 +6,7 @@ use countersign_domain::{
     id::UserId,
     people::People,
     record::{Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
+    render::{flat, visible},
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -278,18 +279,16 @@ impl<'a> Words<'a> {
     fn ended(&self, state: &ProposalState) -> StateView {
         let ended = state.ended.as_ref();
         let at = ended.map(|ended| ended.at).or(state.lapsed_at);
+        let why = ended.map(|ended| {
+            let failure = ended.failure.as_ref().map(|failure| &failure.message);
+            failure.unwrap_or(&ended.summary).clone()
+        });
         match state.recorded_status() {
             Status::Completed => {
                 let time = at.map(|at| format!(" {}", self.time(at))).unwrap_or_default();
                 view(StateKind::Completed, format!("Done{time}"), at, Tone::Good)
             }
             Status::Failed => {
-                let why = ended.map(|ended| {
-                    ended
-                        .failure
-                        .as_ref()
-                        .map_or_else(|| ended.summary.clone(), |failure| failure.message.clone())
-                });
                 let words = why.map_or_else(|| "Failed".to_owned(), |why| format!("Failed: {why}"));
                 view(StateKind::Failed, words, at, Tone::Bad)
             }
@@ -301,7 +300,16 @@ impl<'a> Words<'a> {
             | Status::Denied
             | Status::Expired
             | Status::Withdrawn
-            | Status::Superseded => view(StateKind::Unknown, "Unknown: may have happened", at, Tone::Warn),
+            | Status::Superseded => {
+                let why = match (&why, state.lapsed_at) {
+                    (Some(why), _) => why.as_str(),
+                    (None, Some(_)) => "Whoever ran it went silent",
+                    (None, None) => "Nobody has said how it ended",
+                };
+                let why = why.trim_end_matches('.');
+                let words = format!("Unknown, it may have happened. {why}. It is not tried again.");
+                view(StateKind::Unknown, words, at, Tone::Warn)
+            }
         }
     }
 }
@@ -344,9 +352,11 @@ pub(crate) fn view(
     at: Option<UnixMillis>,
     tone: Tone,
 ) -> StateView {
+    let words: String = words.into();
     StateView {
         kind,
-        words: words.into(),
+        // What an executor said may be in it, and another client's executor says what it likes.
+        words: flat(&visible(&words)),
         at,
         tone,
     }

@@ -115,6 +115,41 @@ fn a_long_page_with_one_wrong_entry_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn on_a_full_disk_a_page_is_taken_whole_or_not_at_all() {
+    let (journal, _) = journal(&[(0, 1, 1); 400]);
+    let mut here = Here::new();
+    here.pull(&journal, 20);
+    let mut longer = journal.clone();
+    for _ in 0..200 {
+        longer.propose(Draft::default());
+    }
+    let room = |here: &Here, more: i64| {
+        let db = &here.replica.connection;
+        let pages: i64 = db
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        db.pragma_update_and_check(None, "max_page_count", pages + more, |row| row.get::<_, i64>(0))
+            .unwrap();
+    };
+    let before = here.dump();
+    let page = longer.page(journal.size(), 10_000);
+    let mut refused = 0;
+    for more in 0..6 {
+        room(&here, more);
+        if here.replica.apply(&page, &longer.log()).is_err() {
+            refused += 1;
+            assert_eq!(here.dump(), before, "nothing half-written");
+        }
+    }
+    assert_eq!(refused, 6, "so much does not fit into so little");
+    room(&here, 100_000);
+    here.replica.apply(&page, &longer.log()).unwrap();
+    let mut elsewhere = Here::new();
+    elsewhere.pull(&longer, 10_000);
+    assert_eq!(here.dump(), elsewhere.dump());
+}
+
+#[test]
 fn a_page_says_what_it_has_changed() {
     let mut journal = JournalBuilder::new();
     let ada = journal.member("Ada", Role::Approver);

@@ -7,15 +7,13 @@ use countersign_domain::{
     Record,
     dsse::Envelope,
     id::{DeviceId, UserId},
-    record::{Begin, Body, Holder, Receipt},
+    record::{Begin, Body, Holder, Receipt, is_sentence},
     wire::{Claim, Claimed, ExecutionAnswer, ExecutionRecord, LeaseRefused, RefuseLease},
 };
 
 use super::{assistant::parse_id, auth::Caller, body::Json, error::ApiError};
 use crate::tenant::{RunRefusal, Stored, Tenant};
 
-/// Longest reason of a refused lease, in characters.
-const LONGEST_REASON: usize = 500;
 /// Most leases that one claim gets.
 const MAX_LEASES: u32 = 32;
 
@@ -68,6 +66,14 @@ pub(crate) async fn complete(
             "A device's receipt has no effect on the tenant's store",
         ));
     }
+    if !receipt.is_plain() {
+        // Everybody who opens the card would read it.
+        return Err(ApiError::bad_request(
+            "invalid_field",
+            "A receipt's sentences are one plain line of at most 500 characters each",
+        )
+        .with_field("summary"));
+    }
     let digest = record.digest;
     let answer = caller
         .tenant
@@ -85,7 +91,7 @@ pub(crate) async fn refuse(
     let user = caller.person()?;
     own_device(&caller.tenant, user, request.device)?;
     let reason = request.reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+    if reason.is_empty() || !is_sentence(reason) {
         return Err(ApiError::missing("reason"));
     }
     let (id, holder) = (parse_id(&id)?, Holder::Device(request.device));

@@ -1,4 +1,5 @@
-//! How often somebody may try: attempts in a window, for each account from each address and for each address in all.
+//! How often somebody may try: attempts in a window, for each account from each address and for each address in all;
+//! and how often one proposer may propose.
 //!
 //! Kept in memory and bounded. An account is never locked for everybody: whoever knows an address could then keep its
 //! owner out.
@@ -24,7 +25,11 @@ const KEPT: usize = 20_000;
 
 /// Counts attempts.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(Mutex<BTreeMap<Key, Window>>);
+pub(crate) struct Throttle {
+    windows: Mutex<BTreeMap<Key, Window>>,
+    /// Most calls of one proposer in a window; `None` for any number.
+    proposals: Option<u32>,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key {
@@ -32,6 +37,7 @@ enum Key {
     Account(IpAddr, Digest),
     Named(Digest),
     Refused(IpAddr),
+    Proposer(Digest),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +47,14 @@ struct Window {
 }
 
 impl Throttle {
+    /// With the most calls to propose that one proposer has in five minutes.
+    pub(crate) fn new(proposals: Option<u32>) -> Self {
+        Self {
+            proposals,
+            ..Self::default()
+        }
+    }
+
     /// Counts an attempt before it is made, so that attempts side by side count as well.
     ///
     /// # Errors
@@ -66,8 +80,19 @@ impl Throttle {
         self.count(&[(Key::Refused(network(from)), REFUSED)], now)
     }
 
+    /// Counts a call to propose. An agent that does not stop would else fill the disk with what policy lets run.
+    ///
+    /// # Errors
+    /// With the seconds to wait when there were too many.
+    pub(crate) fn proposed(&self, actor: &str, now: UnixMillis) -> Result<(), u64> {
+        match self.proposals {
+            Some(most) => self.count(&[(Key::Proposer(Digest::of(actor.as_bytes())), most)], now),
+            None => Ok(()),
+        }
+    }
+
     fn count(&self, keys: &[(Key, u32)], now: UnixMillis) -> Result<(), u64> {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= KEPT {
             make_room(&mut windows, now);
         }
@@ -97,7 +122,7 @@ impl Throttle {
     /// The attempt was right: the account's count is forgotten, the address gets this one back.
     pub(crate) fn succeeded(&self, from: IpAddr, account: &str) {
         let (address, account) = keys(from, account);
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.remove(&account);
         if let Some(window) = windows.get_mut(&address) {
             window.attempts = window.attempts.saturating_sub(1);
@@ -210,6 +235,6 @@ mod tests {
             let from = IpAddr::V4(std::net::Ipv4Addr::from(n));
             let _ = throttle.attempt(from, &n.to_string(), NOW + Millis(i64::from(n) / 1000));
         }
-        assert!(throttle.0.lock().unwrap().len() <= KEPT + 2);
+        assert!(throttle.windows.lock().unwrap().len() <= KEPT + 2);
     }
 }

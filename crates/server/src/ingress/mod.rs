@@ -11,7 +11,7 @@ use countersign_domain::{
     canonical::{self, Value},
     fold::DEFAULT_LIFETIME,
     id::ProposalId,
-    intent::{self, Intent, StructuredCall},
+    intent::{self, StructuredCall},
     record::{Connection, Proposal, Proposer, Untrusted},
     wire,
 };
@@ -89,7 +89,10 @@ impl ProposeError {
 struct Wanted {
     tool: String,
     input: Value,
+    /// The key's text, as the proposer is told it.
     key: String,
+    /// What the key stands for: everything that makes two requests the same one.
+    identity: Digest,
 }
 
 const MAX_NOTE: usize = 2_000;
@@ -129,7 +132,7 @@ impl Rules {
             input: wanted.input.clone(),
             risk_level: ingress.risk,
         };
-        let key = key(&proposer, &wanted, idempotency_key)?;
+        let key = key(&proposer, &request, &wanted, idempotency_key)?;
         let manifest = ingress.manifest;
         let proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
         let new = self.ready(proposal, manifest, wanted.key).map_err(too_large)?;
@@ -201,7 +204,17 @@ fn wanted(
                 return Ok(None);
             };
             let key = intent::text_key(&tenant, &proposer.id, &intent, text);
-            Ok(Some(from_intent(&intent, key)))
+            // The text's key is the seed's, which knows no reference to another proposal (design §10).
+            let retries = request.retry_of.map(|id| format!(":retry-of:{id}"));
+            let replaces = request.supersedes.map(|id| format!(":supersedes:{id}"));
+            let named = [retries, replaces].map(Option::unwrap_or_default).concat();
+            let identity = Digest::of_parts(&[key.as_bytes(), named.as_bytes()]);
+            Ok(Some(Wanted {
+                tool: intent.tool_id().to_owned(),
+                input: intent.input(),
+                key,
+                identity,
+            }))
         }
         (None, Some(tool)) => {
             let input = request
@@ -210,15 +223,18 @@ fn wanted(
                 .ok_or_else(|| ProposeError::missing("input"))?;
             let key = intent::structured_key(&StructuredCall {
                 actor: &proposer.id,
+                connection: request.connection,
                 input: &input,
                 retry_of: request.retry_of,
                 supersedes: request.supersedes,
                 tenant: &tenant,
                 tool,
             });
+            let key = key.map_err(too_large)?;
             Ok(Some(Wanted {
                 tool: tool.clone(),
-                key: key.map_err(too_large)?,
+                identity: Digest::of(key.as_bytes()),
+                key,
                 input,
             }))
         }
@@ -230,28 +246,24 @@ fn wanted(
     }
 }
 
-fn from_intent(intent: &Intent, key: String) -> Wanted {
-    Wanted {
-        tool: intent.tool_id().to_owned(),
-        input: intent.input(),
-        key,
-    }
-}
-
-/// The proposer's own key where it gave one, else that of what it asks for.
-fn key(proposer: &Proposer, wanted: &Wanted, own: Option<&str>) -> Result<Key, ProposeError> {
-    let payload = canonical::to_vec(&wanted.input).map_err(too_large)?;
-    let payload = Digest::of_parts(&[wanted.tool.as_bytes(), b"\n", &payload]);
-    Ok(match own {
-        Some(own) => Key {
-            key: Digest::of_parts(&[b"http:", proposer.id.as_bytes(), b":", own.as_bytes()]),
-            payload,
-        },
+/// The proposer's own key where it gave one, which then stands for the whole request, else that of what it asks for.
+fn key(
+    proposer: &Proposer,
+    request: &wire::Propose,
+    wanted: &Wanted,
+    own: Option<&str>,
+) -> Result<Key, ProposeError> {
+    let Some(own) = own else {
         // The same text always asks for the same thing, however its input came to be written.
-        None => Key {
-            key: Digest::of(wanted.key.as_bytes()),
-            payload,
-        },
+        let input = canonical::to_vec(&wanted.input).map_err(too_large)?;
+        return Ok(Key {
+            key: wanted.identity,
+            payload: Digest::of_parts(&[wanted.tool.as_bytes(), b"\n", &input]),
+        });
+    };
+    Ok(Key {
+        key: Digest::of_parts(&[b"http:", proposer.id.as_bytes(), b":", own.as_bytes()]),
+        payload: Digest::of(&canonical::to_vec(request).map_err(too_large)?),
     })
 }
 

@@ -54,6 +54,8 @@ pub enum ProposeRefusal {
     TooManyOpen(usize),
     /// `supersedes` names nothing that this proposer can replace.
     NothingToSupersede,
+    /// `retryOf` names nothing of this proposer's that is over.
+    NothingToRetry,
 }
 
 /// A stored proposal, and whether this call made it.
@@ -78,6 +80,11 @@ pub(super) fn propose(
     let proposal = &*new.proposal;
     if let Some(refusal) = stale(desk, proposal)? {
         return Ok(Err(refusal));
+    }
+    if let Some(retried) = proposal.retry_of
+        && !may_retry(desk, retried, proposal)?
+    {
+        return Ok(Err(ProposeRefusal::NothingToRetry));
     }
     // What takes the place of one that waits makes no more of them.
     let replaces = match proposal.supersedes {
@@ -173,6 +180,15 @@ fn stale(desk: &Desk, proposal: &Proposal) -> Result<Option<ProposeRefusal>, Sto
         }
     }
     Ok(None)
+}
+
+/// Whether `retried` is the proposer's own, and over. While its outcome is unknown, a second try could be a second effect.
+fn may_retry(desk: &Desk, retried: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
+    let Some(stored) = desk.proposal(retried)? else {
+        return Ok(false);
+    };
+    let same = stored.state.proposer.id == by.proposer.id;
+    Ok(same && stored.state.status(desk.now()).is_final())
 }
 
 /// Closes the open proposal that a new one of the same proposer replaces.

@@ -24,7 +24,7 @@ use countersign_domain::{
     canonical::{self, Object, Value},
     execution::Authority,
     id::{ConnectionId, ProposalId, TaskId},
-    record::{EffectClass, Executor, Failure, Outcome},
+    record::{EffectClass, Executor, Failure, LONGEST_SENTENCE, Outcome},
 };
 use futures::FutureExt as _;
 use secrecy::SecretString;
@@ -41,9 +41,6 @@ use crate::{
 
 /// How long a call may take unless its caller says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Most characters of a receipt's summary and of its failure's message.
-const SENTENCE: usize = 500;
 
 /// Most bytes of a result in canonical form; a longer one is left out of the receipt.
 const MAX_RESULT: usize = 64 * 1024;
@@ -290,11 +287,11 @@ impl Completion {
             finished_at,
             outcome: ran.outcome,
             dispatched: ran.dispatched,
-            summary: line(&ran.summary, SENTENCE),
+            summary: line(&ran.summary, LONGEST_SENTENCE),
             result: ran.result.map(fitting),
             failure: ran.failure.map(|failure| Failure {
                 code: shorten(&failure.code, 50),
-                message: line(&failure.message, SENTENCE),
+                message: line(&failure.message, LONGEST_SENTENCE),
             }),
             reference: ran.reference,
             // Only what the store applies by itself is an effect of the tenant's own.

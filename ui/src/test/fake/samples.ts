@@ -238,9 +238,20 @@ export function done(): Card[] {
       "Send an e-mail to lost@example.com",
       state(
         "unknown",
-        "Unknown: may have happened. The server did not answer after the message was handed over.",
-        "bad",
+        "Unknown, it may have happened. The server did not answer after the message was handed over. It is not tried again.",
+        "warn",
       ),
+      {
+        result: [
+          field("reference", "<0192f3a4@acme.example>"),
+          field("reply", "450 \u{202e}later"),
+          {
+            kind: "list",
+            label: "checks · disk",
+            items: [spans("status: pass"), spans("free: 12 GB")],
+          },
+        ],
+      },
     ),
     one("Create the task “Buy a printer”", state("rejected", "Rejected by you", "neutral"), {
       decisions: [

@@ -27,6 +27,9 @@ pub(crate) async fn propose(
     let key = idempotency_key(&headers)?;
     let proposer = proposer(&caller)?;
     let actor = proposer.id.clone();
+    app.throttle()
+        .proposed(&actor, app.now())
+        .map_err(ApiError::throttled)?;
     let understood = app
         .rules()
         .propose(&caller.tenant, proposer, request, key)
@@ -150,6 +153,11 @@ fn propose_error(error: ProposeError) -> ApiError {
             ApiError::bad_request("invalid_field", "There is no open proposal of yours with that id")
                 .with_field("supersedes")
         }
+        ProposeError::Refused(ProposeRefusal::NothingToRetry) => ApiError::bad_request(
+            "invalid_field",
+            "There is no finished proposal of yours with that id",
+        )
+        .with_field("retryOf"),
         ProposeError::Refused(ProposeRefusal::ConnectionChanged | ProposeRefusal::ToolChanged) => {
             ApiError::retry(
                 "changed",

@@ -185,6 +185,7 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
             .collect(),
         execution,
         closed,
+        retry_of: proposal.retry_of,
         supersedes: proposal.supersedes,
         superseded_by,
         revision: state.last_seq,

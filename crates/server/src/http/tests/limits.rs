@@ -76,6 +76,64 @@ async fn an_agent_that_does_not_stop_does_not_fill_the_inbox() {
 }
 
 #[tokio::test]
+async fn an_agent_that_does_not_stop_does_not_fill_the_disk() {
+    let world = World::configured(Mode::Company, |config| config.max_rate = Some(3)).await;
+    let ((_, runaway), (_, other)) = (world.agent("runaway").await, world.agent("other").await);
+    let check = |key: &str, turn: &str| {
+        let call = world.bare(Method::POST, "/api/assistant/propose").token(key);
+        call.header("idempotency-key", turn)
+            .tenant(world.acme)
+            .json(json!({"text": "system health"}))
+    };
+    for turn in ["1", "2", "3"] {
+        id(&check(&runaway, turn).await);
+    }
+    let refused = check(&runaway, "4").await;
+    assert_eq!(
+        refused.refusal(),
+        (429, "rate_limited"),
+        "it runs by itself, so nobody else stops it"
+    );
+    assert_eq!(refused.headers[RETRY_AFTER], "300");
+    id(&check(&other, "1").await);
+    world.pass(Millis::seconds(300));
+    id(&check(&runaway, "4").await);
+}
+
+#[tokio::test]
+async fn a_retry_names_a_finished_proposal_of_the_proposer() {
+    let world = World::new().await;
+    let ((_, bot), (_, other)) = (world.agent("bot").await, world.agent("other").await);
+    let retry = |key: &str, of: &str| {
+        let again = json!({"text": "create task: a", "retryOf": of});
+        let call = world.bare(Method::POST, "/api/assistant/propose").token(key);
+        call.tenant(world.acme).json(again)
+    };
+    let first = id(&world.proposing(&bot, "a").await);
+    let field = |answer: &Answer| answer.body["field"].as_str().map(str::to_owned);
+    let open = retry(&bot, &first).await;
+    assert_eq!(open.refusal(), (400, "invalid_field"), "it is not over yet");
+    assert_eq!(field(&open).as_deref(), Some("retryOf"));
+    let reject = json!({"aiToolCallId": first, "reason": "no"});
+    world.post(&world.ada, "/api/assistant/reject", reject).await;
+    assert_eq!(
+        retry(&other, &first).await.refusal(),
+        (400, "invalid_field"),
+        "it is another's"
+    );
+    let again = id(&retry(&bot, &first).await);
+    let detail = world
+        .get(&world.ada, &format!("/api/assistant/proposals/{again}"))
+        .await;
+    assert_eq!(detail.text("retryOf"), first);
+    assert_ne!(
+        again,
+        id(&world.proposing(&bot, "a").await),
+        "a retry is not the same request as a first try"
+    );
+}
+
+#[tokio::test]
 async fn how_much_waits_is_known_after_a_restart() {
     let world = World::configured(Mode::Company, |config| config.max_open = Some(2)).await;
     let (_, key) = world.agent("bot").await;

@@ -6,8 +6,8 @@ use countersign_domain::{
     id::{DecisionId, ProposalId},
     people::People,
     record::{
-        Actor, Assurance, Decision, Endorse, Endorsement, Holder, Mode, Preview, PreviewOutcome, Refuse,
-        Verdict, Withdraw,
+        Actor, Assurance, Decision, Endorse, Endorsement, Failure, Holder, Mode, Outcome, Preview,
+        PreviewOutcome, Receipt, Refuse, Verdict, Withdraw,
     },
     render::RENDERER,
 };
@@ -575,6 +575,57 @@ async fn a_change_of_role_that_makes_it_a_company_counts_as_well() {
 }
 
 #[tokio::test]
+async fn what_an_executor_says_hides_nothing_and_is_short() {
+    let world = World::new().await;
+    let adas = world.adas_device().await;
+    let (_, proposal) = world.proposed(adas.id).await;
+    let path = format!("/api/executions/{proposal}/complete");
+    let receipt = |summary: &str, message: &str| Receipt {
+        device_seq: None,
+        dispatched: true,
+        effect: None,
+        executor: Holder::Device(adas.id),
+        failure: Some(Failure {
+            code: "refused".to_owned(),
+            message: message.to_owned(),
+        }),
+        fence: 1,
+        finished_at: world.clock.now(),
+        nonce: random::nonce(),
+        outcome: Outcome::Failed,
+        previous: None,
+        proposal: proposal.parse().unwrap(),
+        proposal_digest: Digest::of(b"of something"),
+        reference: None,
+        result: None,
+        started_at: world.clock.now(),
+        summary: summary.to_owned(),
+    };
+    let long = "x".repeat(501);
+    for (summary, message) in [
+        ("Sent\u{202E}", "no"),
+        ("no", "zero\u{200B}width"),
+        ("two\nlines", "no"),
+        (&long, "no"),
+    ] {
+        let record = adas.sign(&receipt(summary, message)).to_envelope();
+        let refused = world.post(&world.ada, &path, json!({"record": record})).await;
+        assert_eq!(
+            refused.refusal(),
+            (400, "invalid_field"),
+            "{summary:?} {message:?}"
+        );
+    }
+    let plain = adas.sign(&receipt("The server said no", "no")).to_envelope();
+    let answer = world.post(&world.ada, &path, json!({"record": plain})).await;
+    assert_eq!(
+        answer.refusal(),
+        (409, "wrong_state"),
+        "only that it never began stands in the way"
+    );
+}
+
+#[tokio::test]
 async fn a_device_that_finds_drift_under_its_lease_ends_it_for_good() {
     let world = World::new().await;
     let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
@@ -593,8 +644,11 @@ async fn a_device_that_finds_drift_under_its_lease_ends_it_for_good() {
     assert_eq!(stale.refusal(), (409, "fenced"));
     let foreign = world.post(&bob, &path, refuse(fence)).await;
     assert_eq!(foreign.refusal(), (404, "not_found"), "it is ada's device");
-    let without_why = json!({"device": adas.id, "fence": fence, "reason": " "});
-    assert_eq!(world.post(&world.ada, &path, without_why).await.status, 400);
+    for why in [" ", "The tool\u{202E} has changed.", &"x".repeat(501)] {
+        let unfit = json!({"device": adas.id, "fence": fence, "reason": why});
+        let refused = world.post(&world.ada, &path, unfit).await;
+        assert_eq!(refused.status, 400, "everybody would read {why:?} on the card");
+    }
     assert_eq!(world.status(&proposal).await, "pending");
 
     let refused = world.post(&world.ada, &path, refuse(fence)).await;
