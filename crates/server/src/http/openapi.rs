@@ -28,6 +28,7 @@ pub(crate) fn describe() -> Value {
         "The process's counts, which name nobody: without a credential from this machine with no proxy in front, else for an \
          owner or admin where there is one tenant only",
     )
+    .security_optional()
     .answers_in::<wire_json::Anything>(200, "application/openmetrics-text");
     api.call("get", "/api/openapi.json", "This description")
         .open()
@@ -150,7 +151,7 @@ pub(crate) fn describe() -> Value {
             "q",
             json!({"type": "string", "description": "Beginnings of words that all occur in the sentence, in any order"}),
         )
-        .page(wire::MAX_PAGE)
+        .page(1, wire::MAX_PAGE)
         .answers::<wire::ProposalList>(200);
     api.call(
         "get",
@@ -174,7 +175,7 @@ pub(crate) fn describe() -> Value {
     .takes::<wire::WithdrawRequest>()
     .answers::<wire::ProposalDetail>(200);
     api.call("get", "/api/tasks", "Tasks made so far, newest first")
-        .page(wire::MAX_PAGE)
+        .page(1, wire::MAX_PAGE)
         .answers::<wire::TaskList>(200);
 
     api.call(
@@ -189,7 +190,7 @@ pub(crate) fn describe() -> Value {
         "/api/journal",
         "Entries after a sequence number, with the head's checkpoint and a proof",
     )
-    .page(wire::MAX_JOURNAL_PAGE)
+    .page(0, wire::MAX_JOURNAL_PAGE)
     .answers::<wire::JournalPage>(200);
     api.call(
         "get",
@@ -340,12 +341,21 @@ impl Operation<'_> {
         self
     }
 
-    fn page(self, most: u32) -> Self {
+    /// Also where nobody has to say who they are.
+    fn security_optional(mut self) -> Self {
+        self.value["security"] = json!([{}, {"bearer": []}]);
+        self.no_tenant()
+    }
+
+    fn page(self, least: u32, most: u32) -> Self {
         self.query(
             "after",
             json!({"type": "integer", "minimum": 0, "description": "Where the page before ended"}),
         )
-        .query("limit", json!({"type": "integer", "minimum": 1, "maximum": most}))
+        .query(
+            "limit",
+            json!({"type": "integer", "minimum": least, "maximum": most}),
+        )
     }
 
     fn header(self, name: &str, description: &str) -> Self {
