@@ -342,7 +342,7 @@ impl Operation<'_> {
     }
 
     /// Also where nobody has to say who they are.
-    fn security_optional(mut self) -> Self {
+    fn security_optional(self) -> Self {
         self.value["security"] = json!([{}, {"bearer": []}]);
         self.no_tenant()
     }
