@@ -179,31 +179,16 @@ pub fn is_own(proposer: &Proposer, agent_owner: Option<UserId>, person: UserId) 
 
 /// The proposal's state still takes this verdict.
 fn open(proposal: &ProposalState, decision: &Decision, now: UnixMillis) -> Result<(), Reason> {
+    let status = proposal.status(now);
+    status.still_open()?;
     let mut mine = proposal.approvals_of(decision.approver);
-    match (proposal.status(now), decision.verdict) {
+    let takes = match decision.verdict {
         // One that is too weak for a requirement that has grown since may be given again.
-        (Status::Proposed, Verdict::Approve) => {
-            if mine.any(|cast| proposal.suffices(cast)) {
-                Err(Reason::Decided)
-            } else {
-                Ok(())
-            }
-        }
-        (Status::Proposed | Status::Pending, Verdict::Reject) => Ok(()),
-        (Status::Proposed | Status::Pending, Verdict::Retract) => {
-            if mine.any(|cast| Some(cast.digest) == decision.retracts) {
-                Ok(())
-            } else {
-                Err(Reason::Decided)
-            }
-        }
-        (Status::Pending, Verdict::Approve) | (Status::Rejected, _) => Err(Reason::Decided),
-        (Status::Running | Status::Completed | Status::Failed | Status::Unknown, _) => Err(Reason::TooLate),
-        (Status::Denied, _) => Err(Reason::DeniedByPolicy),
-        (Status::Expired, _) => Err(Reason::Expired),
-        (Status::Withdrawn, _) => Err(Reason::Withdrawn),
-        (Status::Superseded, _) => Err(Reason::Superseded),
-    }
+        Verdict::Approve => status == Status::Proposed && !mine.any(|cast| proposal.suffices(cast)),
+        Verdict::Reject => true,
+        Verdict::Retract => mine.any(|cast| Some(cast.digest) == decision.retracts),
+    };
+    if takes { Ok(()) } else { Err(Reason::Decided) }
 }
 
 /// What an approval needs beyond being allowed to decide.

@@ -212,6 +212,37 @@ impl Status {
             Self::Proposed | Self::Pending | Self::Running | Self::Unknown
         )
     }
+
+    /// Whether it is neither over nor begun.
+    pub const fn is_open(self) -> bool {
+        self.still_open().is_ok()
+    }
+
+    /// That it is neither over nor begun.
+    ///
+    /// # Errors
+    /// Why it is too late.
+    pub const fn still_open(self) -> Result<(), Reason> {
+        match self {
+            Self::Proposed | Self::Pending => Ok(()),
+            Self::Running | Self::Completed | Self::Failed | Self::Unknown => Err(Reason::TooLate),
+            Self::Rejected => Err(Reason::Decided),
+            Self::Denied => Err(Reason::DeniedByPolicy),
+            Self::Expired => Err(Reason::Expired),
+            Self::Withdrawn => Err(Reason::Withdrawn),
+            Self::Superseded => Err(Reason::Superseded),
+        }
+    }
+
+    /// What a recorded status is at `now`: what is open is over once it has expired, entry or no entry.
+    #[must_use]
+    pub fn at(self, now: UnixMillis, expires_at: UnixMillis) -> Self {
+        if self.is_open() && expires_at <= now {
+            Self::Expired
+        } else {
+            self
+        }
+    }
 }
 
 /// What the decisions of a proposal come to.
@@ -338,20 +369,7 @@ impl ProposalState {
     /// Where the proposal stands at `now`. Only expiry depends on `now`: an `expire` entry may be late, the answer
     /// is not.
     pub fn status(&self, now: UnixMillis) -> Status {
-        match self.recorded_status() {
-            Status::Proposed | Status::Pending if self.expires_at <= now => Status::Expired,
-            status @ (Status::Proposed
-            | Status::Pending
-            | Status::Running
-            | Status::Completed
-            | Status::Failed
-            | Status::Unknown
-            | Status::Rejected
-            | Status::Denied
-            | Status::Expired
-            | Status::Withdrawn
-            | Status::Superseded) => status,
-        }
+        self.recorded_status().at(now, self.expires_at)
     }
 
     /// Where the entries alone put the proposal, whatever the time is.

@@ -116,8 +116,7 @@ pub(crate) fn withdraw(card: &Card, people: &People, viewer: Viewer) -> Option<A
     let proposer = &card.proposal.proposer;
     let typed = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
     let theirs = typed || proposer.on_behalf_of == Some(viewer.person);
-    let open = matches!(card.state.status(viewer.now), Status::Proposed | Status::Pending);
-    (theirs && open).then(|| Arm {
+    (theirs && card.state.status(viewer.now).is_open()).then(|| Arm {
         why_not: why_not_sign(people, viewer),
         after_ms: STILL_MS,
         must_read_to_end: false,
@@ -147,7 +146,7 @@ fn why_not_reject(card: &Card, people: &People, person: UserId, now: UnixMillis)
         return Some("Your role here reads and does not decide.".to_owned());
     }
     let status = card.state.status(now);
-    (!matches!(status, Status::Proposed | Status::Pending)).then(|| over(status))
+    (!status.is_open()).then(|| over(status))
 }
 
 /// Whether this device's signature counts.

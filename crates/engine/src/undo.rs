@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use countersign_domain::{
     Digest, Record,
-    fold::Status,
     id::ProposalId,
     record::{Assurance, Decision, Verdict},
 };
@@ -64,7 +63,7 @@ pub(crate) async fn undo(seat: &Arc<Seat>, id: ProposalId) -> Result<(), EngineE
 
 /// The person's approval that can still be taken back.
 pub(crate) fn undoable(seat: &Seat, card: &Card, mine: Option<&Mine>) -> Option<Digest> {
-    if !matches!(card.state.status(seat.now()), Status::Proposed | Status::Pending) {
+    if !card.state.status(seat.now()).is_open() {
         return None;
     }
     match mine {

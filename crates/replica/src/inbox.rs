@@ -585,17 +585,12 @@ fn read(row: &rusqlite::Row<'_>, now: UnixMillis) -> Result<Row, StorageError> {
     let id = |what| StorageError::damaged(format!("a stored {what} is not one"));
     let recorded = Status::from_name(text(3)?).ok_or_else(|| id("status"))?;
     let expires_at = UnixMillis(row.get(10)?);
-    let open = matches!(recorded, Status::Proposed | Status::Pending);
     let kind = text(8)?;
     Ok(Row {
         created_seq: from_sql(row.get(0)?),
         id: ProposalId::from_slice(blob(1)?.unwrap_or_default()).map_err(|_| id("id"))?,
         last_seq: from_sql(row.get(2)?),
-        status: if open && expires_at <= now {
-            Status::Expired
-        } else {
-            recorded
-        },
+        status: recorded.at(now, expires_at),
         risk: usize::try_from(row.get::<_, i64>(4)?)
             .ok()
             .and_then(|risk| Risk::ALL.get(risk).copied())

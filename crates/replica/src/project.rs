@@ -8,12 +8,9 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     canonical::Object,
     fold::{Closed, Merged, ProposalState, Status},
-    id::{DeviceId, ProposalId},
+    id::ProposalId,
     manifest::Pinned,
-    record::{
-        Begin, Decision, Effect, Endorse, Endorsement, Holder, Kind, Outcome, Preview, Proposal,
-        ProposerKind, Receipt, TaskPriority, Withdraw,
-    },
+    record::{Effect, Kind, Outcome, Proposal, ProposerKind, Receipt, TaskPriority},
     render,
     wire::WireEntry,
 };
@@ -62,18 +59,7 @@ pub(crate) const fn list_of(status: Status) -> &'static str {
 
 /// When time alone moves it to `done`; `None` when it does not, or has by `clock`.
 pub(crate) fn lapses(state: &ProposalState, clock: UnixMillis) -> Option<UnixMillis> {
-    match state.status(clock) {
-        Status::Proposed | Status::Pending => Some(state.expires_at),
-        Status::Running
-        | Status::Completed
-        | Status::Failed
-        | Status::Unknown
-        | Status::Rejected
-        | Status::Denied
-        | Status::Expired
-        | Status::Withdrawn
-        | Status::Superseded => None,
-    }
+    state.status(clock).is_open().then_some(state.expires_at)
 }
 
 /// When it was decided, one way or the other.
@@ -231,7 +217,7 @@ impl<'a> Projection<'a> {
 
     /// Notes the number that a device has used for a record, and whether it had used it for another one.
     fn signed(&self, record: &Record) -> Result<(), StorageError> {
-        let Some((device, device_seq)) = link(record) else {
+        let Some((device, device_seq)) = record.link() else {
             return Ok(());
         };
         let (device, device_seq) = (&device.as_bytes()[..], to_sql(device_seq)?);
@@ -253,63 +239,6 @@ impl<'a> Projection<'a> {
                 .execute(params![device, device_seq, digest])?;
         }
         Ok(())
-    }
-}
-
-/// Which device signed it, and under which of its numbers.
-fn link(record: &Record) -> Option<(DeviceId, u64)> {
-    record.signature.as_ref()?;
-    let (by, device_seq) = match record.kind {
-        Kind::Decision => {
-            let decision: Decision = record.body().ok()?;
-            (decision.device, decision.device_seq)
-        }
-        Kind::Begin => {
-            let begin: Begin = record.body().ok()?;
-            (device(begin.executor), begin.device_seq)
-        }
-        Kind::Receipt => {
-            let receipt: Receipt = record.body().ok()?;
-            (device(receipt.executor), receipt.device_seq)
-        }
-        Kind::Preview => {
-            let preview: Preview = record.body().ok()?;
-            (device(preview.by), preview.device_seq)
-        }
-        Kind::Withdraw => {
-            let withdraw: Withdraw = record.body().ok()?;
-            (withdraw.device, withdraw.device_seq)
-        }
-        Kind::Endorse => {
-            let endorse: Endorse = record.body().ok()?;
-            match endorse.by {
-                Endorsement::Device(by) => (Some(by), endorse.device_seq),
-                Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => return None,
-            }
-        }
-        Kind::Genesis
-        | Kind::Member
-        | Kind::Invite
-        | Kind::Agent
-        | Kind::Connection
-        | Kind::Manifest
-        | Kind::Enrol
-        | Kind::Revoke
-        | Kind::Refuse
-        | Kind::Proposal
-        | Kind::Evaluation
-        | Kind::Void
-        | Kind::Supersede
-        | Kind::Expire
-        | Kind::Lapse => return None,
-    };
-    by.zip(device_seq)
-}
-
-const fn device(executor: Holder) -> Option<DeviceId> {
-    match executor {
-        Holder::Tenant => None,
-        Holder::Device(device) => Some(device),
     }
 }
 
@@ -392,7 +321,7 @@ fn insert(
             proposer_kind(state.proposer.kind),
             state.created_at.0,
             state.expires_at.0,
-            device(state.executor).as_ref().map(|id| &id.as_bytes()[..]),
+            state.executor.device().as_ref().map(|id| &id.as_bytes()[..]),
             state.connection.as_ref().map(|named| &named.id.as_bytes()[..]),
             decided_at(state).map(|at| at.0),
             ended_at(state).map(|at| at.0),

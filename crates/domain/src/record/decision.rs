@@ -61,6 +61,10 @@ impl Body for Decision {
     fn subject(&self) -> String {
         subject(self.proposal)
     }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.device.zip(self.device_seq)
+    }
 }
 
 /// What the person says.

@@ -6,7 +6,7 @@ use super::{Body, Holder, Kind, Nonce, proposal::subject};
 use crate::{
     Digest, UnixMillis,
     canonical::Value,
-    id::{ProposalId, TaskId},
+    id::{DeviceId, ProposalId, TaskId},
     render::is_plain,
 };
 
@@ -38,6 +38,10 @@ impl Body for Begin {
 
     fn subject(&self) -> String {
         subject(self.proposal)
+    }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.executor.device().zip(self.device_seq)
     }
 }
 
@@ -99,6 +103,10 @@ impl Body for Receipt {
 
     fn subject(&self) -> String {
         subject(self.proposal)
+    }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.executor.device().zip(self.device_seq)
     }
 }
 

@@ -29,6 +29,7 @@ pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
 use crate::{
     Digest, canonical,
     dsse::{self, Envelope},
+    id::DeviceId,
 };
 
 /// What a record is about. On the wire and in a header its snake-case name; in DSSE's payload type likewise.
@@ -134,6 +135,12 @@ pub trait Body: Serialize + DeserializeOwned {
 
     /// What the entry is about, as the header's `subject`: `proposal/<id>`, `member/<id>`, …
     fn subject(&self) -> String;
+
+    /// Its place in a device's chain: which device signs it, and under which of that device's numbers. `None` for what no
+    /// device signs, or one signs without a number.
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        None
+    }
 }
 
 /// Stored bytes of a body with its kind, and the signature when a device made it.
@@ -238,6 +245,34 @@ impl Record {
             )));
         }
         canonical::from_slice(&self.body).map_err(|error| InvalidRecord::Body(error.to_string()))
+    }
+
+    /// Its place in the chain of the device that has signed it: see [`Body::link`].
+    pub fn link(&self) -> Option<(DeviceId, u64)> {
+        self.signature.as_ref()?;
+        match self.kind {
+            Kind::Decision => self.body::<Decision>().ok()?.link(),
+            Kind::Begin => self.body::<Begin>().ok()?.link(),
+            Kind::Receipt => self.body::<Receipt>().ok()?.link(),
+            Kind::Preview => self.body::<Preview>().ok()?.link(),
+            Kind::Withdraw => self.body::<Withdraw>().ok()?.link(),
+            Kind::Endorse => self.body::<Endorse>().ok()?.link(),
+            Kind::Genesis
+            | Kind::Member
+            | Kind::Invite
+            | Kind::Agent
+            | Kind::Connection
+            | Kind::Manifest
+            | Kind::Enrol
+            | Kind::Revoke
+            | Kind::Refuse
+            | Kind::Proposal
+            | Kind::Evaluation
+            | Kind::Void
+            | Kind::Supersede
+            | Kind::Expire
+            | Kind::Lapse => None,
+        }
     }
 
     /// Whether `key` signed exactly these bytes.

@@ -168,6 +168,13 @@ impl Body for Endorse {
     fn subject(&self) -> String {
         format!("device/{}", self.device)
     }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        match self.by {
+            Endorsement::Device(by) => Some(by).zip(self.device_seq),
+            Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => None,
+        }
+    }
 }
 
 /// Who vouched for a new device.

@@ -122,6 +122,16 @@ pub enum Holder {
     Device(DeviceId),
 }
 
+impl Holder {
+    /// The device, where it is one.
+    pub const fn device(self) -> Option<DeviceId> {
+        match self {
+            Self::Tenant => None,
+            Self::Device(device) => Some(device),
+        }
+    }
+}
+
 impl Serialize for Holder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -337,6 +347,10 @@ impl Body for Preview {
     fn subject(&self) -> String {
         subject(self.proposal)
     }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.by.device().zip(self.device_seq)
+    }
 }
 
 /// Whether there is anything to see beforehand.
@@ -390,6 +404,10 @@ impl Body for Withdraw {
 
     fn subject(&self) -> String {
         subject(self.proposal)
+    }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.device.zip(self.device_seq)
     }
 }
 

@@ -90,10 +90,8 @@ impl<'a> Words<'a> {
 
     /// A decision that came too late to matter: what happened says more than what was decided.
     fn is_over_taken(&self, state: &ProposalState, entry: &Entry) -> bool {
-        let over = !matches!(
-            state.status(self.now),
-            Status::Proposed | Status::Pending | Status::Expired
-        );
+        let status = state.status(self.now);
+        let over = !status.is_open() && status != Status::Expired;
         over && matches!(&entry.state, EntryState::Answered(answer) if answer.effective)
     }
 

@@ -14,7 +14,6 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     desk::{Desk, to_sql},
     proposals::Stored,
-    reconsider::is_open,
     signed::{Arrival, arrive, effective, refuse},
     writer::{Answer, StoreError},
 };
@@ -82,8 +81,7 @@ pub(super) fn by_device(
     views: &Views,
 ) -> Answer<RecordResult, std::convert::Infallible> {
     let decision: Decision = record.body().map_err(StoreError::damaged)?;
-    let link = decision.device.zip(decision.device_seq);
-    let link = link.filter(|_| decision.approver == user);
+    let link = decision.link().filter(|_| decision.approver == user);
     let signed = match arrive(desk, record, user, link)? {
         Arrival::Signed(signed) => signed,
         Arrival::Answered(answer) => return Ok(Ok(answer)),
@@ -128,7 +126,7 @@ pub(super) fn withdraw(
         return Ok(Err(WithdrawRefusal::NotFound));
     }
     let status = stored.status(desk.now());
-    if !is_open(status) {
+    if !status.is_open() {
         return Ok(Err(WithdrawRefusal::State(status)));
     }
     let nonce = random::nonce();

@@ -57,7 +57,6 @@ pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
 pub use reads::{Evidence, Filter, ProposalBodies};
 pub use run::{LEASE, RunRefusal};
 pub use signed::SignedBody;
-pub(crate) use signed::still_open;
 pub use writer::{Answer, StoreError};
 
 use crate::{clock::Clock, metrics::METRICS};

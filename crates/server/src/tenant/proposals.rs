@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use countersign_domain::{
     Record, UnixMillis,
     fold::{ProposalState, Status},
-    id::{DeviceId, ProposalId},
-    record::{Body, Expire, Holder, Kind, Proposal, Risk},
+    id::ProposalId,
+    record::{Body, Expire, Kind, Proposal, Risk},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -90,14 +90,6 @@ pub(super) fn find(connection: &Connection, id: ProposalId) -> Result<Option<Sto
         .transpose()
 }
 
-/// The executing device as the table has it; `None` is the server.
-pub(super) fn executor(holder: Holder) -> Option<DeviceId> {
-    match holder {
-        Holder::Tenant => None,
-        Holder::Device(device) => Some(device),
-    }
-}
-
 const fn risk_rank(risk: Risk) -> i64 {
     risk as i64
 }
@@ -128,7 +120,7 @@ impl Desk {
                 risk_rank(state.risk),
                 state.tool,
                 state.proposer.id,
-                executor(state.executor).map(|device| *device.as_bytes()),
+                state.executor.device().map(|device| *device.as_bytes()),
                 state.expires_at.0,
                 stored.due().map(|due| due.0),
                 stored.sentence,

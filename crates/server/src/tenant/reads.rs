@@ -237,7 +237,7 @@ fn list(
     };
     match filter.status {
         // Whoever asks for what is open does not want what has run out, entry or no entry.
-        Some(status @ (Status::Proposed | Status::Pending)) => {
+        Some(status) if status.is_open() => {
             and("status = ?", Some(Value::Integer(status as i64)));
             and("expires_ms > ?", Some(Value::Integer(now.0)));
         }
@@ -247,16 +247,7 @@ fn list(
                 Some(Value::Integer(now.0)),
             );
         }
-        Some(
-            status @ (Status::Running
-            | Status::Completed
-            | Status::Failed
-            | Status::Unknown
-            | Status::Rejected
-            | Status::Denied
-            | Status::Withdrawn
-            | Status::Superseded),
-        ) => and("status = ?", Some(Value::Integer(status as i64))),
+        Some(status) => and("status = ?", Some(Value::Integer(status as i64))),
         None => {}
     }
     if let Some(tool) = &filter.tool {

@@ -5,7 +5,7 @@
 
 use countersign_domain::{
     Millis,
-    fold::{PREVIEW_WAIT, Status},
+    fold::PREVIEW_WAIT,
     id::ProposalId,
     record::{Evaluation, Holder, Phase, Preview, PreviewOutcome},
 };
@@ -21,7 +21,7 @@ use crate::random;
 impl Desk {
     /// Asks policy again about a proposal that has not begun.
     pub(super) fn reconsider(&mut self, stored: &mut Stored, phase: Phase) -> Result<(), StoreError> {
-        if !is_open(stored.status(self.now())) {
+        if !stored.status(self.now()).is_open() {
             return Ok(());
         }
         let state = &stored.state;
@@ -93,9 +93,4 @@ fn overdue(desk: &Desk) -> Result<Vec<ProposalId>, StoreError> {
         overdue.push(ProposalId::from_slice(&row.get::<_, Vec<u8>>(0)?).map_err(StoreError::damaged)?);
     }
     Ok(overdue)
-}
-
-/// Neither over nor begun.
-pub(super) const fn is_open(status: Status) -> bool {
-    matches!(status, Status::Proposed | Status::Pending)
 }

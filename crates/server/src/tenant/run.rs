@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{
     desk::{Desk, to_sql},
-    proposals::{Stored, executor},
+    proposals::Stored,
     writer::{Answer, StoreError},
 };
 
@@ -72,7 +72,7 @@ pub(super) fn claim(
             "SELECT min(due_ms) FROM proposal WHERE status = 1 AND executor IS ?1 AND due_ms > ?2",
         )?
         .query_row(
-            params![executor(by).map(|device| *device.as_bytes()), desk.now().0],
+            params![by.device().map(|device| *device.as_bytes()), desk.now().0],
             |row| row.get::<_, Option<i64>>(0),
         )?
         .map(UnixMillis);
@@ -90,7 +90,7 @@ fn due(desk: &Desk, by: Executor, after: (i64, i64)) -> Result<Vec<Due>, StoreEr
              (SELECT 1 FROM lease WHERE lease.proposal = proposal.id AND (begun = 1 OR lease.expires_ms > ?2))
          ORDER BY due_ms, created_seq LIMIT 64",
     )?;
-    let device = executor(by).map(|device| *device.as_bytes());
+    let device = by.device().map(|device| *device.as_bytes());
     let mut rows = statement.query(params![device, desk.now().0, after.0, after.1])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {

@@ -9,9 +9,7 @@ use countersign_domain::{
     decision::SignedBy,
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
-    record::{
-        Actor, Body as _, Endorse, Endorsement, Holder, Phase, Preview, Reason, Refuse, Void, Withdraw,
-    },
+    record::{Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Void, Withdraw},
     wire::RecordResult,
 };
 
@@ -194,11 +192,7 @@ fn endorse(
     endorse: &Endorse,
     user: UserId,
 ) -> Result<RecordResult, StoreError> {
-    let link = match endorse.by {
-        Endorsement::Device(device) => Some(device).zip(endorse.device_seq),
-        Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => None,
-    };
-    let signed = match arrive(desk, record, user, link)? {
+    let signed = match arrive(desk, record, user, endorse.link())? {
         Arrival::Signed(signed) => signed,
         Arrival::Answered(answer) => return Ok(answer),
     };
@@ -231,11 +225,7 @@ fn withdraw(
     withdraw: &Withdraw,
     user: UserId,
 ) -> Result<RecordResult, StoreError> {
-    let link = if withdraw.by == Actor::User(user) {
-        withdraw.device.zip(withdraw.device_seq)
-    } else {
-        None
-    };
+    let link = withdraw.link().filter(|_| withdraw.by == Actor::User(user));
     let signed = match arrive(desk, record, user, link)? {
         Arrival::Signed(signed) => signed,
         Arrival::Answered(answer) => return Ok(answer),
@@ -244,7 +234,7 @@ fn withdraw(
         if !may_withdraw(&stored.state.proposer, withdraw.by) {
             return Err(Reason::UnknownProposal);
         }
-        still_open(status)
+        status.still_open()
     })?;
     Ok(result)
 }
@@ -255,11 +245,7 @@ fn preview(
     preview: &Preview,
     user: UserId,
 ) -> Result<RecordResult, StoreError> {
-    let link = match preview.by {
-        Holder::Device(device) => Some(device).zip(preview.device_seq),
-        Holder::Tenant => None,
-    };
-    let signed = match arrive(desk, record, user, link)? {
+    let signed = match arrive(desk, record, user, preview.link())? {
         Arrival::Signed(signed) => signed,
         Arrival::Answered(answer) => return Ok(answer),
     };
@@ -270,7 +256,7 @@ fn preview(
         if stored.state.digest != preview.proposal_digest {
             return Err(Reason::DigestMismatch);
         }
-        still_open(status)?;
+        status.still_open()?;
         // What people have seen does not change under them.
         if status == Status::Proposed && stored.state.awaits_preview() {
             Ok(())
@@ -279,19 +265,6 @@ fn preview(
         }
     })?;
     Ok(result)
-}
-
-/// It is neither over nor begun; else why it is too late.
-pub(crate) fn still_open(status: Status) -> Result<(), Reason> {
-    match status {
-        Status::Proposed | Status::Pending => Ok(()),
-        Status::Running | Status::Completed | Status::Failed | Status::Unknown => Err(Reason::TooLate),
-        Status::Rejected => Err(Reason::Decided),
-        Status::Denied => Err(Reason::DeniedByPolicy),
-        Status::Expired => Err(Reason::Expired),
-        Status::Withdrawn => Err(Reason::Withdrawn),
-        Status::Superseded => Err(Reason::Superseded),
-    }
 }
 
 pub(super) fn effective(record: &Record, status: Option<Status>) -> RecordResult {

@@ -21,7 +21,6 @@ use super::{
     proposals::Stored,
     propose::{NewProposal, store},
     reads::known_recipients,
-    reconsider::is_open,
     writer::StoreError,
 };
 use crate::ingress::{self, RenewError, Rules};
@@ -130,7 +129,7 @@ pub(super) fn supersede(
     reason: &str,
     successor: Option<ProposalId>,
 ) -> Result<bool, StoreError> {
-    if !is_open(stored.status(desk.now())) {
+    if !stored.status(desk.now()).is_open() {
         return Ok(false);
     }
     let entry = Supersede {

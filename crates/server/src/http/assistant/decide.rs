@@ -18,7 +18,7 @@ use crate::{
     cards::views,
     http::{auth::Caller, body::Json, error::ApiError},
     random,
-    tenant::{DecideRefusal, ProposalBodies, Stored, Tenant, still_open},
+    tenant::{DecideRefusal, ProposalBodies, Stored, Tenant},
 };
 
 /// `POST /api/assistant/approve`
@@ -94,7 +94,7 @@ async fn decide(
     let accepted = views(&app.rules().registry, &caller.tenant, &bodies)?;
     let view = accepted.first().map(|(_, digest)| *digest).ok_or_else(|| {
         let status = bodies.stored.status(caller.tenant.now());
-        match still_open(status) {
+        match status.still_open() {
             Err(reason) => refusal(reason, Some(status)),
             Ok(()) => ApiError::conflict(
                 "view_mismatch",
