@@ -232,7 +232,6 @@ pub(crate) async fn sign(
 
 /// Signs the rejections, and what else is held, whose time for undo is over. Says when the next one is due.
 pub(crate) async fn sign_due(seat: &Arc<Seat>) -> Result<Option<Duration>, EngineError> {
-    withdraw::fold(seat).await?;
     let account = seat.account.id;
     let held = seat.store.read(move |db| settings::held(db, account)).await?;
     let now = seat.now();

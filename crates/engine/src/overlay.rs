@@ -33,9 +33,12 @@ impl Overlay {
             .await?;
         let mut mine = BTreeMap::new();
         for entry in open {
+            let Some(id) = entry.proposal else {
+                continue;
+            };
             let said = entry.kind == Kind::Decision
-                || (entry.kind == Kind::Withdraw && !withdraw::is_journalled(seat, &entry).await?);
-            if let (true, Some(id)) = (said, entry.proposal) {
+                || (entry.kind == Kind::Withdraw && !is_withdrawn(seat, &entry, id).await?);
+            if said {
                 mine.insert(id, Mine::Signed(entry));
             }
         }
@@ -57,4 +60,12 @@ impl Overlay {
     pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = ProposalId> + '_ {
         self.0.keys().copied()
     }
+}
+
+/// Whether the journal says already that the proposal was taken back.
+async fn is_withdrawn(seat: &Seat, entry: &Entry, id: ProposalId) -> Result<bool, StoreError> {
+    let now = seat.now();
+    let row = seat.journal.read(move |reader| Ok(reader.row(id, now)?)).await;
+    let row = row.map_err(StoreError::damaged)?;
+    Ok(row.is_some_and(|row| withdraw::is_journalled(entry, row.status)))
 }

@@ -15,7 +15,7 @@ use crate::{
     overlay::Overlay,
     rules::{self, Viewer},
     seat::{About, Seat, nonce},
-    store::{Answer, Entry, EntryState, Held, HeldWhat, StoreError, outbox, settings},
+    store::{Entry, EntryState, Held, HeldWhat, settings},
 };
 
 /// Holds the withdrawal of a request of this person's own that is still open.
@@ -84,35 +84,8 @@ pub(crate) async fn sign(seat: &Arc<Seat>, id: ProposalId) -> Result<(), EngineE
     Ok(())
 }
 
-/// Withdrawals that the journal has: it speaks for them from now on.
-pub(crate) async fn fold(seat: &Seat) -> Result<(), EngineError> {
-    let account = seat.account.id;
-    let open = seat.store.read(move |db| outbox::open(db, account)).await?;
-    for entry in open.iter().filter(|entry| entry.kind == Kind::Withdraw) {
-        if is_journalled(seat, entry).await? {
-            let digest = entry.digest;
-            let taken = Answer {
-                effective: true,
-                reason: None,
-            };
-            seat.store
-                .write(move |tx| outbox::folded(tx, digest, &taken))
-                .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether the journal shows what this withdrawal, which the tenant has taken, has done.
-pub(crate) async fn is_journalled(seat: &Seat, entry: &Entry) -> Result<bool, StoreError> {
-    let (EntryState::Answered(answer), Some(id)) = (&entry.state, entry.proposal) else {
-        return Ok(false);
-    };
-    if !answer.effective {
-        return Ok(false);
-    }
-    let now = seat.now();
-    let row = seat.journal.read(move |reader| Ok(reader.row(id, now)?)).await;
-    let row = row.map_err(StoreError::damaged)?;
-    Ok(row.is_some_and(|row| row.status == Status::Withdrawn))
+/// Whether a journal in which its proposal stands so shows what this withdrawal, which the tenant has taken, has done.
+pub(crate) fn is_journalled(entry: &Entry, status: Status) -> bool {
+    let taken = matches!(&entry.state, EntryState::Answered(answer) if answer.effective);
+    taken && entry.kind == Kind::Withdraw && status == Status::Withdrawn
 }

@@ -13,6 +13,7 @@ use crate::{
     journal::JournalError,
     seat::Seat,
     store::{Answer, Entry, EntryState, Seen, account, outbox},
+    withdraw,
 };
 
 /// How many changed proposals get a hint each; more are one hint about the inbox.
@@ -203,8 +204,9 @@ fn journalled(entry: &Entry, states: &[ProposalState], people: &People) -> Optio
         .ended
         .as_ref()
         .is_some_and(|ended| ended.digest == entry.digest);
+    let withdrawn = withdraw::is_journalled(entry, state.recorded_status());
     let void = state.voids.get(&entry.digest);
-    if !(decided || previewed || begun || ended || void.is_some()) {
+    if !(decided || previewed || begun || ended || withdrawn || void.is_some()) {
         return None;
     }
     Some(Answer {
