@@ -1,7 +1,7 @@
 //! From a bearer token to who brought it: sessions and agents' keys, with a cache in front.
 //!
 //! INVARIANT: the cache changes only while the store's connection is held, together with the row it mirrors: what has
-//! been revoked is out of both before the revocation is answered, and no look-up puts it back.
+//! been revoked is revoked in both before the revocation is answered, and no look-up brings it back.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use super::{Control, ControlError, Token, TokenKind};
 const SESSION: Millis = Millis::hours(30 * 24);
 /// How often a use is written down.
 const TOUCH: Millis = Millis::seconds(60);
-/// Most sessions of one person; the one used longest ago makes room.
+/// Most sessions of one person; one that is over makes room, else the one used longest ago.
 const SESSIONS_EACH: i64 = 50;
 /// Most credentials kept ready. A full cache is emptied: filling it again costs one look-up for each.
 const KEPT: usize = 20_000;
@@ -39,6 +39,16 @@ pub(crate) enum Identity {
     Agent { tenant: TenantId, agent: AgentId },
 }
 
+/// What somebody's token turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Brought {
+    Live(Identity),
+    /// It has expired or was signed out: whoever brings it once had the right one.
+    Ended(Identity),
+    /// No token, or one that we do not know.
+    Unknown,
+}
+
 /// Credentials that were looked up.
 #[derive(Default)]
 pub(crate) struct Cache {
@@ -51,6 +61,12 @@ struct Entry {
     identity: Identity,
     expires: AtomicI64,
     used: AtomicI64,
+}
+
+impl Entry {
+    fn is_live(&self, now: UnixMillis) -> bool {
+        self.expires.load(Ordering::Relaxed) > now.0
+    }
 }
 
 impl Cache {
@@ -80,22 +96,21 @@ impl Cache {
 }
 
 impl Control {
-    /// Whom the token stands for; `None` for what is no token, unknown, expired or revoked.
-    pub(crate) async fn identify(
-        &self,
-        token: &str,
-        now: UnixMillis,
-    ) -> Result<Option<Identity>, ControlError> {
+    /// Whom the token stands for, and whether it still does.
+    pub(crate) async fn identify(&self, token: &str, now: UnixMillis) -> Result<Brought, ControlError> {
         let Some((kind, hash)) = Token::read(token) else {
-            return Ok(None);
+            return Ok(Brought::Unknown);
         };
-        let Some(entry) = self.standing(kind, hash, now).await? else {
-            return Ok(None);
+        let Some(entry) = self.known(kind, hash).await? else {
+            return Ok(Brought::Unknown);
         };
+        if !entry.is_live(now) {
+            return Ok(Brought::Ended(entry.identity));
+        }
         if let Identity::Person { session, .. } = entry.identity {
             self.touch(&entry, session, now);
         }
-        Ok(Some(entry.identity))
+        Ok(Brought::Live(entry.identity))
     }
 
     /// Whether the session still counts. Asking is no use of it: it does not live longer for that.
@@ -104,8 +119,8 @@ impl Control {
         session: SessionId,
         now: UnixMillis,
     ) -> Result<bool, ControlError> {
-        let entry = self.standing(TokenKind::Session, session, now).await?;
-        Ok(entry.is_some())
+        let entry = self.known(TokenKind::Session, session).await?;
+        Ok(entry.is_some_and(|entry| entry.is_live(now)))
     }
 
     /// Follows revocations: changes whenever a credential has ended before its time.
@@ -113,17 +128,11 @@ impl Control {
         self.credentials.ended.subscribe()
     }
 
-    async fn standing(
-        &self,
-        kind: TokenKind,
-        hash: Digest,
-        now: UnixMillis,
-    ) -> Result<Option<Arc<Entry>>, ControlError> {
-        let entry = match self.credentials.get(&hash) {
-            Some(entry) => Some(entry),
-            None => self.look_up(kind, hash).await?,
-        };
-        Ok(entry.filter(|entry| entry.expires.load(Ordering::Relaxed) > now.0))
+    async fn known(&self, kind: TokenKind, hash: Digest) -> Result<Option<Arc<Entry>>, ControlError> {
+        match self.credentials.get(&hash) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.look_up(kind, hash).await,
+        }
     }
 
     /// Opens a session.
@@ -135,11 +144,11 @@ impl Control {
             let make_room = connection.transaction()?;
             let over: Vec<Digest> = make_room
                 .prepare_cached(
-                    "DELETE FROM session WHERE user_id = ?1 AND (expires_ms <= ?2 OR token IN
-                         (SELECT token FROM session WHERE user_id = ?1 ORDER BY used_ms DESC LIMIT -1 OFFSET ?3))
+                    "DELETE FROM session WHERE token IN
+                         (SELECT token FROM session WHERE user_id = ?1 ORDER BY expires_ms DESC LIMIT -1 OFFSET ?2)
                      RETURNING token",
                 )?
-                .query_map(params![user, now.0, SESSIONS_EACH - 1], |row| row.get::<_, Vec<u8>>(0))?
+                .query_map(params![user, SESSIONS_EACH - 1], |row| row.get::<_, Vec<u8>>(0))?
                 .map(|row| Digest::from_slice(&row?).map_err(ControlError::damaged))
                 .collect::<Result<_, _>>()?;
             make_room
@@ -155,11 +164,11 @@ impl Control {
         Ok(token)
     }
 
-    /// Ends a session. When this returns, its token is nobody's.
+    /// Ends a session. When this returns, its token opens nothing; that it once did is remembered until its room is needed.
     pub(crate) async fn end_session(&self, session: SessionId) -> Result<(), ControlError> {
         self.call(move |connection, cache| {
             connection
-                .prepare_cached("DELETE FROM session WHERE token = ?1")?
+                .prepare_cached("UPDATE session SET expires_ms = 0 WHERE token = ?1")?
                 .execute([session.as_bytes()])?;
             cache.forget(&session);
             Ok(())
@@ -240,10 +249,11 @@ impl Control {
         let control = self.clone();
         tokio::spawn(async move {
             let written = control.call(move |connection, _| {
-                // An earlier use may be written later.
+                // An earlier use may be written later, also after the session was ended: it stays so.
                 connection
                     .prepare_cached(
-                        "UPDATE session SET used_ms = max(used_ms, ?2), expires_ms = max(expires_ms, ?3) WHERE token = ?1",
+                        "UPDATE session SET used_ms = max(used_ms, ?2), expires_ms = max(expires_ms, ?3)
+                         WHERE token = ?1 AND expires_ms > 0",
                     )?
                     .execute(params![session.as_bytes(), now.0, expires])?;
                 Ok(())

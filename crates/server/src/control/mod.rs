@@ -21,7 +21,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension};
 
 pub(crate) use account::{NewAccount, email};
-pub(crate) use credential::{Identity, SessionId};
+pub(crate) use credential::{Brought, Identity, SessionId};
 pub(crate) use invite::Invitation;
 pub(crate) use password::{Busy, Passwords, SHORTEST_PASSWORD};
 pub(crate) use tenant::Placed;

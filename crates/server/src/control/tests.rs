@@ -43,12 +43,19 @@ impl Store {
     }
 
     async fn who(&self, token: &Token, now: UnixMillis) -> Option<Identity> {
-        self.control.identify(token.reveal(), now).await.unwrap()
+        live(self.control.identify(token.reveal(), now).await.unwrap())
     }
 
     /// As after a restart: nothing cached.
     fn reopened(&self) -> Control {
         Control::open(self.folder.path()).unwrap()
+    }
+}
+
+fn live(brought: Brought) -> Option<Identity> {
+    match brought {
+        Brought::Live(identity) => Some(identity),
+        Brought::Ended(_) | Brought::Unknown => None,
     }
 }
 
@@ -89,17 +96,37 @@ async fn a_session_is_its_persons_until_it_is_ended() {
     let store = Store::new().await;
     let token = store.control.open_session(store.ada, NOW).await.unwrap();
     let session = token.hash();
-    let ada = Some(Identity::Person {
+    let ada = Identity::Person {
         user: store.ada,
         session,
-    });
-    assert_eq!(store.who(&token, NOW).await, ada);
-    assert_eq!(store.who(&token, NOW).await, ada, "the cache says the same");
+    };
+    assert_eq!(store.who(&token, NOW).await, Some(ada));
+    assert_eq!(store.who(&token, NOW).await, Some(ada), "the cache says the same");
     store.control.end_session(session).await.unwrap();
-    assert_eq!(
-        store.who(&token, NOW).await,
-        None,
-        "neither cache nor store knows it any more"
+    for control in [store.control.clone(), store.reopened()] {
+        assert_eq!(
+            control.identify(token.reveal(), NOW).await.unwrap(),
+            Brought::Ended(ada),
+            "cache and store know that it is over"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_in_no_living_ones_way() {
+    let store = Store::new().await;
+    let living = store.control.open_session(store.ada, NOW).await.unwrap();
+    for n in 1..60 {
+        let token = store
+            .control
+            .open_session(store.ada, NOW + Millis(n))
+            .await
+            .unwrap();
+        store.control.end_session(token.hash()).await.unwrap();
+    }
+    assert!(
+        store.who(&living, NOW + Millis(60)).await.is_some(),
+        "what is over makes room first"
     );
 }
 
@@ -125,13 +152,8 @@ async fn a_session_slides_with_use_and_ends_without() {
     // The end has moved in the file too, behind the request's back.
     let late = NOW + Millis(DAY.0 * 70);
     for _ in 0..100 {
-        if store
-            .reopened()
-            .identify(used.reveal(), late)
-            .await
-            .unwrap()
-            .is_some()
-        {
+        let brought = store.reopened().identify(used.reveal(), late).await.unwrap();
+        if live(brought).is_some() {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

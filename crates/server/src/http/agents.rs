@@ -64,15 +64,10 @@ pub(crate) async fn create(
     ))
 }
 
-/// `POST /api/agents/{id}/revoke`: when it answers, the key is nobody's.
-pub(crate) async fn revoke(
-    State(app): State<App>,
-    caller: Caller,
-    Path(agent): Path<String>,
-) -> Result<StatusCode, ApiError> {
+/// `POST /api/agents/{id}/revoke`: when it answers, the key opens nothing; that it once did is known by it.
+pub(crate) async fn revoke(caller: Caller, Path(agent): Path<String>) -> Result<StatusCode, ApiError> {
     let by = Actor::User(caller.manager()?);
     let agent = id(&agent)?;
     caller.tenant.revoke_agent(by, agent).await??;
-    app.control().remove_agent_key(agent).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,7 +14,7 @@ use countersign_domain::{
 use super::{error::ApiError, sign_in::From};
 use crate::{
     App,
-    control::{Identity, SessionId},
+    control::{Brought, Identity, SessionId},
     tenant::Tenant,
 };
 
@@ -74,7 +74,7 @@ impl FromRequestParts<App> for Caller {
                     .tenants()
                     .get(tenant)
                     .filter(|tenant| in_service(tenant, agent));
-                let tenant = tenant.ok_or_else(ApiError::unauthorized)?;
+                let tenant = tenant.ok_or_else(|| over(app, credential))?;
                 if tenant_header(&parts.headers)? != Some(tenant.id()) {
                     return Err(ApiError::not_found());
                 }
@@ -169,16 +169,31 @@ impl Caller {
 }
 
 async fn identity(parts: &Parts, app: &App) -> Result<Identity, ApiError> {
-    if let Some(token) = bearer(&parts.headers)
-        && let Some(identity) = app.control().identify(token, app.now()).await?
-    {
-        return Ok(identity);
+    let brought = match bearer(&parts.headers) {
+        Some(token) => app.control().identify(token, app.now()).await?,
+        None => Brought::Unknown,
+    };
+    match brought {
+        // A right credential is never kept out: another one's mistake at the same address is not its own.
+        Brought::Live(identity) => Ok(identity),
+        Brought::Ended(identity) => Err(over(app, identity)),
+        Brought::Unknown => {
+            let From(from) = From::of(parts, app);
+            Err(sent_away(app.throttle().refused(from, app.now())))
+        }
     }
-    // A right credential from the same address is never kept out: another one's mistake is not its own.
-    let From(from) = From::of(parts, app);
-    match app.throttle().refused(from, app.now()) {
-        Ok(()) => Err(ApiError::unauthorized()),
-        Err(seconds) => Err(ApiError::throttled(seconds)),
+}
+
+/// What once was right is no guess: whoever brings it is told that it is over, whatever else comes from that address,
+/// until they have brought it too often themselves.
+fn over(app: &App, identity: Identity) -> ApiError {
+    sent_away(app.throttle().ended(identity, app.now()))
+}
+
+fn sent_away(counted: Result<(), u64>) -> ApiError {
+    match counted {
+        Ok(()) => ApiError::unauthorized(),
+        Err(seconds) => ApiError::throttled(seconds),
     }
 }
 

@@ -12,13 +12,15 @@ use std::{
 
 use countersign_domain::{Digest, Millis, UnixMillis};
 
+use crate::control::Identity;
+
 const WINDOW: Millis = Millis::seconds(5 * 60);
 /// Wrong passwords for one account from one address.
 const FOR_ACCOUNT: u32 = 10;
 /// Attempts from one address that came to nothing, over all accounts.
 const FOR_ADDRESS: u32 = 60;
-/// Requests from one address whose credential does not count. Guessing one is hopeless anyway; this slows a client down
-/// that does not notice that it was sent away.
+/// Requests without a credential that we know from one address, and with one that is over from everywhere. Guessing one
+/// is hopeless anyway; this slows a client down that does not notice that it was sent away.
 const REFUSED: u32 = 1_000;
 /// Most counters; the oldest make room.
 const KEPT: usize = 20_000;
@@ -38,6 +40,7 @@ enum Key {
     Named(Digest),
     Refused(IpAddr),
     Proposer(Digest),
+    Ended(Identity),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +75,7 @@ impl Throttle {
         self.count(&[(Key::Named(Digest::of(name.as_bytes())), FOR_ACCOUNT)], now)
     }
 
-    /// Counts a request whose credential does not count.
+    /// Counts a request without a credential that we know.
     ///
     /// # Errors
     /// With the seconds to wait when there were too many.
@@ -89,6 +92,14 @@ impl Throttle {
             Some(most) => self.count(&[(Key::Proposer(Digest::of(actor.as_bytes())), most)], now),
             None => Ok(()),
         }
+    }
+
+    /// Counts a request with a credential that is over.
+    ///
+    /// # Errors
+    /// With the seconds to wait when there were too many.
+    pub(crate) fn ended(&self, identity: Identity, now: UnixMillis) -> Result<(), u64> {
+        self.count(&[(Key::Ended(identity), REFUSED)], now)
     }
 
     fn count(&self, keys: &[(Key, u32)], now: UnixMillis) -> Result<(), u64> {

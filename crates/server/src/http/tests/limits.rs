@@ -198,9 +198,9 @@ async fn who_is_sent_away_without_end_is_told_to_wait_and_nobody_else_at_that_ad
             .tenant(world.acme)
     };
     for _ in 0..1_000 {
-        assert_eq!(ask("stale").await.status, 401);
+        assert_eq!(ask("a guess").await.status, 401);
     }
-    let slowed = ask("stale").await;
+    let slowed = ask("a guess").await;
     assert_eq!(slowed.refusal(), (429, "rate_limited"));
     assert_eq!(slowed.headers[RETRY_AFTER], "300");
     assert_eq!(
@@ -209,5 +209,43 @@ async fn who_is_sent_away_without_end_is_told_to_wait_and_nobody_else_at_that_ad
         "a right credential is served"
     );
     world.pass(Millis::seconds(300));
-    assert_eq!(ask("stale").await.status, 401);
+    assert_eq!(ask("a guess").await.status, 401);
+}
+
+#[tokio::test]
+async fn whose_credential_is_over_is_told_so_whatever_else_comes_from_that_address() {
+    let world = World::new().await;
+    let bob = world.join("bob", "approver").await;
+    let (id, revoked) = world.agent("bot").await;
+    let signed_out = world.sign_in("ada@acme.example", PASSWORD).await;
+    let signed_out = signed_out.text("token");
+    world.pass(Millis::hours(20 * 24));
+    let out = world.bare(Method::POST, "/api/auth/sign-out").token(signed_out);
+    assert_eq!(out.await.status, 204);
+    let revoke = format!("/api/agents/{id}/revoke");
+    assert_eq!(world.post(&world.ada, &revoke, json!({})).await.status, 204);
+    world.pass(Millis::hours(20 * 24));
+    let expired = &bob.token;
+
+    let ask = |token: &str| {
+        let call = world.bare(Method::GET, "/api/tools").token(token);
+        call.tenant(world.acme)
+    };
+    for _ in 0..1_000 {
+        assert_eq!(ask("a guess").await.status, 401);
+    }
+    assert_eq!(ask("a guess").await.status, 429);
+    for over in [expired, signed_out, &revoked] {
+        assert_eq!(ask(over).await.refusal(), (401, "unauthorized"));
+    }
+    for _ in 1..1_000 {
+        assert_eq!(ask(expired).await.status, 401);
+    }
+    let slowed = ask(expired).await;
+    assert_eq!(
+        slowed.refusal(),
+        (429, "rate_limited"),
+        "it was told often enough"
+    );
+    assert_eq!(ask(&revoked).await.status, 401, "that is the other one's trouble");
 }
