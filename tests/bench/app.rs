@@ -31,8 +31,15 @@ impl App {
         Ok(Self { window, program })
     }
 
-    /// The owner signs in on a fresh device, and waits until the tenant's journal is here.
-    pub(crate) async fn sign_in(&self, server: &Running) -> Result<()> {
+    /// Starts it on a desktop of its own, where the owner signs in on a fresh device and the tenant's journal comes.
+    pub(crate) async fn signed_in(server: &Running) -> Result<(Desktop, Self)> {
+        let desktop = Desktop::start().await?;
+        let app = Self::start(&desktop).await?;
+        app.sign_in(server).await?;
+        Ok((desktop, app))
+    }
+
+    async fn sign_in(&self, server: &Running) -> Result<()> {
         self.click("//button[starts-with(normalize-space(), 'Connect to a company')]")
             .await?;
         for (label, text) in [

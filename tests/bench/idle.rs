@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use countersign_e2e::desktop::Desktop;
 
 use crate::{app::App, device, fill, machine, server::Running};
 
@@ -18,9 +17,7 @@ pub(crate) fn run() -> Result<()> {
     device::runtime()?.block_on(async {
         println!("  B15 server, just started: {} MB resident", server.rss_mb()?);
         fill::fill(&server, 0, PROPOSALS).await?;
-        let desktop = Desktop::start().await?;
-        let app = App::start(&desktop).await?;
-        app.sign_in(&server).await?;
+        let (desktop, app) = App::signed_in(&server).await?;
         tokio::time::sleep(SETTLE).await;
         let share = |before: Duration, after: Duration| {
             (after - before).as_secs_f64() / WATCHED.as_secs_f64() * 100.0

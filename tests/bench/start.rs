@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use countersign_e2e::desktop::Desktop;
 use serde_json::json;
 
 use crate::{app::App, device, fill, machine, server::Running, times::Times};
@@ -43,9 +42,7 @@ pub(crate) fn run() -> Result<()> {
     let server = Running::start(folder.path())?;
     device::runtime()?.block_on(async {
         fill::fill(&server, 0, PROPOSALS).await?;
-        let desktop = Desktop::start().await?;
-        let app = App::start(&desktop).await?;
-        app.sign_in(&server).await?;
+        let (desktop, app) = App::signed_in(&server).await?;
         bridge(&app).await?;
         app.end(&desktop).await?;
 

@@ -342,26 +342,7 @@ async fn a_revoked_key_is_nobodys_at_once() {
 async fn credentials_outlive_a_restart() {
     let world = World::new().await;
     let (_, key) = world.agent("bot").await;
-    let World {
-        folder,
-        clock,
-        server,
-        router,
-        acme,
-        ada,
-    } = world;
-    drop((server, router));
-    let mut config = Config::new(folder.path().join("data"));
-    config.clock = clock.clone();
-    let server = Server::open(config).await.unwrap();
-    let world = World {
-        router: server.router(),
-        folder,
-        clock,
-        server,
-        acme,
-        ada,
-    };
+    let world = world.restarted(|_| ()).await;
     assert_eq!(world.get(&world.ada, "/api/tenant").await.status, 200);
     let call = world
         .bare(Method::GET, "/api/tools")

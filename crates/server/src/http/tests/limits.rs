@@ -140,27 +140,7 @@ async fn how_much_waits_is_known_after_a_restart() {
     for title in ["a", "b"] {
         id(&world.proposing(&key, title).await);
     }
-    let World {
-        folder,
-        clock,
-        server,
-        router,
-        acme,
-        ada,
-    } = world;
-    drop((server, router));
-    let mut config = Config::new(folder.path().join("data"));
-    (config.clock, config.max_open) = (clock.clone(), Some(2));
-    let server = Server::open(config).await.unwrap();
-    let router = server.router();
-    let world = World {
-        folder,
-        clock,
-        server,
-        router,
-        acme,
-        ada,
-    };
+    let world = world.restarted(|config| config.max_open = Some(2)).await;
     assert_eq!(world.proposing(&key, "c").await.refusal(), (429, "too_many_open"));
 }
 

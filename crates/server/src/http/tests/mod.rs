@@ -80,10 +80,7 @@ impl World {
     async fn configured(mode: Mode, configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_354_008_000)));
-        let mut config = Config::new(folder.path().join("data"));
-        config.clock = clock.clone();
-        configure(&mut config);
-        let server = Server::open(config).await.unwrap();
+        let server = opened(&folder, &clock, configure).await;
         let (acme, id) = server
             .found_tenant(founding("Acme", "ada@acme.example", mode))
             .await
@@ -97,6 +94,20 @@ impl World {
             router,
             acme,
             ada: Person { id, token },
+        }
+    }
+
+    /// The same folder under a server that has just started.
+    async fn restarted(self, configure: impl FnOnce(&mut Config)) -> Self {
+        drop((self.server, self.router));
+        let server = opened(&self.folder, &self.clock, configure).await;
+        Self {
+            router: server.router(),
+            server,
+            folder: self.folder,
+            clock: self.clock,
+            acme: self.acme,
+            ada: self.ada,
         }
     }
 
@@ -180,6 +191,17 @@ impl World {
             created.text("apiKey").to_owned(),
         )
     }
+}
+
+async fn opened(
+    folder: &tempfile::TempDir,
+    clock: &Arc<TestClock>,
+    configure: impl FnOnce(&mut Config),
+) -> Server {
+    let mut config = Config::new(folder.path().join("data"));
+    config.clock = Arc::<TestClock>::clone(clock);
+    configure(&mut config);
+    Server::open(config).await.unwrap()
 }
 
 fn founding(name: &str, email: &str, mode: Mode) -> NewTenant {

@@ -1,29 +1,15 @@
 //! The assistant endpoints as their callers meet them, and the seed's weaknesses (contract §1.9) shown to be gone.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::time::Duration;
 
 use axum::{
-    Router,
-    body::{Body, to_bytes},
-    http::{Request, StatusCode},
+    body::to_bytes,
+    http::{StatusCode, request::Builder},
 };
 use countersign_domain::record::Mode;
-use countersign_server::{Config, NewTenant, Server};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
-use zeroize::Zeroizing;
 
-const PASSWORD: &str = "correct horse battery";
-
-struct World {
-    _folder: tempfile::TempDir,
-    server: Server,
-    tenant: String,
-    agent: String,
-    person: String,
-}
+use super::{World, request};
 
 /// One answer.
 #[derive(Debug)]
@@ -33,43 +19,18 @@ struct Answer {
 }
 
 impl World {
-    async fn company() -> Self {
-        Self::new(Mode::Company).await
-    }
-
-    async fn new(mode: Mode) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::open(Config::new(folder.path().join("data")))
-            .await
-            .unwrap();
-        let (tenant, owner) = server
-            .found_tenant(NewTenant {
-                name: "Acme".to_owned(),
-                mode,
-                email: "ada@acme.example".to_owned(),
-                owner: "Ada".to_owned(),
-                password: Zeroizing::new(PASSWORD.to_owned()),
-            })
-            .await
-            .unwrap();
-        let (_, agent) = server.add_agent(tenant, "Bookkeeper").await.unwrap();
-        let person = server.open_session(owner).await.unwrap();
-        let text = |token: &countersign_server::Token| token.reveal().to_owned();
-        Self {
-            _folder: folder,
-            tenant: tenant.to_string(),
-            agent: text(&agent),
-            person: text(&person),
-            server,
-        }
-    }
-
-    fn router(&self) -> Router {
-        self.server.router()
-    }
-
     async fn call(&self, method: &str, path: &str, token: &str, body: impl Into<String>) -> Answer {
-        call(self.router(), method, path, token, &self.tenant, body.into()).await
+        self.answer(request(method, path, token, self.tenant), body).await
+    }
+
+    async fn answer(&self, request: Builder, body: impl Into<String>) -> Answer {
+        let answer = self.send(request, body.into()).await;
+        let status = answer.status();
+        let bytes = to_bytes(answer.into_body(), 1 << 22).await.unwrap();
+        Answer {
+            status,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
     }
 
     async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
@@ -80,7 +41,7 @@ impl World {
         self.call("GET", path, token, "").await
     }
 
-    async fn propose(&self, text: &str) -> String {
+    pub(super) async fn propose(&self, text: &str) -> String {
         let answer = self
             .post("/api/assistant/propose", &self.agent, json!({"text": text}))
             .await;
@@ -108,28 +69,6 @@ impl World {
     }
 }
 
-async fn call(router: Router, method: &str, path: &str, token: &str, tenant: &str, body: String) -> Answer {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "127.0.0.1")
-        .header("authorization", format!("Bearer {token}"))
-        .header("x-tenant-id", tenant);
-    if !body.is_empty() {
-        request = request.header("content-type", "application/json");
-    }
-    let answer = router
-        .oneshot(request.body(Body::from(body)).unwrap())
-        .await
-        .unwrap();
-    let status = answer.status();
-    let bytes = to_bytes(answer.into_body(), 1 << 22).await.unwrap();
-    Answer {
-        status,
-        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-    }
-}
-
 fn code(answer: &Answer) -> (u16, &str) {
     (
         answer.status.as_u16(),
@@ -149,7 +88,7 @@ async fn a_proposal_is_answered_in_the_seeds_own_fields() {
         .await;
     let body = &answer.body;
     assert_eq!(body["ok"], true);
-    assert_eq!(body["tenantId"], world.tenant.as_str());
+    assert_eq!(body["tenantId"], world.tenant.to_string());
     assert_eq!(
         body["proposed"],
         json!({"toolId": "assistant.create_task", "input": {"title": "Review"}, "riskLevel": "medium"})
@@ -481,16 +420,9 @@ async fn foreign_and_absent_ids_answer_alike() {
             .await;
         assert_eq!(code(&run), (404, "not_found"), "{id}");
     }
-    let elsewhere = call(
-        world.router(),
-        "GET",
-        "/api/assistant/proposals",
-        &world.person,
-        &other.tenant,
-        String::new(),
-    );
+    let elsewhere = request("GET", "/api/assistant/proposals", &world.person, other.tenant);
     assert_eq!(
-        code(&elsewhere.await),
+        code(&world.answer(elsewhere, "").await),
         (404, "not_found"),
         "W-24: a foreign tenant is as absent as an unknown one"
     );
@@ -499,27 +431,10 @@ async fn foreign_and_absent_ids_answer_alike() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idempotency_key_names_one_request() {
     let world = World::company().await;
-    let send_whole = |key: &'static str, body: Value| {
-        let request = Request::builder()
-            .method("POST")
-            .uri("/api/assistant/propose")
-            .header("host", "127.0.0.1")
-            .header("authorization", format!("Bearer {}", world.agent))
-            .header("x-tenant-id", &world.tenant)
-            .header("content-type", "application/json")
-            .header("idempotency-key", key)
-            .body(Body::from(body.to_string()))
-            .unwrap();
-        let router = world.router();
-        async move {
-            let answer = router.oneshot(request).await.unwrap();
-            let status = answer.status();
-            let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-            Answer {
-                status,
-                body: serde_json::from_slice(&bytes).unwrap(),
-            }
-        }
+    let send_whole = async |key: &str, body: Value| {
+        let propose = request("POST", "/api/assistant/propose", &world.agent, world.tenant);
+        let propose = propose.header("idempotency-key", key);
+        world.answer(propose, body.to_string()).await
     };
     let send = |key, title: &str| send_whole(key, json!({"text": format!("create task: {title}")}));
     let first = send("k-1", "A").await.body["proposalRecord"]["aiToolCallId"].clone();

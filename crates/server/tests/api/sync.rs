@@ -1,79 +1,25 @@
 //! How a fresh device comes to have everything: a snapshot, then the journal's tail, then the head as it moves.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::time::Duration;
 
-use axum::{
-    body::{Body, to_bytes},
-    http::{Request, StatusCode},
-};
+use axum::{body::to_bytes, http::StatusCode, response::Response};
 use countersign_domain::{
     UnixMillis,
-    id::TenantId,
-    record::Mode,
     wire::{Head, JournalPage},
 };
 use countersign_replica::{Key, Log, Reader, Replica, SignedHead};
-use countersign_server::{Config, NewTenant, Server};
 use futures::StreamExt as _;
-use tower::ServiceExt as _;
-use zeroize::Zeroizing;
 
-struct World {
-    folder: tempfile::TempDir,
-    server: Server,
-    tenant: TenantId,
-    agent: String,
-    person: String,
-}
+use super::{World, request};
 
 impl World {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::open(Config::new(folder.path().join("data")))
+    async fn opened(&self, path: &str, token: &str) -> Response {
+        self.send(request("GET", path, token, self.tenant), String::new())
             .await
-            .unwrap();
-        let new = NewTenant {
-            name: "Acme".to_owned(),
-            mode: Mode::Company,
-            email: "ada@acme.example".to_owned(),
-            owner: "Ada".to_owned(),
-            password: Zeroizing::new("correct horse battery".to_owned()),
-        };
-        let (tenant, owner) = server.found_tenant(new).await.unwrap();
-        let agent = server
-            .add_agent(tenant, "Bookkeeper")
-            .await
-            .unwrap()
-            .1
-            .reveal()
-            .to_owned();
-        let person = server.open_session(owner).await.unwrap().reveal().to_owned();
-        Self {
-            folder,
-            server,
-            tenant,
-            agent,
-            person,
-        }
-    }
-
-    async fn send(&self, method: &str, path: &str, token: &str, body: &str) -> axum::response::Response {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "127.0.0.1")
-            .header("authorization", format!("Bearer {token}"))
-            .header("x-tenant-id", self.tenant.to_string())
-            .header("content-type", "application/json")
-            .body(Body::from(body.to_owned()))
-            .unwrap();
-        self.server.router().oneshot(request).await.unwrap()
     }
 
     async fn bytes(&self, path: &str) -> Vec<u8> {
-        let answer = self.send("GET", path, &self.person, "").await;
+        let answer = self.opened(path, &self.person).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         to_bytes(answer.into_body(), 1 << 26).await.unwrap().to_vec()
     }
@@ -86,25 +32,17 @@ impl World {
         )
         .unwrap()
     }
-
-    async fn propose(&self, title: &str) {
-        let body = format!(r#"{{"text":"create task: {title}"}}"#);
-        let answer = self
-            .send("POST", "/api/assistant/propose", &self.agent, &body)
-            .await;
-        assert_eq!(answer.status(), StatusCode::OK);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_device_catches_up_by_snapshot_and_tail() {
-    let world = World::new().await;
+    let world = World::company().await;
     for number in 0..20 {
-        world.propose(&format!("Before {number}")).await;
+        world.propose(&format!("create task: Before {number}")).await;
     }
     let packed = world.bytes("/api/snapshot").await;
     for number in 0..5 {
-        world.propose(&format!("After {number}")).await;
+        world.propose(&format!("create task: After {number}")).await;
     }
     let plain = world.folder.path().join("snapshot.db");
     std::fs::write(&plain, zstd::decode_all(&packed[..]).unwrap()).unwrap();
@@ -147,8 +85,8 @@ async fn a_fresh_device_catches_up_by_snapshot_and_tail() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_head_is_told_as_it_moves() {
-    let world = World::new().await;
-    let answer = world.send("GET", "/api/journal/events", &world.person, "").await;
+    let world = World::company().await;
+    let answer = world.opened("/api/journal/events", &world.person).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let mut pieces = answer.into_body().into_data_stream();
     let mut next = async || -> Head {
@@ -166,16 +104,16 @@ async fn the_head_is_told_as_it_moves() {
         serde_json::from_str(data).unwrap()
     };
     let first = next().await;
-    world.propose("Something new").await;
+    world.propose("create task: Something new").await;
     let second = next().await;
     assert!(second.size > first.size, "{} then {}", first.size, second.size);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agents_key_gets_no_snapshot_and_no_events() {
-    let world = World::new().await;
+    let world = World::company().await;
     for path in ["/api/snapshot", "/api/journal/events", "/api/journal"] {
-        let answer = world.send("GET", path, &world.agent, "").await;
+        let answer = world.opened(path, &world.agent).await;
         assert!(answer.status().is_client_error(), "{path}: {}", answer.status());
     }
 }
