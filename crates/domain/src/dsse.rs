@@ -16,6 +16,11 @@ pub fn pae(payload_type: &str, body: &[u8]) -> Vec<u8> {
     [pae_head(payload_type, body).as_bytes(), body].concat()
 }
 
+/// The payload type of a record of this kind, version 1; also of a kind that this version does not know.
+pub fn payload_type(kind: &str) -> String {
+    format!("application/vnd.countersign.{kind}.v1+json")
+}
+
 /// The one name of a record: SHA-256 over its PAE.
 pub fn record_digest(payload_type: &str, body: &[u8]) -> Digest {
     Digest::of_parts(&[pae_head(payload_type, body).as_bytes(), body])

@@ -11,7 +11,7 @@ use crate::{
     manifest::Manifest,
     record::{
         Agent, Connection, ConnectionKind, Endorse, Endorsement, Enrol, Genesis, Invite, Kind, Member, Mode,
-        Refuse, Revoke, Role,
+        Proposer, ProposerKind, Refuse, Revoke, Role,
     },
 };
 
@@ -212,6 +212,14 @@ impl People {
     /// The person whose own agent it is.
     pub fn agent_owner(&self, agent: AgentId) -> Option<UserId> {
         self.agents.get(&agent)?.owner
+    }
+
+    /// The person whose own agent proposed it.
+    pub fn owner_behind(&self, proposer: &Proposer) -> Option<UserId> {
+        match proposer.kind {
+            ProposerKind::Agent => self.agent_owner(proposer.id.parse().ok()?),
+            ProposerKind::User | ProposerKind::System => None,
+        }
     }
 
     /// Connections of one kind, oldest id first.

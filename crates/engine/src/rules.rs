@@ -4,7 +4,7 @@ use countersign_domain::{
     UnixMillis,
     decision::{is_own, least_assurance},
     fold::{Cast, ProposalState, Status},
-    id::{AgentId, DeviceId, UserId},
+    id::{DeviceId, UserId},
     people::People,
     record::{Assurance, Mode, ProposerKind, Risk, Role, Verdict},
 };
@@ -48,15 +48,8 @@ pub(crate) struct Viewer {
 
 /// Whether the proposal is this person's own: proposed by them, for them, or by their agent.
 pub(crate) fn own(card: &Card, people: &People, person: UserId) -> bool {
-    is_own(&card.proposal.proposer, agent_owner(card, people), person)
-}
-
-fn agent_owner(card: &Card, people: &People) -> Option<UserId> {
     let proposer = &card.proposal.proposer;
-    if proposer.kind != ProposerKind::Agent {
-        return None;
-    }
-    people.agent_owner(proposer.id.parse::<AgentId>().ok()?)
+    is_own(proposer, people.owner_behind(proposer), person)
 }
 
 /// What an approval of this person has to carry.

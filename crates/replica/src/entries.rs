@@ -4,7 +4,6 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     dsse::{self, Signature},
     id::ProposalId,
-    journal::{Header, Kind},
     record,
     wire::WireEntry,
 };
@@ -115,17 +114,6 @@ pub(crate) fn insert_body(
     Ok(())
 }
 
-/// The header as the tree has it; `None` when the kind is no kind.
-pub(crate) fn header(entry: &WireEntry) -> Option<Header> {
-    Some(Header {
-        at: entry.at,
-        digest: entry.digest,
-        kind: entry.kind.parse::<Kind>().ok()?,
-        seq: entry.seq,
-        subject: entry.subject.clone(),
-    })
-}
-
 /// What is known of an entry's record.
 #[derive(Debug)]
 pub(crate) enum Content {
@@ -145,7 +133,7 @@ pub(crate) struct OtherBody;
 pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
     let Ok(kind) = entry.kind.parse::<record::Kind>() else {
         // How a later version makes the digest of its own kinds is for it to say: a body that can be checked is kept.
-        let payload_type = later_payload_type(&entry.kind);
+        let payload_type = dsse::payload_type(&entry.kind);
         let checked = entry
             .body
             .as_ref()
@@ -168,11 +156,6 @@ pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
         signature: entry.signature.clone(),
         digest: entry.digest,
     }))
-}
-
-/// What a kind that this version does not know most likely goes by.
-pub(crate) fn later_payload_type(kind: &str) -> String {
-    format!("application/vnd.countersign.{kind}.v1+json")
 }
 
 /// The same for an entry that was stored.

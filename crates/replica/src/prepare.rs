@@ -58,7 +58,7 @@ fn run_ahead(entries: &[WireEntry], sender: &SyncSender<Result<Vec<Prepared>, Ap
 
 fn prepare(entry: &WireEntry) -> Result<Prepared, ApplyError> {
     let mut entry = entry.clone();
-    let header = entries::header(&entry).ok_or(Malformed::Kind { seq: entry.seq })?;
+    let header = entry.header().ok_or(Malformed::Kind { seq: entry.seq })?;
     let content = entries::content(&mut entry).map_err(|OtherBody| Malformed::Body { seq: entry.seq })?;
     Ok(Prepared {
         leaf: header.leaf_hash(),

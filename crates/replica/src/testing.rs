@@ -134,6 +134,11 @@ impl JournalBuilder {
         self.owner
     }
 
+    /// The key that signs its checkpoints.
+    pub fn log_key(&self) -> SigningKey {
+        self.log_key.clone()
+    }
+
     /// The journal that these entries are of, by its key.
     pub fn log(&self) -> Log {
         Log {
@@ -226,7 +231,7 @@ impl JournalBuilder {
             body,
             signature,
         };
-        let header = crate::entries::header(&entry).expect("a kind");
+        let header = entry.header().expect("a kind");
         self.nodes.push(self.frontier.append(header.leaf_hash()));
         self.roots.push(self.frontier.root());
         self.entries.push(entry);

@@ -5,7 +5,6 @@ use std::hash::{BuildHasher as _, RandomState};
 use countersign_domain::{
     Digest, UnixMillis, dsse,
     journal::{Frontier, Header, Kind},
-    record,
 };
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -193,11 +192,7 @@ fn check_bodies(connection: &Connection) -> Result<u64, ReadError> {
     while let Some(row) = rows.next()? {
         let kind = row.get_ref(1)?.as_str().map_err(StorageError::damaged)?;
         if payload_type.0 != kind {
-            let known = kind.parse::<record::Kind>().map(record::Kind::payload_type);
-            payload_type = (
-                kind.to_owned(),
-                known.unwrap_or_else(|_| entries::later_payload_type(kind)),
-            );
+            payload_type = (kind.to_owned(), dsse::payload_type(kind));
         }
         let digest = entries::digest(row.get_ref(2)?.as_blob().map_err(StorageError::damaged)?)?;
         let body = packed::unpack(row.get_ref(3)?.as_blob().map_err(StorageError::damaged)?)?;

@@ -8,6 +8,7 @@ mod decision;
 mod execution;
 mod people;
 mod proposal;
+mod signer;
 mod tenant;
 
 use core::{fmt, str::FromStr};
@@ -93,7 +94,7 @@ impl Kind {
 
     /// DSSE's `payloadType` of this kind, version 1.
     pub fn payload_type(self) -> String {
-        format!("application/vnd.countersign.{}.v1+json", self.name())
+        dsse::payload_type(self.name())
     }
 
     /// Reads a `payloadType`; `None` for a kind or version that this version of Countersign does not know.

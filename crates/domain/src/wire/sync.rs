@@ -6,6 +6,7 @@ use crate::{
     Digest, Record, UnixMillis,
     dsse::{Envelope, Signature},
     fold::Status,
+    journal::Header,
     record::Kind,
 };
 
@@ -75,6 +76,17 @@ pub struct WireEntry {
 }
 
 impl WireEntry {
+    /// The header as the tree has it; `None` when the kind is no kind.
+    pub fn header(&self) -> Option<Header> {
+        Some(Header {
+            at: self.at,
+            digest: self.digest,
+            kind: self.kind.parse().ok()?,
+            seq: self.seq,
+            subject: self.subject.clone(),
+        })
+    }
+
     /// The record, when the body is here, its kind is known and it is the one that the header names.
     pub fn record(&self) -> Option<Record> {
         let kind: Kind = self.kind.parse().ok()?;

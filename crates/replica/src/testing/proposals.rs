@@ -5,9 +5,10 @@ use countersign_domain::{
     canonical::{Object, Value},
     id::{DecisionId, ProposalId, TaskId, UserId},
     record::{
-        Actor, Assurance, Begin, Decision, EffectClass, Evaluation, Executor, Expire, Failure, Holder, Lapse,
-        Outcome, Phase, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer, ProposerKind, Reason,
-        Receipt, Requirement, Supersede, TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
+        Actor, Assurance, Begin, Body as _, CheckpointSeen, Decision, EffectClass, Evaluation, Executor,
+        Expire, Failure, Holder, Lapse, Outcome, Phase, PolicyDecision, Preview, PreviewOutcome, Proposal,
+        Proposer, ProposerKind, Reason, Receipt, Record, Refuse, Requirement, Supersede, TaskPriority,
+        ToolRef, Untrusted, Verdict, Void, Withdraw,
     },
     render::RENDERER,
 };
@@ -122,6 +123,42 @@ impl JournalBuilder {
         let digest = self.append_signed(&decision, &device.key);
         device.previous = Some(digest);
         digest
+    }
+
+    /// Decides by a device's signature in a way that does not count: the void stands before the decision.
+    pub fn decide_in_vain(
+        &mut self,
+        proposal: ProposalId,
+        device: &mut TestDevice,
+        verdict: Verdict,
+        reason: Reason,
+    ) -> Digest {
+        device.seq += 1;
+        let decision = self.decision(proposal, device.user, verdict, Some(device));
+        let record = Record::signed(&decision, &device.key).expect("within the profile");
+        device.previous = Some(record.digest);
+        self.void(proposal, record.digest, reason);
+        self.append_record(decision.subject(), record)
+    }
+
+    /// Decides about a proposal that there is not: the record stands with its device, behind its refusal.
+    pub fn decide_astray(&mut self, like: ProposalId, device: &mut TestDevice) -> Digest {
+        device.seq += 1;
+        let absent = ProposalId::from_slice(&self.id()).expect("sixteen bytes");
+        let decision = Decision {
+            proposal: absent,
+            ..self.decision(like, device.user, Verdict::Approve, Some(device))
+        };
+        let record = Record::signed(&decision, &device.key).expect("within the profile");
+        device.previous = Some(record.digest);
+        let refuse = Refuse {
+            at: self.at,
+            device: device.id,
+            reason: Reason::UnknownProposal,
+            record: record.digest,
+        };
+        self.append(&refuse);
+        self.append_record(refuse.subject(), record)
     }
 
     pub fn void(&mut self, proposal: ProposalId, decision: Digest, reason: Reason) {
@@ -244,7 +281,11 @@ impl JournalBuilder {
             } else {
                 Assurance::Session
             },
-            checkpoint: None,
+            // A device says which journal it has seen.
+            checkpoint: device.map(|_| CheckpointSeen {
+                root: self.frontier.root(),
+                size: self.size(),
+            }),
             comment: None,
             decided_at: self.at,
             device: device.map(|device| device.id),

@@ -4,9 +4,8 @@ use countersign_domain::{
     Digest, Record,
     decision::{Circumstances, Credential, DeviceStanding, verify_decision},
     fold::{Cast, ProposalState, Status},
-    id::{AgentId, DeviceId, ProposalId, UserId},
-    people::People,
-    record::{Actor, Body, Decision, Phase, Proposer, ProposerKind, Reason, Revoke, Verdict, Void, Withdraw},
+    id::{DeviceId, ProposalId, UserId},
+    record::{Actor, Body, Decision, Phase, Proposer, Reason, Revoke, Verdict, Void, Withdraw},
     wire::RecordResult,
 };
 use rusqlite::{OptionalExtension, params};
@@ -168,7 +167,7 @@ fn verify(
         mode: people.mode(),
         proposal: stored.map(|stored| &stored.state),
         role: people.role(decision.approver),
-        agent_owner: stored.and_then(|stored| agent_owner(people, &stored.state.proposer)),
+        agent_owner: stored.and_then(|stored| people.owner_behind(&stored.state.proposer)),
         credential,
         views,
     };
@@ -177,14 +176,6 @@ fn verify(
         Err(Ok(reason)) => Ok(Err(reason)),
         Err(Err(invalid)) => Err(StoreError::damaged(invalid)),
     }
-}
-
-/// The person whose own agent proposed it.
-pub(super) fn agent_owner(people: &People, proposer: &Proposer) -> Option<UserId> {
-    if proposer.kind != ProposerKind::Agent {
-        return None;
-    }
-    people.agent_owner(proposer.id.parse::<AgentId>().ok()?)
 }
 
 /// The device as the journal has it.

@@ -121,7 +121,7 @@ pub(super) fn append_member(desk: &mut Desk, member: &Member) -> Result<(), Stor
         return Ok(());
     }
     decide::void_where(desk, Reason::SelfApproval, |state, cast| {
-        let owner = decide::agent_owner(&people, &state.proposer);
+        let owner = people.owner_behind(&state.proposer);
         is_own(&state.proposer, owner, cast.approver)
     })
 }
