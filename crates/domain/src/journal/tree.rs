@@ -1,5 +1,6 @@
 //! The Merkle tree of RFC 6962 §2.1 and the little of it that must be kept to append.
 
+use super::proof::NodeSource;
 use crate::Digest;
 
 /// The hash of a leaf.
@@ -61,6 +62,20 @@ impl Frontier {
             size: 0,
             roots: Vec::new(),
         }
+    }
+
+    /// The frontier as it was at `size`, from stored nodes.
+    ///
+    /// # Errors
+    /// When a node cannot be had.
+    pub fn stored<E>(size: u64, nodes: impl NodeSource<E>) -> Result<Self, E> {
+        let mut roots = Vec::new();
+        let mut start = 0;
+        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+            roots.push(nodes(level, start >> level)?);
+            start += 1 << level;
+        }
+        Ok(Self { size, roots })
     }
 
     /// How many leaves the tree has.
@@ -199,6 +214,24 @@ mod tests {
             127,
             "every node is stored once, and no other"
         );
+    }
+
+    #[test]
+    fn the_frontier_at_any_earlier_size_is_in_the_stored_nodes() {
+        let mut frontier = Frontier::new();
+        let (mut rows, mut then) = (Vec::new(), vec![frontier.clone()]);
+        for index in 0..300_u64 {
+            rows.push(frontier.append(leaf_hash(&index.to_be_bytes())));
+            then.push(frontier.clone());
+        }
+        for (size, then) in then.iter().enumerate() {
+            let again = Frontier::stored(size as u64, |level, index| {
+                let row = NodeRow::of(level, index);
+                assert!(row.seq <= size as u64, "a node of later entries");
+                Ok::<_, core::convert::Infallible>(rows[row.seq as usize - 1][row.offset / 32])
+            });
+            assert_eq!(again.as_ref(), Ok(then), "size {size}");
+        }
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl Role {
         !matches!(self, Self::Member)
     }
 
+    /// Whether the role may take the journal away as a file.
+    pub const fn exports(self) -> bool {
+        matches!(self, Self::Auditor | Self::Admin | Self::Owner)
+    }
+
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {

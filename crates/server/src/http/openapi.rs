@@ -202,6 +202,20 @@ pub(crate) fn describe() -> Value {
         .answers::<wire::Head>(200);
     api.call(
         "get",
+        "/api/journal/export",
+        "The whole journal as evidence (docs/bundle.md), for owners, admins and auditors; as CSV a view, not evidence",
+    )
+    .query("format", json!({"type": "string", "enum": ["bundle", "csv"], "default": "bundle"}))
+    .query("profile", json!({"type": "string", "enum": ["full", "redacted"], "default": "full"}))
+    .query(
+        "size",
+        json!({"type": "integer", "minimum": 1, "description": "The first so many entries; without it all"}),
+    )
+    .header("Range", "`bytes=N-`: go on with a bundle that broke off. Counts only with `size`")
+    .answers_in::<wire_json::Anything>(200, "application/vnd.countersign.bundle")
+    .answers_in::<wire_json::Anything>(206, "application/vnd.countersign.bundle");
+    api.call(
+        "get",
         "/api/snapshot",
         "A replica for a fresh device, compressed with zstd",
     )

@@ -1,4 +1,4 @@
-//! How many calls of one credential stay open at once: those that wait for a change, and streams of events.
+//! How many calls of one credential stay open at once: those that wait for a change, streams of events, exports.
 
 use std::{
     collections::BTreeMap,
@@ -15,14 +15,18 @@ pub(crate) enum Stay {
     Wait,
     /// A stream of events.
     Stream,
+    /// An export of the whole journal.
+    Export,
 }
 
 impl Stay {
-    /// Most at once for one credential: an agent may wait for each of a thousand requests; a desktop listens once.
+    /// Most at once for one credential: an agent may wait for each of a thousand requests; a desktop listens once, and who
+    /// exports reads the whole file.
     const fn most(self) -> u32 {
         match self {
             Self::Wait => 1_024,
             Self::Stream => 32,
+            Self::Export => 2,
         }
     }
 }

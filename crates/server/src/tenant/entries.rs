@@ -75,19 +75,18 @@ pub(super) fn record_at(connection: &Connection, seq: u64) -> Result<(UnixMillis
     Ok((UnixMillis(at), record))
 }
 
-/// The entries after `after`, at most `limit`, as of `head`.
-pub(super) fn page(
+/// The entries after `after`, up to `until`, at most `limit`, with every body.
+pub(super) fn range(
     connection: &Connection,
     after: u64,
+    until: u64,
     limit: u32,
-    head: &Head,
-    sight: &Sight,
-) -> Result<JournalPage, StoreError> {
+) -> Result<Vec<WireEntry>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, at_ms, kind, subject, digest, bytes, keyid, sig FROM entry
          WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
     )?;
-    let mut rows = statement.query((to_sql(after)?, to_sql(head.size)?, limit))?;
+    let mut rows = statement.query((to_sql(after)?, to_sql(until)?, limit))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let digest: Vec<u8> = row.get(4)?;
@@ -105,7 +104,18 @@ pub(super) fn page(
             signature: signature(row.get(6)?, row.get(7)?)?,
         });
     }
-    drop(rows);
+    Ok(entries)
+}
+
+/// The entries after `after`, at most `limit`, as of `head`.
+pub(super) fn page(
+    connection: &Connection,
+    after: u64,
+    limit: u32,
+    head: &Head,
+    sight: &Sight,
+) -> Result<JournalPage, StoreError> {
+    let mut entries = range(connection, after, head.size, limit)?;
     if let Sight::Own(actor) = sight {
         withhold(connection, &mut entries, actor)?;
     }
@@ -144,7 +154,7 @@ fn withhold(connection: &Connection, entries: &mut [WireEntry], actor: &str) -> 
 }
 
 /// The tree's node, from the row of the entry that completed it.
-fn node(connection: &Connection, level: u32, index: u64) -> Result<Digest, StoreError> {
+pub(super) fn node(connection: &Connection, level: u32, index: u64) -> Result<Digest, StoreError> {
     let place = NodeRow::of(level, index);
     let nodes: Vec<u8> = connection
         .prepare_cached("SELECT nodes FROM entry WHERE seq = ?1")?

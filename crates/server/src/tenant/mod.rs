@@ -6,6 +6,7 @@
 mod decide;
 mod desk;
 mod entries;
+mod export;
 mod found;
 mod hands;
 mod mirror;
@@ -47,6 +48,9 @@ use tokio::sync::{Notify, mpsc, watch};
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use desk::Desk;
 pub use entries::Sight;
+#[cfg(test)]
+pub(crate) use export::Auditor;
+pub(crate) use export::Export;
 pub use found::Founding;
 pub use hands::Work;
 pub(crate) use mirror::keep_ready;

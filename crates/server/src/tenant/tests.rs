@@ -50,6 +50,8 @@ impl Clock for TestClock {
 }
 
 struct World {
+    /// First, so that it looks before the folder goes.
+    _auditor: super::Auditor,
     folder: tempfile::TempDir,
     clock: Arc<TestClock>,
     tenant: Tenant,
@@ -93,6 +95,7 @@ impl World {
             DeviceId::from_uuid(random::uuid()),
         );
         let world = Self {
+            _auditor: tenant.auditor(),
             folder,
             clock,
             tenant,

@@ -4,6 +4,7 @@ mod connections;
 mod credentials;
 mod description;
 mod devices;
+mod export;
 mod limits;
 mod metrics;
 mod people;
@@ -33,7 +34,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
-use crate::{Config, NewTenant, Server, clock::Clock, tenant::Tenant};
+use crate::{
+    Config, NewTenant, Server,
+    clock::Clock,
+    tenant::{Auditor, Tenant},
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -49,6 +54,8 @@ impl Clock for TestClock {
 
 /// A server with the tenant Acme, whose owner is Ada.
 struct World {
+    /// First, so that it looks before the folder goes.
+    auditor: Auditor,
     folder: tempfile::TempDir,
     clock: Arc<TestClock>,
     server: Server,
@@ -88,6 +95,7 @@ impl World {
         let token = server.open_session(id).await.unwrap().reveal().to_owned();
         let router = server.router();
         Self {
+            auditor: server.app().tenants().get(acme).unwrap().auditor(),
             folder,
             clock,
             server,
@@ -102,6 +110,7 @@ impl World {
         drop((self.server, self.router));
         let server = opened(&self.folder, &self.clock, configure).await;
         Self {
+            auditor: self.auditor,
             router: server.router(),
             server,
             folder: self.folder,
