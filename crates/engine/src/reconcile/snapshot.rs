@@ -27,7 +27,10 @@ pub(crate) async fn start(seat: &Arc<Seat>) -> anyhow::Result<()> {
     first_look::begin(seat).await;
     let fetched = fetch(seat).await;
     first_look::end(seat);
-    fetched
+    if let Err(error) = fetched {
+        tracing::warn!("The tenant's snapshot did not come; the journal is pulled page by page: {error:#}");
+    }
+    Ok(())
 }
 
 async fn fetch(seat: &Seat) -> anyhow::Result<()> {

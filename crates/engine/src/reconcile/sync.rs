@@ -88,6 +88,11 @@ fn failed(seat: &Seat, error: &anyhow::Error) {
 
 /// What a person is told, and what to do about it.
 fn trouble(error: &anyhow::Error) -> &'static str {
+    // A tenant answers whoever is no member of it as if it did not exist.
+    if let Some(CallError::Refused { status: 404, .. }) = error.downcast_ref::<CallError>() {
+        return "This tenant does not know you any more, so nothing new comes and nothing is sent. Ask one of its owners; \
+                what is here stays.";
+    }
     let full = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<rusqlite::Error>())

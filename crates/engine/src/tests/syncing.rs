@@ -1,25 +1,100 @@
 use countersign_domain::{Digest, record::Mode};
 
-use super::world::{Device, World, connect, eventually};
+use super::{
+    proxy::{Proxy, Spoil},
+    world::{Device, World, connect, eventually},
+};
 use crate::{
     LinkState, first_look,
     store::{Seen, account},
     views::inbox::InboxView,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fresh_device_far_behind_starts_from_a_snapshot_and_has_the_same_journal() {
+/// A device far behind the tenant, behind something that spoils the snapshot on its way, once it has the journal.
+async fn far_behind(spoil: Spoil) -> (World, Device, Proxy) {
     let world = World::new(Mode::Company).await;
     for index in 0..40 {
         world.propose_task(&format!("Task {index}")).await;
     }
-    let device = world.device().await;
+    let (proxy, device) = (Proxy::before(&world, spoil).await, Device::new());
+    device.engine.start().await;
+    let mut form = connect(&world, "Studio");
+    form.url = proxy.url.clone();
+    device.engine.connect(form).await.unwrap();
+    device.online().await;
+    (world, device, proxy)
+}
+
+/// Everything is here and holds, and what comes after is taken as well.
+async fn has_the_journal(world: &World, device: &Device) {
     assert_eq!(device.inbox(InboxView::ToDecide).await.total, 40);
     let check = device.engine.verify_journal().await.unwrap();
     assert!(check.ok && check.size > 60, "{check:?}");
     let task = world.propose_task("After the snapshot").await;
     device.approve(task).await;
     device.says(task, "Done").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_device_far_behind_starts_from_a_snapshot_and_has_the_same_journal() {
+    let (world, device, proxy) = far_behind(|snapshot| snapshot).await;
+    has_the_journal(&world, &device).await;
+    assert!(proxy.asked().iter().any(|path| path == "/api/snapshot"));
+    assert!(
+        !proxy.pulled_from_the_beginning(),
+        "what the snapshot has is not asked for again: {:?}",
+        proxy.asked()
+    );
+}
+
+/// The snapshot, changed by somebody who may write anything into it.
+fn edited(packed: &[u8], sql: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot");
+    std::fs::write(&path, zstd::decode_all(packed).unwrap()).unwrap();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)
+        .unwrap();
+    file.pragma_update(None, "foreign_keys", false).unwrap();
+    file.execute_batch(sql).unwrap();
+    drop(file);
+    zstd::encode_all(&std::fs::read(&path).unwrap()[..], 1).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_snapshot_is_not_taken_and_the_journal_comes_entry_by_entry() {
+    let hostile: [(&str, Spoil); 5] = [
+        ("it says something else", |packed| {
+            edited(&packed, "UPDATE proposal SET status = 'completed'")
+        }),
+        ("an entry is missing", |packed| {
+            edited(&packed, "DELETE FROM entry WHERE seq = 20")
+        }),
+        ("it would act by itself", |packed| {
+            edited(
+                &packed,
+                "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
+            )
+        }),
+        ("it breaks off", |packed| packed[..packed.len() / 2].to_vec()),
+        ("it is nothing of the kind", |_| b"not a snapshot".to_vec()),
+    ];
+    for (what, spoil) in hostile {
+        let (world, device, proxy) = far_behind(spoil).await;
+        has_the_journal(&world, &device).await;
+        assert!(
+            proxy.asked().iter().any(|path| path == "/api/snapshot") && proxy.pulled_from_the_beginning(),
+            "{what}: {:?}",
+            proxy.asked()
+        );
+        let left: Vec<_> = device.files().into_iter().map(|(name, _)| name).collect();
+        assert!(
+            !left
+                .iter()
+                .any(|name| name.contains("snapshot") || name.contains("fresh")),
+            "{what}: nothing is left of it in {left:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

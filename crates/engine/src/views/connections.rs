@@ -192,17 +192,33 @@ impl Engine {
     /// Removes a connection, and its secret if it is here. What has not begun over it is closed.
     ///
     /// # Errors
-    /// Offline, or when the tenant says no.
+    /// Offline, when the keychain would not let go of the secret, or when the tenant says no: nothing is changed then. When
+    /// the keychain is locked in the very middle, the connection is gone and its secret is not, which is said.
     pub async fn remove_connection(&self, id: ConnectionId) -> Result<(), EngineError> {
         let seat = self.seat()?;
         if seat.is_cut_off() {
             return Err(EngineError::offline());
         }
-        seat.client.remove_connection(id).await?;
-        if let Err(error) = seat.keyring.delete_connection(id).await {
-            tracing::warn!(connection = %id, "The secret of a removed connection is still in the keychain: {error}");
+        let people = seat.people().await?;
+        let held_here = people
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.holder == Holder::Device(seat.device()));
+        if held_here {
+            // Once it is removed nothing here names the secret, so it has to be known before that it can go.
+            seat.keyring.probe().await?;
         }
+        seat.client.remove_connection(id).await?;
         seat.wakes.sync.notify_one();
+        if held_here && let Err(error) = seat.keyring.delete_connection(id).await {
+            return Err(EngineError::new(
+                ErrorCode::Keychain,
+                format!(
+                    "The connection is removed, and its secret is still in this computer's keychain, as connection/{id}: \
+                     remove it there. {error}"
+                ),
+            ));
+        }
         Ok(())
     }
 }
