@@ -144,7 +144,7 @@ pub async fn undo(shell: State<'_, Shell>, id: String) -> Answer<()> {
 #[tauri::command]
 #[specta::specta]
 pub async fn draft_request(shell: State<'_, Shell>, text: String) -> Answer<DraftView> {
-    Ok(shell.engine()?.draft(&text)?.into())
+    Ok(shell.engine()?.draft(&text).await?.into())
 }
 
 #[tauri::command]

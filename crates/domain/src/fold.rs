@@ -13,7 +13,7 @@ use crate::{
     record::{
         Assurance, Begin, Decision, EffectClass, Evaluation, Executor, Expire, Failure, Holder,
         InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer,
-        Reason, Receipt, Record, Requirement, Risk, Supersede, Verdict, Void, Withdraw,
+        Reason, Receipt, Record, Requirement, Resolution, Risk, Supersede, Verdict, Void, Withdraw,
     },
 };
 
@@ -57,6 +57,34 @@ pub struct ProposalState {
     pub lapsed_at: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// What people have said of an unknown outcome: the newest word of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub said: BTreeMap<UserId, Said>,
+    /// What enough of them have said. The run's fence ended with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+    /// Since when a late receipt says the opposite of what people had said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradicted_at: Option<UnixMillis>,
+}
+
+/// One person's word on an unknown outcome.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    pub at: UnixMillis,
+    pub happened: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub digest: Digest,
+}
+
+/// What people have settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolved {
+    pub at: UnixMillis,
+    pub happened: bool,
 }
 
 /// What policy has said so far: the newest evaluation, as far as it is not looser than those before.
@@ -295,6 +323,9 @@ impl ProposalState {
             begun: None,
             lapsed_at: None,
             ended: None,
+            said: BTreeMap::new(),
+            resolved: None,
+            contradicted_at: None,
         }
     }
 
@@ -350,6 +381,7 @@ impl ProposalState {
                     self.lapsed_at.get_or_insert(at);
                 }
             }
+            Kind::Resolution => self.resolve(at, record.digest, record.body()?)?,
             Kind::Genesis
             | Kind::Member
             | Kind::Invite
@@ -360,6 +392,9 @@ impl ProposalState {
             | Kind::Endorse
             | Kind::Revoke
             | Kind::Refuse
+            | Kind::Stop
+            | Kind::Release
+            | Kind::Rules
             | Kind::Proposal => return Err(FoldError::NotOurs(record.kind)),
         }
         self.last_seq = seq;
@@ -374,6 +409,13 @@ impl ProposalState {
 
     /// Where the entries alone put the proposal, whatever the time is.
     pub fn recorded_status(&self) -> Status {
+        if let Some(resolved) = self.resolved {
+            return if resolved.happened {
+                Status::Completed
+            } else {
+                Status::Failed
+            };
+        }
         if let Some(ended) = &self.ended {
             return match ended.outcome {
                 Outcome::Completed => Status::Completed,
@@ -556,15 +598,58 @@ impl ProposalState {
         Ok(())
     }
 
+    /// A word counts while the outcome is unknown; it is settled once enough people say the same.
+    fn resolve(&mut self, at: UnixMillis, digest: Digest, word: Resolution) -> Result<(), FoldError> {
+        self.ours(Kind::Resolution, word.proposal)?;
+        let unknown = self.recorded_status() == Status::Unknown && self.runs_under(word.fence);
+        if !unknown || self.voids.contains_key(&digest) {
+            return Ok(());
+        }
+        let said = Said {
+            at,
+            happened: word.happened,
+            note: word.note,
+            digest,
+        };
+        self.said.insert(word.by, said);
+        let same = self.said.values().filter(|said| said.happened == word.happened);
+        if same.count() >= self.settlers() {
+            self.resolved = Some(Resolved {
+                at,
+                happened: word.happened,
+            });
+        }
+        Ok(())
+    }
+
+    /// How many distinct people settle an unknown outcome.
+    pub fn settlers(&self) -> usize {
+        let needed = self
+            .policy
+            .as_ref()
+            .map_or(1, |policy| policy.requirement.settlers);
+        usize::try_from(needed).unwrap_or(usize::MAX).max(1)
+    }
+
     fn end(&mut self, at: UnixMillis, digest: Digest, receipt: Receipt) -> Result<(), FoldError> {
         self.ours(Kind::Receipt, receipt.proposal)?;
         let settled = self
             .ended
             .as_ref()
             .is_some_and(|ended| ended.outcome != Outcome::Unknown);
-        // Only an unknown outcome can still be told (design §5); a late receipt that contradicts a known one is an alarm.
+        // Only an unknown outcome can still be told (design §5).
         if settled || !self.runs_under(receipt.fence) {
             return Ok(());
+        }
+        if let Some(resolved) = self.resolved {
+            let opposite = match receipt.outcome {
+                Outcome::Completed => !resolved.happened,
+                Outcome::Failed => resolved.happened,
+                Outcome::Unknown => false,
+            };
+            if opposite {
+                self.contradicted_at.get_or_insert(at);
+            }
         }
         self.ended = Some(Ended {
             at,

@@ -3,6 +3,7 @@
 //! Everything else in the workspace depends on this crate and it depends on none of them. `now` and every nonce are
 //! arguments. Server and desktop fold the same journal with the functions here, so they cannot disagree.
 
+pub mod acts;
 pub mod bundle;
 pub mod canonical;
 pub mod decision;

@@ -33,6 +33,9 @@ pub struct Manifest {
     pub id: String,
     /// How the target recognises a repeated call.
     pub idempotency: Idempotency,
+    /// Whether it moves money: two people settle what is not known of it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub money: bool,
     /// The least risk of a call; arguments may raise it.
     pub risk: Risk,
     /// JSON Schema (draft 2020-12) of the input.

@@ -1,7 +1,7 @@
 //! Who belongs to a tenant and what it can reach, as a fold over its journal: members, invitations, agents, devices,
 //! connections, tools. Small beside the proposals, so both sides keep it in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Digest, Record, UnixMillis,
@@ -10,8 +10,8 @@ use crate::{
     id::{AgentId, ConnectionId, DeviceId, InviteId, TenantId, UserId},
     manifest::Manifest,
     record::{
-        Agent, Connection, ConnectionKind, Endorse, Endorsement, Enrol, Genesis, Invite, Kind, Member, Mode,
-        Proposer, ProposerKind, Refuse, Revoke, Role,
+        Agent, ApprovalRule, Connection, ConnectionKind, Endorse, Endorsement, Enrol, Genesis, Invite, Kind,
+        Member, Mode, Proposer, ProposerKind, Refuse, Release, Revoke, Role, Rules, Scope, Stop, loosens,
     },
 };
 
@@ -29,6 +29,42 @@ pub struct People {
     pub tools: BTreeMap<String, (Digest, Manifest)>,
     /// What devices signed that does not count and that no proposal was journalled with: whose it is, by its digest.
     pub refused: BTreeMap<Digest, DeviceId>,
+    /// What stands still.
+    pub stops: BTreeMap<Scope, Stopped>,
+    /// What is asked beyond policy's own rules.
+    pub rules: InForce,
+}
+
+/// The table in force, and those that wait for a second person.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InForce {
+    /// Digest of the record that brought it; `None` before the first.
+    pub digest: Option<Digest>,
+    pub table: Vec<ApprovalRule>,
+    /// Looser tables that somebody wants, and who does. Over once another is in force.
+    pub wanted: Vec<Wanted>,
+}
+
+/// A looser table that waits for a second person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    pub table: Vec<ApprovalRule>,
+    pub by: BTreeSet<UserId>,
+    /// Time of the first entry that asked for it.
+    pub at: UnixMillis,
+}
+
+/// A stop that stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    /// Digest of its record.
+    pub digest: Digest,
+    /// Time of its entry.
+    pub at: UnixMillis,
+    pub by: UserId,
+    pub reason: Option<String>,
+    /// Who wants it to end.
+    pub releases: BTreeSet<UserId>,
 }
 
 /// What genesis said, and whether the tenant has since become a company.
@@ -99,7 +135,7 @@ pub fn enrolment_code(enrol: Digest) -> String {
 }
 
 /// The kinds that [`People::apply`] takes.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 13] = [
     Kind::Genesis,
     Kind::Member,
     Kind::Invite,
@@ -110,6 +146,9 @@ pub const KINDS: [Kind; 10] = [
     Kind::Endorse,
     Kind::Revoke,
     Kind::Refuse,
+    Kind::Stop,
+    Kind::Release,
+    Kind::Rules,
 ];
 
 impl People {
@@ -184,6 +223,19 @@ impl People {
                 let refuse: Refuse = record.body()?;
                 self.refused.insert(refuse.record, refuse.device);
             }
+            Kind::Stop => {
+                let stop: Stop = record.body()?;
+                // The first one stands: a second adds nothing, and its release would be another.
+                self.stops.entry(stop.scope).or_insert(Stopped {
+                    digest: record.digest,
+                    at,
+                    by: stop.by,
+                    reason: stop.reason,
+                    releases: BTreeSet::new(),
+                });
+            }
+            Kind::Release => self.release(record.body()?),
+            Kind::Rules => self.rule(at, record.digest, record.body()?),
             Kind::Proposal
             | Kind::Preview
             | Kind::Evaluation
@@ -194,7 +246,8 @@ impl People {
             | Kind::Expire
             | Kind::Begin
             | Kind::Receipt
-            | Kind::Lapse => return Err(FoldError::NotOurs(record.kind)),
+            | Kind::Lapse
+            | Kind::Resolution => return Err(FoldError::NotOurs(record.kind)),
         }
         Ok(())
     }
@@ -222,6 +275,86 @@ impl People {
         }
     }
 
+    /// The stop under which a call of `tool` that `proposer` asked for stands still: the widest there is.
+    pub fn stopped(&self, proposer: &Proposer, tool: &str) -> Option<(&Scope, &Stopped)> {
+        self.stops.iter().find(|(scope, _)| scope.covers(proposer, tool))
+    }
+
+    /// Whether what loosens takes a second person: it does where there is one who decides. Where there is not, the one has
+    /// to confirm it.
+    pub fn second_needed(&self) -> bool {
+        self.deciders() > 1
+    }
+
+    /// How many members decide.
+    pub fn deciders(&self) -> usize {
+        let members = self.members.values();
+        members
+            .filter(|person| person.role.is_some_and(Role::decides))
+            .count()
+    }
+
+    /// Takes a table into account: at once where it loosens nothing, else once two people want it.
+    fn rule(&mut self, at: UnixMillis, digest: Digest, wants: Rules) {
+        let alone = !self.second_needed();
+        let role = |person: UserId| self.members.get(&person).and_then(|known| known.role);
+        let rules = &mut self.rules;
+        if wants.base != rules.digest {
+            return;
+        }
+        let enough = if !loosens(&rules.table, &wants.table) {
+            role(wants.by).is_some_and(Role::manages)
+        } else if alone {
+            wants.confirmed && role(wants.by).is_some_and(Role::manages)
+        } else {
+            let known = rules.wanted.iter().position(|wanted| wanted.table == wants.table);
+            let place = known.unwrap_or_else(|| {
+                rules.wanted.push(Wanted {
+                    table: wants.table.clone(),
+                    by: BTreeSet::new(),
+                    at,
+                });
+                rules.wanted.len() - 1
+            });
+            let Some(wanted) = rules.wanted.get_mut(place) else {
+                return;
+            };
+            wanted.by.insert(wants.by);
+            let still = |person: &&UserId| role(**person).is_some_and(Role::decides);
+            wanted.by.iter().filter(still).count() >= 2
+                && wanted
+                    .by
+                    .iter()
+                    .any(|person| role(*person).is_some_and(Role::manages))
+        };
+        if enough {
+            *rules = InForce {
+                digest: Some(digest),
+                table: wants.table,
+                wanted: Vec::new(),
+            };
+        }
+    }
+
+    fn release(&mut self, release: Release) {
+        let needed = if self.second_needed() { 2 } else { 1 };
+        let decides = |person: &UserId| {
+            let role = self.members.get(person).and_then(|known| known.role);
+            role.is_some_and(Role::decides)
+        };
+        let Some(stopped) = self.stops.get_mut(&release.scope) else {
+            return;
+        };
+        if stopped.digest != release.stop || (needed == 1 && !release.confirmed) {
+            return;
+        }
+        stopped.releases.insert(release.by);
+        // Who has left since, or decides no longer, does not count any more.
+        if stopped.releases.iter().filter(|person| decides(person)).count() >= needed {
+            self.stops.remove(&release.scope);
+        }
+    }
+
     /// Connections of one kind, oldest id first.
     pub fn connections_of(&self, kind: ConnectionKind) -> impl Iterator<Item = &Connection> {
         self.connections
@@ -242,12 +375,7 @@ impl People {
         };
         self.members.insert(member.user, person);
         // A second person who decides makes it a company, one way (design §4).
-        let deciders = self
-            .members
-            .values()
-            .filter(|person| person.role.is_some_and(Role::decides))
-            .count();
-        if deciders > 1
+        if self.deciders() > 1
             && let Some(tenant) = &mut self.tenant
         {
             tenant.mode = Mode::Company;

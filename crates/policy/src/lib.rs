@@ -5,7 +5,9 @@
 
 use countersign_domain::{
     Digest, Millis,
-    record::{Assurance, EffectClass, PolicyDecision, ProposerKind, Requirement, Risk},
+    record::{
+        ApprovalRule, Assurance, EffectClass, Mode, PolicyDecision, ProposerKind, Requirement, Risk, asked,
+    },
 };
 
 /// What policy is asked about: facts that the server knows, never claims of the proposer.
@@ -19,6 +21,12 @@ pub struct Call<'a> {
     pub proposer: ProposerKind,
     /// How long the tool's manifest holds an approved call.
     pub hold: Millis,
+    /// Whether the tool's manifest says that it moves money.
+    pub money: bool,
+    /// In a tenant of one person what takes two people elsewhere takes that person's device and a typed confirmation.
+    pub mode: Mode,
+    /// What the tenant asks beside this policy's own rules.
+    pub table: &'a [ApprovalRule],
 }
 
 /// What policy says.
@@ -44,6 +52,9 @@ pub trait Policy: Send + Sync {
 /// The seed's rules.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeedRules;
+
+/// Named beside the policy's own rule where the tenant's table asks for more.
+pub const TENANT_TABLE: &str = "tenant.rules";
 
 /// Changes with every change of the rules below, so that an old evaluation still says by which rules it was made.
 const SEED_RULES_VERSION: &[u8] = b"countersign seed rules 1";
@@ -76,11 +87,17 @@ impl Policy for SeedRules {
                 ),
             }
         };
+        let own = requirement(call);
+        let both = own.max(asked(call.table, call.tool, call.risk));
+        let mut policies = vec![rule.to_owned()];
+        if both != own {
+            policies.push(TENANT_TABLE.to_owned());
+        }
         Answer {
             decision,
             reason,
-            policies: vec![rule.to_owned()],
-            requirement: requirement(call),
+            policies,
+            requirement: both,
         }
     }
 }
@@ -104,6 +121,11 @@ fn requirement(call: &Call<'_>) -> Requirement {
         assurance,
         hold,
         quorum: 1,
+        settlers: if call.money && call.mode == Mode::Company {
+            2
+        } else {
+            1
+        },
     }
 }
 
@@ -119,6 +141,9 @@ mod tests {
             effect: EffectClass::Opaque,
             proposer: ProposerKind::Agent,
             hold: Millis::seconds(10),
+            money: false,
+            mode: Mode::Company,
+            table: &[],
         }
     }
 
@@ -156,5 +181,57 @@ mod tests {
             });
             assert_eq!(answer.requirement.hold, Millis(0));
         }
+    }
+
+    #[test]
+    fn what_the_tenant_asks_is_asked_beside_the_rules_and_never_instead() {
+        let rule = |quorum, assurance, risk| ApprovalRule {
+            assurance,
+            quorum,
+            risk,
+            tool: Some("email.send".to_owned()),
+        };
+        let table = [
+            rule(2, None, Some(Risk::High)),
+            rule(1, Some(Assurance::Session), None),
+        ];
+        let of = |risk| {
+            SeedRules.evaluate(&Call {
+                table: &table,
+                ..call(risk, true)
+            })
+        };
+        let (medium, high) = (of(Risk::Medium), of(Risk::High));
+        assert_eq!(
+            medium,
+            SeedRules.evaluate(&call(Risk::Medium, true)),
+            "it asks nothing more"
+        );
+        assert_eq!(
+            (high.requirement.quorum, high.requirement.assurance),
+            (2, Assurance::Device)
+        );
+        assert_eq!(high.policies, ["seed.high", TENANT_TABLE]);
+        let elsewhere = SeedRules.evaluate(&Call {
+            tool: "http.request",
+            table: &table,
+            ..call(Risk::Critical, true)
+        });
+        assert_eq!(elsewhere.requirement.quorum, 1, "the table names another tool");
+    }
+
+    #[test]
+    fn in_a_company_two_people_settle_what_is_not_known_of_money() {
+        let settlers = |money, mode| {
+            let call = Call {
+                money,
+                mode,
+                ..call(Risk::High, true)
+            };
+            SeedRules.evaluate(&call).requirement.settlers
+        };
+        assert_eq!(settlers(true, Mode::Company), 2);
+        assert_eq!(settlers(true, Mode::Solo), 1, "there the person confirms it");
+        assert_eq!(settlers(false, Mode::Company), 1);
     }
 }

@@ -7,6 +7,7 @@
     reason = "what cannot be built fails the test that builds it"
 )]
 
+mod acts;
 mod people;
 mod proposals;
 
@@ -273,6 +274,7 @@ fn index(seq: u64) -> usize {
 
 fn manifest(id: &str, version: &str) -> Manifest {
     Manifest {
+        money: false,
         card: vec![CardField {
             arg: "title".to_owned(),
             label: "Task".to_owned(),

@@ -304,6 +304,7 @@ fn refused(refusal: RunRefusal) -> BeginAnswer {
         RunRefusal::Fenced => "fence",
         RunRefusal::State(status) => status.name(),
         RunRefusal::Held(_) => "held",
+        RunRefusal::Stopped => "stopped",
         RunRefusal::DigestMismatch => "digest_mismatch",
     };
     BeginAnswer::Refused {

@@ -76,6 +76,7 @@ impl CreateTask {
                 hold: Millis(0),
                 id: "assistant.create_task".to_owned(),
                 idempotency: Idempotency::None,
+                money: false,
                 risk: Risk::Medium,
                 schema: schema::of::<Input>()?,
                 sentence: "Create the task “{title}”".to_owned(),

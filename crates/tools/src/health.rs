@@ -119,6 +119,7 @@ impl HealthCheck {
                 hold: Millis(0),
                 id: "assistant.system_health_check".to_owned(),
                 idempotency: Idempotency::None,
+                money: false,
                 risk: Risk::Low,
                 schema: schema::of::<Input>()?,
                 sentence: "Check the health of the system".to_owned(),

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_domain::{
-    Record,
+    Record, acts,
     bundle::{Content, Entry, Opening},
     decision::{DeviceStanding, SignedBy},
     id::DeviceId,
     journal::Header,
     people::{self, People},
-    record::{Decision, Endorse, Endorsement, Enrol, Genesis, Kind, Role},
+    record::{Decision, Endorse, Endorsement, Enrol, Genesis, InvalidRecord, Kind, Role},
 };
 use serde::Serialize;
 
@@ -243,10 +243,27 @@ impl Judge {
         } else if record.kind == Kind::Endorse {
             let endorse: Endorse = record.body().map_err(|error| error.to_string())?;
             self.endorsement(&endorse, signed)?;
+        } else if self.blurred.is_empty() {
+            self.act(record)?;
         }
         self.people
             .apply(header.at, record)
             .map_err(|error| error.to_string())
+    }
+
+    /// Who stops, releases or writes rules may.
+    fn act(&self, record: &Record) -> Result<(), String> {
+        let unread = |error: InvalidRecord| error.to_string();
+        let verdict = if record.kind == Kind::Stop {
+            acts::stop(&self.people, &record.body().map_err(unread)?)
+        } else if record.kind == Kind::Release {
+            acts::release(&self.people, &record.body().map_err(unread)?)
+        } else if record.kind == Kind::Rules {
+            acts::rules(&self.people, &record.body().map_err(unread)?)
+        } else {
+            Ok(())
+        };
+        verdict.map_err(|reason| format!("it counts and must not: {reason}"))
     }
 
     /// Whoever vouches for a device may.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use countersign_domain::{
-    Digest, Record, UnixMillis,
+    Digest, Record, UnixMillis, acts,
     decision::{Circumstances, Credential, verify_decision},
     execution::{Authority, Blocked},
     fold::ProposalState,
@@ -11,7 +11,7 @@ use countersign_domain::{
     journal::Header,
     record::{
         Begin, Decision, EffectClass, Evaluation, Expire, Holder, Kind, Preview, Proposal, Proposer,
-        ProposerKind, Reason, Receipt, Risk, Verdict, Void,
+        ProposerKind, Reason, Receipt, Resolution, Risk, Verdict, Void,
     },
 };
 
@@ -158,7 +158,8 @@ impl Open {
             Kind::Preview if self.state.voids.contains_key(&record.digest) => Ok(()),
             Kind::Preview => self.same_bytes(body::<Preview>(record)?.proposal_digest),
             Kind::Expire => self.expire(at, &body(record)?),
-            Kind::Begin => self.run(at, &body(record)?, found),
+            Kind::Begin => self.run(at, &body(record)?, world, found),
+            Kind::Resolution => self.resolution(at, record, world),
             Kind::Receipt => self.receipt(&body(record)?),
             // Whether they belong to this proposal is for the fold to say.
             Kind::Withdraw
@@ -174,7 +175,10 @@ impl Open {
             | Kind::Enrol
             | Kind::Endorse
             | Kind::Revoke
-            | Kind::Refuse => Ok(()),
+            | Kind::Refuse
+            | Kind::Stop
+            | Kind::Release
+            | Kind::Rules => Ok(()),
         }
     }
 
@@ -263,8 +267,12 @@ impl Open {
     }
 
     /// Nothing runs but what may run at that moment, on the approvals that it names, and once.
-    fn run(&self, at: UnixMillis, begin: &Begin, found: &mut Found) -> Result<(), String> {
+    fn run(&self, at: UnixMillis, begin: &Begin, world: &World<'_>, found: &mut Found) -> Result<(), String> {
         self.same_bytes(begin.proposal_digest)?;
+        let stopped = world.people.stopped(&self.state.proposer, &self.state.tool);
+        if stopped.is_some() && self.is_known && !world.is_blurred {
+            return Err("it began while a stop stood over it".to_owned());
+        }
         if self.state.begun.is_some() {
             return Err("it began twice".to_owned());
         }
@@ -286,6 +294,16 @@ impl Open {
             return Ok(());
         }
         Err(problem)
+    }
+
+    /// People settle only what is not known, and only those who may.
+    fn resolution(&self, at: UnixMillis, record: &Record, world: &World<'_>) -> Result<(), String> {
+        let refused = self.state.voids.contains_key(&record.digest);
+        if refused || self.has_gap || !self.is_known || world.is_blurred {
+            return Ok(());
+        }
+        acts::resolve(world.people, &self.state, &body::<Resolution>(record)?, at)
+            .map_err(|reason| format!("a word on the outcome counts and must not: {reason}"))
     }
 
     fn receipt(&self, receipt: &Receipt) -> Result<(), String> {
@@ -337,7 +355,11 @@ impl Over {
             | Kind::Enrol
             | Kind::Endorse
             | Kind::Revoke
-            | Kind::Refuse => {}
+            | Kind::Refuse
+            | Kind::Resolution
+            | Kind::Stop
+            | Kind::Release
+            | Kind::Rules => {}
         }
         Ok(())
     }
@@ -392,5 +414,8 @@ fn unknown(id: ProposalId, header: &Header) -> ProposalState {
         begun: None,
         lapsed_at: None,
         ended: None,
+        said: std::collections::BTreeMap::new(),
+        resolved: None,
+        contradicted_at: None,
     }
 }

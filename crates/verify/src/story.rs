@@ -10,7 +10,7 @@ use countersign_domain::{
     people::People,
     record::{
         Actor, Assurance, Begin, Body, Decision, Evaluation, Holder, Kind, Outcome, PolicyDecision, Preview,
-        PreviewOutcome, Proposal, ProposerKind, Receipt, Supersede, Verdict, Void, Withdraw,
+        PreviewOutcome, Proposal, ProposerKind, Receipt, Resolution, Supersede, Verdict, Void, Withdraw,
     },
     render,
 };
@@ -194,6 +194,18 @@ fn sentence(record: &Record, people: &People) -> Option<String> {
                 Outcome::Unknown => format!("Whether it was done is not known: {summary}"),
             }
         }
+        Kind::Resolution => {
+            let Resolution {
+                by, happened, note, ..
+            } = body(record)?;
+            let what = if happened {
+                "it happened"
+            } else {
+                "it did not happen"
+            };
+            let note = note.map(|note| format!(": {note}")).unwrap_or_default();
+            format!("{} said that {what}{note}", person(by, people))
+        }
         Kind::Lapse => "Who ran it went silent: whether it was done is not known.".to_owned(),
         Kind::Genesis
         | Kind::Member
@@ -204,7 +216,10 @@ fn sentence(record: &Record, people: &People) -> Option<String> {
         | Kind::Enrol
         | Kind::Endorse
         | Kind::Revoke
-        | Kind::Refuse => return None,
+        | Kind::Refuse
+        | Kind::Stop
+        | Kind::Release
+        | Kind::Rules => return None,
     })
 }
 

@@ -6,7 +6,7 @@ use super::{Body, Holder, Kind, Nonce, proposal::subject};
 use crate::{
     Digest, UnixMillis,
     canonical::Value,
-    id::{DeviceId, ProposalId, TaskId},
+    id::{DeviceId, ProposalId, TaskId, UserId},
     render::is_plain,
 };
 
@@ -197,5 +197,45 @@ impl Body for Lapse {
 
     fn subject(&self) -> String {
         subject(self.proposal)
+    }
+}
+
+/// One person says what became of a call whose outcome is unknown (design §5). Where one person is not enough, it counts
+/// with those that say the same.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolution {
+    /// By the clock of whoever made it: information, never an order.
+    pub at: UnixMillis,
+    pub by: UserId,
+    /// The person typed the words that were asked for.
+    pub confirmed: bool,
+    /// The device that signed it, with its next sequence number and previous record; absent for a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
+    /// The run that it is about.
+    pub fence: u64,
+    pub happened: bool,
+    pub nonce: Nonce,
+    /// How the person knows, at most 500 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    pub proposal: ProposalId,
+    pub proposal_digest: Digest,
+}
+
+impl Body for Resolution {
+    const KIND: Kind = Kind::Resolution;
+
+    fn subject(&self) -> String {
+        subject(self.proposal)
+    }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.device.zip(self.device_seq)
     }
 }

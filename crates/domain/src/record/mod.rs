@@ -8,7 +8,9 @@ mod decision;
 mod execution;
 mod people;
 mod proposal;
+mod rules;
 mod signer;
+mod stop;
 mod tenant;
 
 use core::{fmt, str::FromStr};
@@ -17,7 +19,8 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::Seria
 
 pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
 pub use execution::{
-    Begin, Effect, Executor, Failure, LONGEST_SENTENCE, Lapse, Outcome, Receipt, TaskPriority, is_sentence,
+    Begin, Effect, Executor, Failure, LONGEST_SENTENCE, Lapse, Outcome, Receipt, Resolution, TaskPriority,
+    is_sentence,
 };
 pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Refuse, Revoke, Role};
 pub use proposal::{
@@ -25,6 +28,8 @@ pub use proposal::{
     PreviewOutcome, Proposal, Proposer, ProposerKind, Renewal, Requirement, Risk, Supersede, ToolRef,
     Untrusted, Withdraw,
 };
+pub use rules::{ApprovalRule, MOST_PEOPLE, MOST_RULES, Rules, asked, loosens};
+pub use stop::{Release, Scope, Stop};
 pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
 
 use crate::{
@@ -58,11 +63,15 @@ pub enum Kind {
     Begin,
     Receipt,
     Lapse,
+    Resolution,
+    Stop,
+    Release,
+    Rules,
 }
 
 impl Kind {
     /// Every kind that this version knows, with its name.
-    pub const ALL: [(Self, &'static str); 21] = [
+    pub const ALL: [(Self, &'static str); 25] = [
         (Self::Genesis, "genesis"),
         (Self::Member, "member"),
         (Self::Invite, "invite"),
@@ -84,6 +93,10 @@ impl Kind {
         (Self::Begin, "begin"),
         (Self::Receipt, "receipt"),
         (Self::Lapse, "lapse"),
+        (Self::Resolution, "resolution"),
+        (Self::Stop, "stop"),
+        (Self::Release, "release"),
+        (Self::Rules, "rules"),
     ];
 
     /// The kind's name in headers and payload types.
@@ -258,6 +271,10 @@ impl Record {
             Kind::Preview => self.body::<Preview>().ok()?.link(),
             Kind::Withdraw => self.body::<Withdraw>().ok()?.link(),
             Kind::Endorse => self.body::<Endorse>().ok()?.link(),
+            Kind::Resolution => self.body::<Resolution>().ok()?.link(),
+            Kind::Stop => self.body::<Stop>().ok()?.link(),
+            Kind::Release => self.body::<Release>().ok()?.link(),
+            Kind::Rules => self.body::<Rules>().ok()?.link(),
             Kind::Genesis
             | Kind::Member
             | Kind::Invite

@@ -282,6 +282,18 @@ pub struct Requirement {
     pub hold: Millis,
     /// How many distinct people.
     pub quorum: u32,
+    /// How many distinct people settle an unknown outcome.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub settlers: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 impl Requirement {
@@ -292,6 +304,7 @@ impl Requirement {
             assurance: self.assurance.max(other.assurance),
             hold: self.hold.max(other.hold),
             quorum: self.quorum.max(other.quorum),
+            settlers: self.settlers.max(other.settlers),
         }
     }
 }

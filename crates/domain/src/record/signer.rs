@@ -2,8 +2,8 @@
 
 use super::{
     Agent, Begin, Body, Connection, Decision, Endorse, Endorsement, Enrol, Evaluation, Expire, Genesis,
-    InvalidRecord, Invite, Kind, Lapse, Member, Preview, Proposal, Receipt, Record, Refuse, Revoke,
-    Supersede, Void, Withdraw,
+    InvalidRecord, Invite, Kind, Lapse, Member, Preview, Proposal, Receipt, Record, Refuse, Release,
+    Resolution, Revoke, Rules, Stop, Supersede, Void, Withdraw,
 };
 use crate::{id::DeviceId, manifest::Manifest};
 
@@ -17,6 +17,10 @@ impl Record {
             Kind::Receipt => self.body::<Receipt>().ok()?.executor.device(),
             Kind::Preview => self.body::<Preview>().ok()?.by.device(),
             Kind::Withdraw => self.body::<Withdraw>().ok()?.device,
+            Kind::Resolution => self.body::<Resolution>().ok()?.device,
+            Kind::Stop => self.body::<Stop>().ok()?.device,
+            Kind::Release => self.body::<Release>().ok()?.device,
+            Kind::Rules => self.body::<Rules>().ok()?.device,
             Kind::Endorse => match self.body::<Endorse>().ok()?.by {
                 Endorsement::Device(by) => Some(by),
                 Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => None,
@@ -58,6 +62,10 @@ impl Record {
             Kind::Endorse => of::<Endorse>(self),
             Kind::Revoke => of::<Revoke>(self),
             Kind::Refuse => of::<Refuse>(self),
+            Kind::Resolution => of::<Resolution>(self),
+            Kind::Stop => of::<Stop>(self),
+            Kind::Release => of::<Release>(self),
+            Kind::Rules => of::<Rules>(self),
             Kind::Proposal => of::<Proposal>(self),
             Kind::Preview => of::<Preview>(self),
             Kind::Evaluation => of::<Evaluation>(self),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ResolutionDetail;
 use crate::{
     Digest, UnixMillis,
     canonical::Value,
@@ -173,6 +174,9 @@ pub struct Executed {
     /// With 202: it does not begin before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<UnixMillis>,
+    /// With 202: a stop stands over it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 /// The end of a run in short; texts cut to 200 UTF-16 units as the seed does.
@@ -310,4 +314,7 @@ pub struct ExecutionDetail {
     pub reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
+    /// What people say of it, where it was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<ResolutionDetail>,
 }

@@ -3,6 +3,7 @@
 //! Field names are the seed's (contract §1) in camel case. Requests refuse unknown and duplicate fields. Server,
 //! engine and the command-line tools share these types, so none of them can misspell the other.
 
+mod acts;
 mod assistant;
 mod devices;
 mod executions;
@@ -13,6 +14,10 @@ mod tenant;
 
 use serde::{Deserialize, Serialize};
 
+pub use acts::{
+    InFlight, ReleaseRequest, ResolutionDetail, ResolveRequest, RuleTable, RulesRequest, SaidDetail,
+    StopList, StopRequest, StopSummary, WantedTable,
+};
 pub use assistant::{
     Approval, Approve, DecidedAnswer, DecisionDetail, Execute, Executed, ExecutionDetail, PolicyAnswer,
     PolicyDetail, ProposalDetail, ProposalList, ProposalRecord, ProposalSummary, Propose, Proposed,

@@ -16,8 +16,8 @@ use countersign_domain::{
         DeviceSummary, Enrolled, ErrorBody, Executed, ExecutionAnswer, ExecutionDetail, Head, Health,
         HealthCheck, HealthStatus, InviteList, InviteSummary, Invited, JournalPage, Lease, MemberList,
         MemberSummary, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
-        ProposalSummary, Proposed, ProposedCall, PushedRecords, RecordResult, ResultSummary, SignedIn,
-        TaskList, TaskSummary, TenantInfo, TenantSummary, ToolList,
+        ProposalSummary, Proposed, ProposedCall, PushedRecords, RecordResult, ResolutionDetail,
+        ResultSummary, SaidDetail, SignedIn, TaskList, TaskSummary, TenantInfo, TenantSummary, ToolList,
     },
 };
 
@@ -117,6 +117,7 @@ fn answers_about_proposals_have_one_form() {
                 error: Some("The server refused it.".to_owned()),
             }),
             not_before: Some(at(10_000)),
+            stopped: Some("Everything is stopped.".to_owned()),
         },
     );
     sheet.answer(
@@ -175,6 +176,18 @@ fn answers_about_proposals_have_one_form() {
                 error: Some("402".to_owned()),
                 reference: Some("019-key".to_owned()),
                 result: Some(Value::from(402)),
+                resolution: Some(ResolutionDetail {
+                    happened: Some(true),
+                    at: Some(at(6)),
+                    needed: 2,
+                    said: vec![SaidDetail {
+                        by: person(1),
+                        happened: true,
+                        at: at(6),
+                        note: Some("It is in the sent folder.".to_owned()),
+                    }],
+                    contradicted_at: Some(at(7)),
+                }),
             }),
             closed: Some("Replaced.".to_owned()),
             retry_of: Some(ProposalId::from_uuid(uuid(0x300))),

@@ -7,7 +7,8 @@ use countersign_domain::{
     record::{
         Actor, Agent, Begin, Body, Connection, Decision, Effect, Endorse, Endorsement, Enrol, Evaluation,
         Expire, Genesis, Holder, InvalidRecord, Invite, Kind, Lapse, Member, Preview, PreviewOutcome,
-        Proposal, Receipt, Refuse, Revoke, Supersede, TaskPriority, Void, Withdraw,
+        Proposal, Receipt, Refuse, Release, Resolution, Revoke, Rules, Stop, Supersede, TaskPriority, Void,
+        Withdraw,
     },
     render::{flat, visible},
 };
@@ -58,6 +59,10 @@ macro_rules! of_its_type {
             Kind::Begin => $check::<Begin>($record),
             Kind::Receipt => $check::<Receipt>($record),
             Kind::Lapse => $check::<Lapse>($record),
+            Kind::Resolution => $check::<Resolution>($record),
+            Kind::Stop => $check::<Stop>($record),
+            Kind::Release => $check::<Release>($record),
+            Kind::Rules => $check::<Rules>($record),
         }
     };
 }
@@ -182,6 +187,7 @@ fn a_body_that_lacks_a_required_name_is_refused() {
         record.body::<B>().is_ok()
     }
     let optional = [
+        "base",
         "checkpoint",
         "comment",
         "confirm",
@@ -191,6 +197,7 @@ fn a_body_that_lacks_a_required_name_is_refused() {
         "effect",
         "failure",
         "not_before",
+        "note",
         "owner",
         "previous",
         "preview",

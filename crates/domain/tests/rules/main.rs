@@ -3,6 +3,7 @@
 // Helpers of tests are tests to clippy too.
 #![cfg(test)]
 
+mod acts;
 mod answers;
 mod authority;
 mod bodies;

@@ -74,6 +74,7 @@ fn tell(steps: &[(i64, Step)]) -> Story {
                     at,
                     decision,
                     Requirement {
+                        settlers: 1,
                         assurance,
                         hold: Millis(hold),
                         quorum,

@@ -6,11 +6,12 @@ use countersign_domain::{
     id::{AgentId, ConnectionId, InviteId, ProposalId, TaskId},
     manifest::{CardField, Idempotency, Manifest, Pinned, Shape},
     record::{
-        Actor, Agent, Assurance, Begin, CheckpointSeen, Connection, ConnectionKind, ConnectionRef, Decision,
-        Effect, EffectClass, Endorse, Endorsement, Enrol, Evaluation, Evidence, Expire, Failure, Genesis,
-        Holder, Invite, Lapse, Member, Mode, Outcome, Phase, PolicyDecision, Preview, PreviewOutcome,
-        Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse, Requirement, Revoke, Risk, Role,
-        Supersede, TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
+        Actor, Agent, ApprovalRule, Assurance, Begin, CheckpointSeen, Connection, ConnectionKind,
+        ConnectionRef, Decision, Effect, EffectClass, Endorse, Endorsement, Enrol, Evaluation, Evidence,
+        Expire, Failure, Genesis, Holder, Invite, Lapse, Member, Mode, Outcome, Phase, PolicyDecision,
+        Preview, PreviewOutcome, Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse, Release,
+        Requirement, Resolution, Revoke, Risk, Role, Rules, Scope, Stop, Supersede, TaskPriority, ToolRef,
+        Untrusted, Verdict, Void, Withdraw,
     },
     render::{View, render},
 };
@@ -44,6 +45,10 @@ pub(crate) fn records() -> Vec<Record> {
         Record::unsigned(&begin()),
         Record::unsigned(&receipt()),
         Record::unsigned(&lapse()),
+        Record::unsigned(&resolution()),
+        Record::unsigned(&stop()),
+        Record::unsigned(&release()),
+        Record::unsigned(&rules()),
     ]
     .map(Result::unwrap)
     .into()
@@ -51,6 +56,72 @@ pub(crate) fn records() -> Vec<Record> {
 
 pub(crate) fn id() -> ProposalId {
     ProposalId::from_uuid(uuid(0x300))
+}
+
+fn resolution() -> Resolution {
+    Resolution {
+        at: at(21),
+        by: person(1),
+        confirmed: true,
+        device: Some(device(1)),
+        device_seq: Some(8),
+        fence: 1,
+        happened: true,
+        nonce: nonce(21),
+        note: Some("It is in the sent folder.".to_owned()),
+        previous: Some(digest("the device's seventh record")),
+        proposal: id(),
+        proposal_digest: digest("the proposal"),
+    }
+}
+
+fn stop() -> Stop {
+    Stop {
+        at: at(22),
+        by: person(1),
+        device: Some(device(1)),
+        device_seq: Some(9),
+        nonce: nonce(22),
+        previous: Some(digest("the device's eighth record")),
+        reason: Some("Something sends mails to everybody.".to_owned()),
+        scope: Scope::Agent(AgentId::from_uuid(uuid(0x500))),
+        tenant: tenant(),
+    }
+}
+
+fn release() -> Release {
+    Release {
+        at: at(23),
+        by: person(2),
+        confirmed: false,
+        device: Some(device(2)),
+        device_seq: Some(1),
+        nonce: nonce(23),
+        previous: Some(digest("nothing")),
+        scope: Scope::Tool("email.send".to_owned()),
+        stop: digest("the stop"),
+        tenant: tenant(),
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        at: at(24),
+        base: Some(digest("the rules before")),
+        by: person(1),
+        confirmed: true,
+        device: Some(device(1)),
+        device_seq: Some(10),
+        nonce: nonce(24),
+        previous: Some(digest("the device's ninth record")),
+        table: vec![ApprovalRule {
+            assurance: Some(Assurance::Device),
+            quorum: 2,
+            risk: Some(Risk::High),
+            tool: Some("email.send".to_owned()),
+        }],
+        tenant: tenant(),
+    }
 }
 
 pub(crate) fn genesis() -> Genesis {
@@ -128,6 +199,7 @@ pub(crate) fn manifest() -> Manifest {
         shape,
     };
     Manifest {
+        money: false,
         card: vec![
             field("method", "Method", Shape::Method),
             field("path", "Address", Shape::Url),
@@ -308,6 +380,7 @@ pub(crate) fn evaluation() -> Evaluation {
         proposal_digest: proposal_digest(),
         reason: "It goes to somebody new.".to_owned(),
         requirement: Requirement {
+            settlers: 2,
             assurance: Assurance::Device,
             hold: Millis(10_000),
             quorum: 2,

@@ -85,6 +85,7 @@ pub(crate) fn proposal() -> Proposal {
 
 pub(crate) const fn needs(quorum: u32, assurance: Assurance) -> Requirement {
     Requirement {
+        settlers: 1,
         assurance,
         hold: Millis(0),
         quorum,

@@ -17,6 +17,7 @@ use crate::{
     seat::Seat,
     undo, withdraw,
 };
+use countersign_policy::TENANT_TABLE;
 
 /// Everything that a person reads before deciding.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -248,8 +249,9 @@ fn why(card: &countersign_replica::Card, people: &countersign_domain::people::Pe
 /// What policy said, in a sentence: its own where the rules are the tenant's, ours where the rule is built in. The record
 /// keeps the words that it was signed with.
 pub(super) fn policy_words(rules: &[String], reason: &str) -> String {
-    let built_in = match rules {
-        [rule] => match rule.as_str() {
+    let mut own = rules.iter().filter(|rule| *rule != TENANT_TABLE);
+    let built_in = match (own.next(), own.next()) {
+        (Some(rule), None) => match rule.as_str() {
             "seed.low" => Some("Low risk: policy lets it run without asking."),
             "seed.medium" => Some("Medium risk: it runs only once a person has approved it."),
             "seed.high" => Some("High risk: it runs only once a person has approved it on their own device."),
@@ -291,7 +293,7 @@ fn after_approve(card: &countersign_replica::Card) -> String {
 mod tests {
     use countersign_domain::{
         Millis,
-        record::{EffectClass, ProposerKind},
+        record::{EffectClass, Mode, ProposerKind},
     };
     use countersign_policy::{Call, Policy as _, SeedRules};
 
@@ -327,6 +329,9 @@ mod tests {
             effect: EffectClass::Opaque,
             proposer: ProposerKind::Agent,
             hold: Millis(0),
+            money: false,
+            mode: Mode::Company,
+            table: &[],
         }
     }
 }

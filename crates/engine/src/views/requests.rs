@@ -5,6 +5,7 @@ use countersign_domain::{
     fold::DEFAULT_LIFETIME,
     id::ProposalId,
     intent,
+    people::People,
     record::{Nonce, PolicyDecision, Proposal, Proposer, ProposerKind, Risk, ToolRef, Untrusted},
     render::{self, View},
     wire::Propose,
@@ -65,7 +66,7 @@ impl Engine {
     ///
     /// # Errors
     /// When nobody is signed in.
-    pub fn draft(&self, text: &str) -> Result<Draft, EngineError> {
+    pub async fn draft(&self, text: &str) -> Result<Draft, EngineError> {
         let seat = self.seat()?;
         let examples = intent::forms()
             .iter()
@@ -73,7 +74,7 @@ impl Engine {
             .map(|form| form.example.to_owned())
             .collect();
         Ok(Draft {
-            outcome: outcome(&seat, text)?,
+            outcome: outcome(&seat, &*seat.people().await?, text)?,
             examples,
         })
     }
@@ -124,7 +125,7 @@ impl Engine {
     }
 }
 
-fn outcome(seat: &Seat, text: &str) -> Result<DraftOutcome, EngineError> {
+fn outcome(seat: &Seat, people: &People, text: &str) -> Result<DraftOutcome, EngineError> {
     let Some(intent) = intent::parse(text) else {
         let help = "Type one of the forms; a line at a time is understood.".to_owned();
         return Ok(DraftOutcome::NotUnderstood { help });
@@ -146,6 +147,9 @@ fn outcome(seat: &Seat, text: &str) -> Result<DraftOutcome, EngineError> {
         effect: ingress.effect,
         proposer: ProposerKind::User,
         hold: ingress.manifest.hold,
+        money: ingress.manifest.money,
+        mode: people.mode(),
+        table: &people.rules.table,
     });
     let (risk, manifest) = (ingress.risk, ingress.manifest);
     let proposal = draft(seat, ingress);

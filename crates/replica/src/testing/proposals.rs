@@ -75,6 +75,7 @@ impl JournalBuilder {
             proposal_digest: self.digest_of(proposal),
             reason: "A task needs one approval.".to_owned(),
             requirement: Requirement {
+                settlers: 1,
                 assurance: Assurance::Session,
                 hold: Millis(0),
                 quorum,

@@ -8,7 +8,8 @@ use countersign_domain::{
     bundle::Profile,
     people::People,
     record::{
-        Actor, Begin, Body, Decision, Evaluation, Holder, Kind, Proposal, Receipt, Supersede, Void, Withdraw,
+        Actor, Begin, Body, Decision, Evaluation, Holder, Kind, Proposal, Receipt, Release, Resolution,
+        Rules, Stop, Supersede, Void, Withdraw,
     },
     wire::WireEntry,
 };
@@ -89,6 +90,36 @@ fn told(record: &Record, people: &People) -> Option<(String, String)> {
         Kind::Receipt => {
             let receipt: Receipt = body(record)?;
             (holder(receipt.executor, people), receipt.summary)
+        }
+        Kind::Resolution => {
+            let word: Resolution = body(record)?;
+            let what = if word.happened {
+                "happened"
+            } else {
+                "did not happen"
+            };
+            let note = word.note.map(|note| format!(": {note}")).unwrap_or_default();
+            (actor(Actor::User(word.by), people), format!("{what}{note}"))
+        }
+        Kind::Stop => {
+            let stop: Stop = body(record)?;
+            let reason = stop
+                .reason
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            (actor(Actor::User(stop.by), people), format!("stops{reason}"))
+        }
+        Kind::Release => (
+            actor(Actor::User(body::<Release>(record)?.by), people),
+            "releases".to_owned(),
+        ),
+        Kind::Rules => {
+            let rules: Rules = body(record)?;
+            let table = countersign_domain::canonical::to_vec(&rules.table).ok()?;
+            (
+                actor(Actor::User(rules.by), people),
+                String::from_utf8(table).ok()?,
+            )
         }
         Kind::Genesis
         | Kind::Member

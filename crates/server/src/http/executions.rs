@@ -173,6 +173,7 @@ fn refusal(refusal: RunRefusal) -> ApiError {
         RunRefusal::Held(until) => {
             ApiError::conflict_bare("held", format!("Conflict: It is held until {until}"))
         }
+        RunRefusal::Stopped => ApiError::conflict_bare("stopped", "Conflict: A stop stands over it"),
         RunRefusal::DigestMismatch => {
             ApiError::conflict_bare("digest_mismatch", "Conflict: The record is about other bytes")
         }

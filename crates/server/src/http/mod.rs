@@ -25,8 +25,10 @@ mod metrics;
 mod openapi;
 mod people;
 mod records;
+mod rules;
 mod sign_in;
 mod snapshot;
+mod stop;
 mod tasks;
 mod tenant;
 
@@ -37,7 +39,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, delete, get, patch, post},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use countersign_domain::wire::{MAX_BODY, MAX_RECORDS_BODY};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -94,6 +96,12 @@ calls! {
     get "/api/assistant/proposals" => assistant::list;
     get "/api/assistant/proposals/{id}" => assistant::get, with end_of_waiting;
     post "/api/assistant/proposals/{id}/withdraw" => assistant::withdraw;
+    post "/api/assistant/proposals/{id}/resolve" => assistant::resolve;
+    get "/api/stop" => stop::list;
+    post "/api/stop" => stop::stop;
+    post "/api/stop/release" => stop::release;
+    get "/api/rules" => rules::get;
+    put "/api/rules" => rules::put;
     get "/api/tasks" => tasks::list;
     post "/api/records" => records::push, with room_for_records;
     get "/api/journal" => journal::page;

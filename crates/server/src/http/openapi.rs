@@ -174,6 +174,44 @@ pub(crate) fn describe() -> Value {
     )
     .takes::<wire::WithdrawRequest>()
     .answers::<wire::ProposalDetail>(200);
+    api.call(
+        "post",
+        "/api/assistant/proposals/{id}/resolve",
+        "Say what became of a call whose outcome is unknown",
+    )
+    .takes::<wire::ResolveRequest>()
+    .answers::<wire::ProposalDetail>(200);
+
+    api.call("get", "/api/stop", "What stands still, and what had begun before")
+        .answers::<wire::StopList>(200);
+    api.call(
+        "post",
+        "/api/stop",
+        "Stop: from now on nothing in the scope begins",
+    )
+    .takes::<wire::StopRequest>()
+    .answers::<wire::StopList>(201);
+    api.call(
+        "post",
+        "/api/stop/release",
+        "Want a stop to end; it does once two people do",
+    )
+    .takes::<wire::ReleaseRequest>()
+    .answers::<wire::StopList>(200);
+    api.call(
+        "get",
+        "/api/rules",
+        "What the tenant asks beyond policy's own rules",
+    )
+    .answers::<wire::RuleTable>(200);
+    api.call(
+        "put",
+        "/api/rules",
+        "Want another table of rules; one that loosens takes a second person who sends the same",
+    )
+    .takes::<wire::RulesRequest>()
+    .answers::<wire::RuleTable>(200);
+
     api.call("get", "/api/tasks", "Tasks made so far, newest first")
         .page(1, wire::MAX_PAGE)
         .answers::<wire::TaskList>(200);
@@ -181,7 +219,7 @@ pub(crate) fn describe() -> Value {
     api.call(
         "post",
         "/api/records",
-        "What a device signed, in its order: decisions, previews, withdrawals, endorsements",
+        "What a device signed, in its order: decisions, previews, withdrawals, endorsements, resolutions, stops, releases, rules",
     )
     .takes::<wire::PushRecords>()
     .answers::<wire::PushedRecords>(200);

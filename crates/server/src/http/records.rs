@@ -15,7 +15,7 @@ use super::{auth::Caller, body::Json, error::ApiError};
 use crate::{
     App,
     cards::views,
-    tenant::{SignedBody, Tenant},
+    tenant::{Act, SignedBody, Tenant},
 };
 
 /// Takes up to [`MAX_RECORDS`] envelopes. Each is answered by itself: one that is refused blocks nothing behind it.
@@ -58,6 +58,10 @@ async fn take(
         Kind::Endorse => record.body().map(SignedBody::Endorse),
         Kind::Withdraw => record.body().map(SignedBody::Withdraw),
         Kind::Preview => record.body().map(SignedBody::Preview),
+        Kind::Resolution => record.body().map(SignedBody::Resolution),
+        Kind::Stop => record.body().map(Act::Stop).map(SignedBody::Act),
+        Kind::Release => record.body().map(Act::Release).map(SignedBody::Act),
+        Kind::Rules => record.body().map(Act::Rules).map(SignedBody::Act),
         Kind::Genesis
         | Kind::Member
         | Kind::Invite

@@ -135,7 +135,9 @@ impl Rules {
         let key = key(&proposer, &request, &wanted, idempotency_key)?;
         let manifest = ingress.manifest;
         let proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
-        let new = self.ready(proposal, manifest, wanted.key).map_err(too_large)?;
+        let new = self
+            .ready(proposal, manifest, &tenant.people(), wanted.key)
+            .map_err(too_large)?;
         let (stored, created) = tenant
             .propose(new, key, self.max_open)
             .await?

@@ -7,6 +7,7 @@ use countersign_domain::{
     canonical::{self, Value},
     id::ProposalId,
     manifest::Pinned,
+    people::People,
     record::{Connection, ConnectionRef, Evaluation, Phase, Proposal, Renewal, ToolRef},
     render,
 };
@@ -31,6 +32,7 @@ impl Rules {
         &self,
         proposal: Proposal,
         manifest: &Pinned,
+        people: &People,
         tool_call_id: String,
     ) -> Result<NewProposal, canonical::Error> {
         let answer = self.policy.evaluate(&Call {
@@ -40,6 +42,9 @@ impl Rules {
             effect: proposal.effect,
             proposer: proposal.proposer.kind,
             hold: manifest.hold,
+            money: manifest.money,
+            mode: people.mode(),
+            table: &people.rules.table,
         });
         let record = Record::unsigned(&proposal)?;
         let evaluation = Record::unsigned(&Evaluation {
@@ -64,22 +69,24 @@ impl Rules {
         })
     }
 
-    /// The successor of an open proposal: the same request, taken as its tool and `connection` are at `now`.
+    /// The successor of an open proposal: the same request, taken as its tool and its connection are at `now`.
     pub(crate) fn renew(
         &self,
         old: &Proposal,
         tool_call_id: String,
-        connection: Option<&Connection>,
+        people: &People,
         facts: &dyn Facts,
         now: UnixMillis,
     ) -> Result<NewProposal, RenewError> {
+        let named = old.connection.as_ref();
+        let connection = named.and_then(|named| people.connections.get(&named.id));
         let ingress = self
             .registry
             .ingress(&old.tool.id, old.args.clone(), connection, facts)?;
         let manifest = ingress.manifest;
         let renewed = old.renewed(Renewal {
             args: ingress.args,
-            connection: named(connection)?,
+            connection: self::named(connection)?,
             created_at: now,
             effect: ingress.effect,
             id: ProposalId::from_uuid(random::uuid()),
@@ -88,7 +95,7 @@ impl Rules {
             risk_reasons: ingress.reasons,
             tool: tool(manifest),
         });
-        Ok(self.ready(renewed, manifest, tool_call_id)?)
+        Ok(self.ready(renewed, manifest, people, tool_call_id)?)
     }
 }
 

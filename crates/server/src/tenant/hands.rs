@@ -79,6 +79,16 @@ impl Leases {
 }
 
 impl Desk {
+    /// Whether a stop stands over it: nothing in its scope is leased, and nothing begins.
+    pub(super) fn stands_still(&self, stored: &Stored) -> bool {
+        let people = self.people();
+        // Nearly always there is none.
+        !people.stops.is_empty()
+            && people
+                .stopped(&stored.state.proposer, &stored.state.tool)
+                .is_some()
+    }
+
     /// Leases to the server's own executor what may begin now. The caller saves.
     pub(super) fn offer(&mut self, stored: &mut Stored) {
         let (id, now) = (stored.state.id, self.now());
@@ -86,8 +96,12 @@ impl Desk {
             return;
         }
         let authority = Authority::of(&stored.state, now);
-        if authority.is_err() {
+        let still = self.stands_still(stored);
+        if authority.is_err() || still {
             self.leases().end(id);
+        }
+        if still {
+            return;
         }
         let manifest = stored.state.manifest;
         let there = self

@@ -3,6 +3,7 @@
 //! [`Tenant`] is a cheap handle. Changes go through [`Tenant::write`] to the one writer; reads run on connections of
 //! their own and see only what is committed.
 
+mod acts;
 mod decide;
 mod desk;
 mod entries;
@@ -45,6 +46,7 @@ use countersign_policy::Policy;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, mpsc, watch};
 
+pub use acts::{Act, ResolveRefusal};
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use desk::Desk;
 pub use entries::Sight;

@@ -33,6 +33,9 @@ impl Desk {
             effect: state.effect,
             proposer: state.proposer.kind,
             hold: tool.map_or(Millis(0), |(_, manifest)| manifest.hold),
+            money: tool.is_some_and(|(_, manifest)| manifest.money),
+            mode: self.people().mode(),
+            table: &self.people().rules.table,
         });
         if !state.is_tightened_by(answer.decision, answer.requirement) {
             return Ok(());

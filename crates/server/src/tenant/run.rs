@@ -32,6 +32,8 @@ pub enum RunRefusal {
     State(Status),
     /// It is held until then.
     Held(UnixMillis),
+    /// A stop stands over it.
+    Stopped,
     /// The record is about other bytes than the proposal's.
     DigestMismatch,
 }
@@ -101,6 +103,9 @@ fn due(desk: &Desk, by: Executor, after: (i64, i64)) -> Result<Vec<Due>, StoreEr
 }
 
 fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, StoreError> {
+    if desk.stands_still(stored) {
+        return Ok(None);
+    }
     desk.settle(stored)?;
     desk.reconsider(stored, Phase::Begin)?;
     let Ok(authority) = authority(desk, stored)? else {
@@ -169,6 +174,9 @@ fn accept(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<(Stored, bo
     };
     // Taken or refused, it is used: what is still due may be leased again at once.
     desk.leases().end(begin.proposal);
+    if desk.stands_still(&stored) {
+        return Ok(Err(RunRefusal::Stopped));
+    }
     if begin.proposal_digest != stored.state.digest {
         return Ok(Err(RunRefusal::DigestMismatch));
     }
@@ -443,7 +451,7 @@ fn apply(desk: &Desk, seq: u64, stored: &Stored, effect: &Effect) -> Result<(), 
 }
 
 /// Everyone who was mailed is known from now on, so that the next mail to them is a smaller risk.
-fn remember_recipients(desk: &Desk, stored: &Stored) -> Result<(), StoreError> {
+pub(super) fn remember_recipients(desk: &Desk, stored: &Stored) -> Result<(), StoreError> {
     if stored.state.tool != "email.send" {
         return Ok(());
     }

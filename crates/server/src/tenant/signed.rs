@@ -4,16 +4,19 @@
 //! Each is answered for ever, as decisions are. One that does not count is journalled all the same: with its proposal,
 //! behind its void, or where there is none that its signer may speak of, with its device, behind a [`Refuse`].
 
+use std::sync::Arc;
+
 use countersign_domain::{
     Record,
     decision::SignedBy,
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
-    record::{Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Void, Withdraw},
+    record::{Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Resolution, Void, Withdraw},
     wire::RecordResult,
 };
 
 use super::{
+    acts::{self, Act},
     decide::{answered, may_withdraw, quarantine, refused, remember, standing},
     desk::Desk,
     found::append,
@@ -35,6 +38,10 @@ pub enum SignedBody {
     Withdraw(Withdraw),
     /// The holder of a connection says what a call over it would do.
     Preview(Preview),
+    /// The person says what became of a call.
+    Resolution(Resolution),
+    /// The person wants something for the whole tenant.
+    Act(Act),
 }
 
 /// Takes a record whose body is `body`. The answer is final, also when it does not count.
@@ -48,6 +55,8 @@ pub(super) fn take(
         SignedBody::Endorse(body) => endorse(desk, record, body, user),
         SignedBody::Withdraw(body) => withdraw(desk, record, body, user),
         SignedBody::Preview(body) => preview(desk, record, body, user),
+        SignedBody::Resolution(body) => resolution(desk, record, body, user),
+        SignedBody::Act(act) => acts::by_device(desk, record, act, user),
     }
     .map(Ok)
 }
@@ -130,12 +139,29 @@ impl Signed<'_> {
                         Ok(()) => {
                             desk.extend(&mut stored, record)?;
                             desk.save(&mut stored)?;
+                            acts::settled(desk, &stored)?;
                             desk.reconsider(&mut stored, Phase::Decide)?;
                             effective(record, Some(stored.status(desk.now())))
                         }
                     },
                 }
             }
+        };
+        remember(desk, self.device, self.device_seq, &result)?;
+        Ok(result)
+    }
+
+    /// Answers a record that is about no proposal, for ever: by `take` where it counts.
+    pub(super) fn settle(
+        &self,
+        desk: &mut Desk,
+        record: &Record,
+        verdict: Result<(), Reason>,
+        take: impl FnOnce(&mut Desk) -> Result<RecordResult, StoreError>,
+    ) -> Result<RecordResult, StoreError> {
+        let result = match verdict.and_then(|()| self.in_order()) {
+            Ok(()) => take(desk)?,
+            Err(reason) => self.refuse(desk, record, reason)?,
         };
         remember(desk, self.device, self.device_seq, &result)?;
         Ok(result)
@@ -206,17 +232,12 @@ fn endorse(
     let verdict = if endorse.tenant != desk.tenant() || !waits || !member {
         Err(Reason::NotEligible)
     } else {
-        signed.in_order()
+        Ok(())
     };
-    let result = match verdict {
-        Ok(()) => {
-            desk.append(record, endorse)?;
-            effective(record, None)
-        }
-        Err(reason) => signed.refuse(desk, record, reason)?,
-    };
-    remember(desk, signed.device, signed.device_seq, &result)?;
-    Ok(result)
+    signed.settle(desk, record, verdict, |desk| {
+        desk.append(record, endorse)?;
+        Ok(effective(record, None))
+    })
 }
 
 fn withdraw(
@@ -237,6 +258,26 @@ fn withdraw(
         status.still_open()
     })?;
     Ok(result)
+}
+
+fn resolution(
+    desk: &mut Desk,
+    record: &Record,
+    word: &Resolution,
+    user: UserId,
+) -> Result<RecordResult, StoreError> {
+    let link = word.link().filter(|_| word.by == user);
+    let signed = match arrive(desk, record, user, link)? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(answer),
+    };
+    let (people, now) = (Arc::clone(desk.people()), desk.now());
+    signed.about(desk, record, word.proposal, |stored, _| {
+        if people.role(user).is_none_or(|role| !role.sees_all()) {
+            return Err(Reason::UnknownProposal);
+        }
+        countersign_domain::acts::resolve(&people, &stored.state, word, now)
+    })
 }
 
 fn preview(

@@ -73,10 +73,14 @@ fn update_tools(desk: &mut Desk, rules: &Rules) -> Result<(), StoreError> {
 fn renew(desk: &Desk, rules: &Rules, stored: &Stored) -> Result<Result<NewProposal, RenewError>, StoreError> {
     let (_, record) = entries::record_at(desk.connection(), stored.state.created_seq)?;
     let old: Proposal = record.body().map_err(StoreError::damaged)?;
-    let named = old.connection.as_ref();
-    let connection = named.and_then(|named| desk.people().connections.get(&named.id));
     let known = known_recipients(desk.connection(), ingress::addresses(&old.args))?;
-    Ok(rules.renew(&old, stored.tool_call_id.clone(), connection, &known, desk.now()))
+    Ok(rules.renew(
+        &old,
+        stored.tool_call_id.clone(),
+        desk.people(),
+        &known,
+        desk.now(),
+    ))
 }
 
 /// The reason in one harmless line: parts of it may be the proposer's words.

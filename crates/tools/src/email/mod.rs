@@ -118,6 +118,7 @@ impl SendMail {
                 hold: Millis::seconds(10),
                 id: "email.send".to_owned(),
                 idempotency: Idempotency::MessageId,
+                money: false,
                 risk: Risk::Medium,
                 schema: schema::of::<Input>()?,
                 sentence: "Send an e-mail to {to}: {subject}".to_owned(),

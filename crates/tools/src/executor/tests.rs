@@ -134,6 +134,7 @@ impl Tool for Probe {
 
 fn manifest(effect: EffectClass, connection: Option<ConnectionKind>) -> Manifest {
     Manifest {
+        money: false,
         card: vec![CardField {
             arg: "word".into(),
             label: "Word".into(),
@@ -375,6 +376,7 @@ fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut 
         proposal_digest: record.digest,
         reason: String::new(),
         requirement: Requirement {
+            settlers: 1,
             assurance: Assurance::Session,
             hold: Millis(0),
             quorum: 1,

@@ -124,6 +124,7 @@ impl HttpRequest {
                 hold: Millis::seconds(10),
                 id: "http.request".to_owned(),
                 idempotency: Idempotency::IdempotencyKey,
+                money: false,
                 risk: Risk::Medium,
                 schema: schema::of::<Request>()?,
                 sentence: "Send a {method} request to {path}".to_owned(),

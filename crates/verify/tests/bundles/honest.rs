@@ -78,14 +78,14 @@ fn the_report_counts_what_was_found_in_order() {
     let report = examine(&export(&world.journal, Profile::Full));
     let found = report.found;
     assert_eq!(report.verdict, Verdict::Whole);
-    assert_eq!((found.runs, found.runs_not_judged), (6, 0));
+    assert_eq!((found.runs, found.runs_not_judged), (8, 0));
     assert_eq!(
         found.decisions_refused, 3,
         "one too many, one too late, one astray"
     );
     assert_eq!(found.decisions_not_judged, 0);
-    assert_eq!(found.witnesses, 10, "every decision of a device");
-    assert_eq!(found.signatures, 10 + 3, "and three enrolments");
+    assert_eq!(found.witnesses, 11, "every decision of a device");
+    assert_eq!(found.signatures, 11 + 3, "and three enrolments");
     assert_eq!(
         found.endorsed_by_server, 3,
         "the test's journal knows no other way"
@@ -187,6 +187,7 @@ fn every_kind_of_record_is_in_these_journals() {
     world
         .journal
         .connection(countersign_domain::record::Holder::Tenant);
+    world.journal.rules(world.ben.user, None, Vec::new());
     for (_, kind) in Kind::ALL {
         let there = world.journal.entries().iter().any(|entry| entry.kind == kind);
         assert!(there, "no journal here has a {kind}");

@@ -6,7 +6,7 @@ use countersign_domain::{
     dsse::SigningKey,
     id::{ProposalId, TenantId, UserId},
     journal::{Checkpoint, Frontier},
-    record::{Outcome, PolicyDecision, Reason, Role, Verdict},
+    record::{Outcome, PolicyDecision, Reason, Role, Scope, Verdict},
     wire::WireEntry,
 };
 use countersign_replica::testing::{Draft, JournalBuilder, TestDevice};
@@ -136,13 +136,28 @@ impl World {
                 journal.decide_astray(id, ana);
             }
             14 => {}
+            15 => {
+                // Nobody heard how it ended, and somebody looked.
+                let yes = journal.decide_on(id, ana, Verdict::Approve);
+                journal.begin(id, vec![yes]);
+                journal.lapse(id);
+                journal.resolve(id, *cleo, false);
+            }
+            16 => {
+                // It waits for the end of a stop.
+                let yes = journal.decide(id, *cleo, Verdict::Approve);
+                let stop = journal.stop(ana.user, Scope::Tenant);
+                journal.release(*cleo, Scope::Tenant, stop);
+                journal.release(ben.user, Scope::Tenant, stop);
+                self.run(id, vec![yes], Outcome::Completed);
+            }
             _ => unreachable!("there are {LIVES} lives"),
         }
     }
 }
 
 /// How many lives there are.
-pub(crate) const LIVES: usize = 15;
+pub(crate) const LIVES: usize = 17;
 
 /// The bundle of these entries as the owner of `key` would make it, whatever they say.
 pub(crate) fn bundle(entries: &[WireEntry], tenant: TenantId, key: &SigningKey, profile: Profile) -> Vec<u8> {

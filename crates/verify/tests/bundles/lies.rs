@@ -5,9 +5,10 @@ use countersign_domain::{
     bundle::Profile,
     dsse,
     dsse::SigningKey,
+    id::UserId,
     record::{
         Actor, Begin, Body, Decision, Endorse, Endorsement, Evaluation, Genesis, Member, Outcome,
-        PolicyDecision, Reason, Role, Verdict as Says, Void,
+        PolicyDecision, Reason, Role, Scope, Verdict as Says, Void,
     },
     wire::WireEntry,
 };
@@ -512,4 +513,54 @@ fn a_member_who_is_made_up_by_the_log_is_still_in_the_journal_to_see() {
     let at = place::<Member>(&entries, |member| member.user == world.cleo).unwrap();
     rewrite(&mut entries[at], |member: &mut Member| member.by = Actor::Server);
     assert_eq!(sealed(&world, entries).verdict, Verdict::Whole);
+}
+
+#[test]
+fn what_begins_under_a_stop_is_found() {
+    let mut world = World::new();
+    let id = world.propose(1);
+    let yes = world.journal.decide(id, world.cleo, Says::Approve);
+    world.journal.stop(world.ana.user, Scope::Tenant);
+    world.journal.begin(id, vec![yes]);
+    let last = world.journal.size();
+    let report = examine(&export(&world.journal, Profile::Full));
+    assert_eq!(caught(&report), (last, "it began while a stop stood over it"));
+}
+
+#[test]
+fn who_releases_rules_or_settles_without_being_asked_is_found() {
+    let refused = |act: &dyn Fn(&mut World, UserId)| {
+        let mut world = World::new();
+        let mia = world.journal.member("Mia", Role::Member);
+        act(&mut world, mia);
+        let last = world.journal.size();
+        let report = examine(&export(&world.journal, Profile::Full));
+        assert_eq!(caught(&report).0, last);
+    };
+    refused(&|world, mia| {
+        world.journal.stop(mia, Scope::Tenant);
+    });
+    refused(&|world, mia| {
+        let stop = world.journal.stop(world.cleo, Scope::Tenant);
+        world.journal.release(mia, Scope::Tenant, stop);
+    });
+    refused(&|world, _| {
+        let stop = world.journal.stop(world.cleo, Scope::Tenant);
+        world.journal.release(world.cleo, Scope::Tenant, stop);
+        world.journal.release(world.cleo, Scope::Tenant, stop);
+    });
+    refused(&|world, _| {
+        world.journal.rules(world.cleo, None, Vec::new());
+    });
+    refused(&|world, mia| {
+        let id = world.propose(1);
+        let yes = world.journal.decide(id, world.cleo, Says::Approve);
+        world.journal.begin(id, vec![yes]);
+        world.journal.lapse(id);
+        world.journal.resolve(id, mia, true);
+    });
+    refused(&|world, _| {
+        let id = world.propose(1);
+        world.journal.resolve(id, world.cleo, true);
+    });
 }

@@ -156,7 +156,7 @@ fn session_decision(
 }
 
 /// Why a decision changed nothing, as HTTP says it.
-fn refusal(reason: Reason, status: Option<Status>) -> ApiError {
+pub(super) fn refusal(reason: Reason, status: Option<Status>) -> ApiError {
     match (reason, status) {
         (Reason::UnknownProposal, _) | (_, None) => ApiError::not_found(),
         (Reason::NotEligible | Reason::SelfApproval | Reason::AssuranceTooLow, _) => {

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use countersign_domain::{
     UnixMillis,
     fold::Status,
-    record::Outcome,
+    record::{Outcome, Scope},
     wire::{Execute, Executed, ResultSummary},
 };
 
@@ -14,7 +14,7 @@ use super::{visible, wait_until};
 use crate::{
     App,
     http::{auth::Caller, body::Json, error::ApiError},
-    tenant::Stored,
+    tenant::{Stored, Tenant},
 };
 
 /// How long execute waits for the run that it joins.
@@ -31,7 +31,8 @@ pub(crate) async fn execute(
     let tenant = &caller.tenant;
     let over = |stored: &Stored, now| {
         let held = stored.due().is_some_and(|due| due > now);
-        held || !matches!(stored.status(now), Status::Pending | Status::Running)
+        held || stopped(tenant, stored).is_some()
+            || !matches!(stored.status(now), Status::Pending | Status::Running)
     };
     let stored = wait_until(&app, &caller, id, EXECUTE_WAIT, over).await?;
     let now = tenant.now();
@@ -39,7 +40,8 @@ pub(crate) async fn execute(
     match status {
         Status::Completed | Status::Failed | Status::Unknown => {}
         Status::Pending | Status::Running => {
-            let answer = executed(&stored, status, stored.due().filter(|due| *due > now), None);
+            let mut answer = executed(&stored, status, stored.due().filter(|due| *due > now), None);
+            answer.stopped = stopped(tenant, &stored).filter(|_| status == Status::Pending);
             return Ok((StatusCode::ACCEPTED, axum::Json(answer)));
         }
         Status::Proposed
@@ -84,7 +86,23 @@ fn executed(
         duration_ms: duration,
         result_summary,
         not_before,
+        stopped: None,
     }
+}
+
+/// The stop that stands over it, in a sentence.
+fn stopped(tenant: &Tenant, stored: &Stored) -> Option<String> {
+    let people = tenant.people();
+    let (scope, stopped) = people.stopped(&stored.state.proposer, &stored.state.tool)?;
+    let what = match scope {
+        Scope::Tenant => "Everything",
+        Scope::Agent(_) => "What this agent proposes",
+        Scope::Tool(_) => "This tool",
+    };
+    Some(match &stopped.reason {
+        Some(reason) => format!("{what} is stopped: {reason}"),
+        None => format!("{what} is stopped."),
+    })
 }
 
 /// The seed's summary: the receipt's sentence, and the error of one that failed, each cut to 200 UTF-16 units.

@@ -5,15 +5,17 @@ mod decide;
 mod execute;
 mod propose;
 mod read;
+mod resolve;
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_domain::{UnixMillis, id::ProposalId};
+use countersign_domain::{UnixMillis, id::ProposalId, record::is_sentence};
 
 pub(crate) use decide::{approve, reject};
 pub(crate) use execute::execute;
 pub(crate) use propose::{propose, withdraw};
 pub(crate) use read::{get, list};
+pub(crate) use resolve::resolve;
 
 use super::{auth::Caller, error::ApiError, places::Stay};
 use crate::{
@@ -27,6 +29,19 @@ const MAX_COMMENT: usize = 2_000;
 /// An id from a path: what is not an id is as absent as an unknown one.
 pub(crate) fn parse_id(text: &str) -> Result<ProposalId, ApiError> {
     text.parse().map_err(|_| ApiError::not_found())
+}
+
+/// A sentence of a person that everybody will read: one plain line, or nothing.
+pub(crate) fn plain(text: Option<String>, field: &str) -> Result<Option<String>, ApiError> {
+    let text = text
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty());
+    if text.as_deref().is_none_or(is_sentence) {
+        Ok(text)
+    } else {
+        let message = "Bad Request: It has to be one plain line of at most 500 characters";
+        Err(ApiError::bad_request("invalid_field", message).with_field(field))
+    }
 }
 
 /// A proposal that the caller may see; the others answer like absent ones.

@@ -1,15 +1,16 @@
 //! The list of proposals, and one of them with all that happened to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::extract::{Path, State};
 use countersign_domain::{
     UnixMillis,
-    fold::{Closed, Status},
+    fold::{Closed, Said, Status},
+    id::UserId,
     record::{Outcome, Risk},
     wire::{
         DecisionDetail, ExecutionDetail, MAX_PAGE, MAX_WAIT_SECONDS, PolicyDetail, ProposalDetail,
-        ProposalList, ProposalSummary,
+        ProposalList, ProposalSummary, ResolutionDetail, SaidDetail,
     },
 };
 use serde::Deserialize;
@@ -125,6 +126,7 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
     let status = stored.status(now);
     let not_before = stored.due();
     let state = stored.state;
+    let settlers = u32::try_from(state.settlers()).unwrap_or(u32::MAX);
     let policy = state
         .policy
         .ok_or_else(|| ApiError::internal("a proposal without an evaluation"))?;
@@ -134,6 +136,13 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
         }) => (Some(reason), successor),
         Some(Closed::Withdrawn { .. } | Closed::Expired { .. }) | None => (None, None),
     };
+    let resolution = (!state.said.is_empty()).then(|| ResolutionDetail {
+        happened: state.resolved.map(|resolved| resolved.happened),
+        at: state.resolved.map(|resolved| resolved.at),
+        needed: settlers,
+        said: said(&state.said),
+        contradicted_at: state.contradicted_at,
+    });
     let execution = state.begun.map(|begun| {
         let ended = state.ended.as_ref();
         ExecutionDetail {
@@ -147,6 +156,7 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
             error: ended.and_then(|ended| Some(ended.failure.as_ref()?.message.clone())),
             reference: ended.and_then(|ended| ended.reference.clone()),
             result: receipt.and_then(|receipt| receipt.result),
+            resolution,
         }
     });
     let voids = state.voids;
@@ -190,4 +200,18 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
         superseded_by,
         revision: state.last_seq,
     })
+}
+
+fn said(said: &BTreeMap<UserId, Said>) -> Vec<SaidDetail> {
+    let mut words: Vec<_> = said
+        .iter()
+        .map(|(by, said)| SaidDetail {
+            by: *by,
+            happened: said.happened,
+            at: said.at,
+            note: said.note.clone(),
+        })
+        .collect();
+    words.sort_by_key(|word| word.at);
+    words
 }

@@ -1,5 +1,6 @@
 //! The API from outside, without a network: a server over a folder, people and agents with credentials, requests.
 
+mod acts;
 mod connections;
 mod credentials;
 mod description;

@@ -115,6 +115,11 @@ async fn an_agents_key_reaches_no_call_about_people_devices_or_the_journal() {
                 json!({"device": crate::random::uuid().to_string(), "manifests": [], "limit": 1})
             }
             "/api/records" => json!({"records": []}),
+            "/api/stop" => json!({"scope": {"kind": "tenant"}}),
+            "/api/stop/release" => {
+                json!({"scope": {"kind": "tenant"}, "stop": countersign_domain::Digest::of(b"")})
+            }
+            "/api/rules" => json!({"table": []}),
             _ => json!({}),
         };
         let answer = world

@@ -1,0 +1,161 @@
+//! Whether what a person wants beside deciding counts: stopping and releasing, the tenant's table of rules, settling an
+//! unknown outcome. Pure: asked by the server when it arrives, and by a desktop before it offers it.
+
+use crate::{
+    UnixMillis,
+    decision::is_own,
+    fold::{ProposalState, Status},
+    id::{TenantId, UserId},
+    people::People,
+    record::{
+        MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rules, Stop, is_sentence, loosens,
+    },
+};
+
+/// Whether a stop counts. Whoever decides may stop.
+///
+/// # Errors
+/// Why it does not.
+pub fn stop(people: &People, stop: &Stop) -> Result<(), Reason> {
+    decides(people, stop.tenant, stop.by)?;
+    said_plainly(stop.reason.as_deref())
+}
+
+/// Whether a release counts: of a stop that stands, by somebody who has not said so yet. Where one person is enough, it
+/// takes that person's device and a typed confirmation.
+///
+/// # Errors
+/// Why it does not.
+pub fn release(people: &People, release: &Release) -> Result<(), Reason> {
+    decides(people, release.tenant, release.by)?;
+    let stands = people
+        .stops
+        .get(&release.scope)
+        .filter(|stopped| stopped.digest == release.stop);
+    let stopped = stands.ok_or(Reason::Decided)?;
+    if people.second_needed() {
+        // The same word twice is one person's.
+        let said = stopped.releases.contains(&release.by);
+        return if said { Err(Reason::Decided) } else { Ok(()) };
+    }
+    confirmed(release.confirmed, release.device.is_some())
+}
+
+/// Whether a table of rules counts: written over the one in force, within its limits, and such that there are people
+/// enough to satisfy it.
+///
+/// # Errors
+/// Why it does not.
+pub fn rules(people: &People, wants: &Rules) -> Result<(), Reason> {
+    decides(people, wants.tenant, wants.by)?;
+    if wants.base != people.rules.digest {
+        return Err(Reason::ViewMismatch);
+    }
+    let most = u32::try_from(people.deciders())
+        .unwrap_or(u32::MAX)
+        .min(MOST_PEOPLE);
+    let fits = |quorum: u32| (1..=most.max(1)).contains(&quorum);
+    if wants.table.len() > MOST_RULES || !wants.table.iter().all(|rule| fits(rule.quorum)) {
+        return Err(Reason::NotEligible);
+    }
+    let manages = people.role(wants.by).is_some_and(Role::manages);
+    let loosens = loosens(&people.rules.table, &wants.table);
+    let wanted = people
+        .rules
+        .wanted
+        .iter()
+        .find(|wanted| wanted.table == wants.table);
+    match wanted {
+        Some(wanted) if wanted.by.contains(&wants.by) => Err(Reason::Decided),
+        // A second person who decides may agree to what one who manages wants.
+        Some(_) if loosens && people.second_needed() => Ok(()),
+        Some(_) | None if !manages => Err(Reason::NotEligible),
+        Some(_) | None if loosens && !people.second_needed() => {
+            confirmed(wants.confirmed, wants.device.is_some())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether a word on an unknown outcome counts. Where money moved, nobody settles their own in a company, and in a tenant
+/// of one it takes the person's device and a typed confirmation.
+///
+/// # Errors
+/// Why it does not.
+pub fn resolve(
+    people: &People,
+    proposal: &ProposalState,
+    word: &Resolution,
+    now: UnixMillis,
+) -> Result<(), Reason> {
+    let begun = proposal.begun.as_ref();
+    if proposal.digest != word.proposal_digest || begun.is_some_and(|begun| begun.fence != word.fence) {
+        return Err(Reason::DigestMismatch);
+    }
+    if !people.role(word.by).is_some_and(Role::decides) {
+        return Err(Reason::NotEligible);
+    }
+    match proposal.status(now) {
+        Status::Unknown => {}
+        // It may still say by itself how it ended, or will never begin.
+        Status::Proposed | Status::Pending | Status::Running => return Err(Reason::TooLate),
+        Status::Completed
+        | Status::Failed
+        | Status::Rejected
+        | Status::Denied
+        | Status::Expired
+        | Status::Withdrawn
+        | Status::Superseded => return Err(Reason::Decided),
+    }
+    said_plainly(word.note.as_deref())?;
+    let same = proposal
+        .said
+        .get(&word.by)
+        .filter(|said| said.happened == word.happened);
+    if same.is_some() {
+        return Err(Reason::Decided);
+    }
+    let money = people
+        .tools
+        .get(&proposal.tool)
+        .is_some_and(|(_, manifest)| manifest.money);
+    if !money && proposal.settlers() == 1 {
+        return Ok(());
+    }
+    let own = is_own(
+        &proposal.proposer,
+        people.owner_behind(&proposal.proposer),
+        word.by,
+    );
+    match people.mode() {
+        Mode::Company if own => Err(Reason::SelfApproval),
+        Mode::Company => Ok(()),
+        Mode::Solo => confirmed(word.confirmed, word.device.is_some()),
+    }
+}
+
+fn decides(people: &People, tenant: TenantId, person: UserId) -> Result<(), Reason> {
+    let ours = people.tenant.as_ref().is_some_and(|known| known.id == tenant);
+    if ours && people.role(person).is_some_and(Role::decides) {
+        Ok(())
+    } else {
+        Err(Reason::NotEligible)
+    }
+}
+
+/// Everybody will read it.
+fn said_plainly(text: Option<&str>) -> Result<(), Reason> {
+    if text.is_none_or(is_sentence) {
+        Ok(())
+    } else {
+        Err(Reason::ViewMismatch)
+    }
+}
+
+fn confirmed(confirmed: bool, device: bool) -> Result<(), Reason> {
+    if confirmed && device {
+        Ok(())
+    } else {
+        Err(Reason::AssuranceTooLow)
+    }
+}

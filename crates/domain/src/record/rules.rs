@@ -1,0 +1,106 @@
+//! What a tenant asks beyond policy's own rules: how many people, and how sure, by tool and risk.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Assurance, Body, Kind, Nonce, Requirement, Risk};
+use crate::{
+    Digest, Millis, UnixMillis,
+    id::{DeviceId, TenantId, UserId},
+};
+
+/// Most rules in a table.
+pub const MOST_RULES: usize = 100;
+/// Most people that a rule asks for.
+pub const MOST_PEOPLE: u32 = 9;
+
+/// One line of the table. What it asks is asked beside everything else that is asked; it never asks less.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRule {
+    /// The least assurance of an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<Assurance>,
+    /// How many distinct people approve, 1 to [`MOST_PEOPLE`].
+    pub quorum: u32,
+    /// From this risk on; absent: of any risk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+    /// A tool's id; absent: of any tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+}
+
+impl ApprovalRule {
+    /// Whether it speaks of such a call.
+    pub fn covers(&self, tool: &str, risk: Risk) -> bool {
+        self.tool.as_ref().is_none_or(|named| named == tool) && self.risk.is_none_or(|least| risk >= least)
+    }
+}
+
+/// What a table asks of such a call: the most that any of its rules does.
+pub fn asked(table: &[ApprovalRule], tool: &str, risk: Risk) -> Requirement {
+    let nothing = Requirement {
+        assurance: Assurance::Session,
+        hold: Millis(0),
+        quorum: 1,
+        settlers: 1,
+    };
+    let rules = table.iter().filter(|rule| rule.covers(tool, risk));
+    rules.fold(nothing, |most, rule| {
+        most.max(Requirement {
+            assurance: rule.assurance.unwrap_or(Assurance::Session),
+            quorum: rule.quorum,
+            ..nothing
+        })
+    })
+}
+
+/// Whether `new` asks less than `old` of any call there could be.
+pub fn loosens(old: &[ApprovalRule], new: &[ApprovalRule]) -> bool {
+    // A tool that neither names stands for all others; no tool's id is empty.
+    let named = old.iter().chain(new).filter_map(|rule| rule.tool.as_deref());
+    named.chain([""]).any(|tool| {
+        Risk::ALL.into_iter().any(|risk| {
+            let (before, after) = (asked(old, tool, risk), asked(new, tool, risk));
+            before.max(after) != after
+        })
+    })
+}
+
+/// One person wants this table. What loosens takes a second person, or in a tenant of one a typed confirmation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// By the clock of whoever made it: information, never an order.
+    pub at: UnixMillis,
+    /// Digest of the record whose table was in force when the person wrote this one; absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Digest>,
+    pub by: UserId,
+    /// The person typed the words that were asked for.
+    pub confirmed: bool,
+    /// The device that signed it, with its next sequence number and previous record; absent for a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
+    pub nonce: Nonce,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// The whole table, at most [`MOST_RULES`] lines.
+    pub table: Vec<ApprovalRule>,
+    pub tenant: TenantId,
+}
+
+impl Body for Rules {
+    const KIND: Kind = Kind::Rules;
+
+    fn subject(&self) -> String {
+        "rules".to_owned()
+    }
+
+    fn link(&self) -> Option<(DeviceId, u64)> {
+        self.device.zip(self.device_seq)
+    }
+}
