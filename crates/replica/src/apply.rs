@@ -4,12 +4,12 @@
 //! cursor moves only at the end, so whatever is wrong leaves everything as it was.
 
 use countersign_domain::{
-    Digest, UnixMillis,
+    UnixMillis,
     dsse::PublicKey,
     id::{ProposalId, TenantId},
-    journal::{Checkpoint, Frontier, InvalidProof, verify_consistency},
+    journal::{Checkpoint, Follower, Frontier, Seen},
     record::{Genesis, Kind},
-    wire::{JournalPage, WireEntry},
+    wire::JournalPage,
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -51,21 +51,6 @@ impl Applied {
 /// A page of more entries than this leaves a cache behind that nothing else needs.
 const MANY: usize = 500;
 
-/// Where the journal stands in the file.
-pub(crate) struct Tree {
-    pub(crate) tenant: TenantId,
-    pub(crate) log_key: PublicKey,
-    pub(crate) frontier: Frontier,
-    pub(crate) clock: UnixMillis,
-}
-
-/// A checkpoint that was verified and kept.
-struct Kept {
-    size: u64,
-    root: Digest,
-    note: String,
-}
-
 impl Replica {
     /// Takes the entries that come next. A page without entries proves that what is here is a part of the new head.
     ///
@@ -84,18 +69,14 @@ impl Replica {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut tree = match Tree::load(&transaction)? {
+        let mut tree = match load(&transaction)? {
             Some(tree) if tree.tenant != log.tenant || log.key.is_some_and(|key| key != tree.log_key) => {
                 return Err(ApplyError::OtherLog);
             }
             Some(tree) => tree,
-            None => Tree::begin(page, log)?,
+            None => begin(page, log)?,
         };
-        let head = Checkpoint::open(&page.checkpoint, tree.tenant, &tree.log_key).map_err(Malformed::from)?;
-        let kept = kept(&transaction)?;
-        against_newest(&kept, &head, &page.checkpoint)?;
-
-        let began_empty = tree.frontier.size() == 0;
+        let under = tree.begin_page(&page.checkpoint)?;
         let mut projection = Projection::new(&transaction, &mut self.templates);
         let mut people = false;
         prepare::each(&page.entries, |prepared| {
@@ -105,8 +86,7 @@ impl Replica {
                 content,
                 packed,
             } = prepared;
-            tree.append(&entry, leaf)?;
-            at_kept_size(&tree, &kept, &head, &page.checkpoint)?;
+            tree.append(&under, entry.seq, entry.at, leaf)?;
             entries::insert_header(&transaction, &entry)?;
             if let Some(packed) = packed {
                 entries::insert_body(&transaction, &entry, &packed)?;
@@ -114,25 +94,11 @@ impl Replica {
             people |= entries::proposal_of(&entry.subject).is_none();
             Ok(projection.take(&entry, &content)?)
         })?;
+        tree.end_page(&under, &page.consistency)?;
         let size = tree.frontier.size();
-        if size > head.size {
-            return Err(Malformed::BeyondHead.into());
-        }
-        let proof = verify_consistency(
-            size,
-            tree.frontier.root(),
-            head.size,
-            head.root,
-            &page.consistency,
-        );
-        match (proof, kept.last()) {
-            (Ok(()), _) => {}
-            (Err(InvalidProof::Root), Some(ours)) if !began_empty => return Err(ours.fork(&page.checkpoint)),
-            (Err(error), _) => return Err(Malformed::Proof(error).into()),
-        }
         let proposals = projection.finish(tree.clock)?;
-        tree.store(&transaction)?;
-        keep(&transaction, &head, &page.checkpoint, size)?;
+        store(&transaction, &tree)?;
+        keep(&transaction, &under.head, &page.checkpoint, size)?;
         transaction.commit()?;
         if page.entries.len() > MANY {
             self.connection.release_memory()?;
@@ -141,123 +107,74 @@ impl Replica {
             proposals,
             people,
             size,
-            head,
+            head: under.head,
         })
     }
 }
 
-impl Tree {
-    /// The tree of a replica that has no entry yet, from a page that begins with the genesis.
-    fn begin(page: &JournalPage, log: &Log) -> Result<Self, Malformed> {
-        let genesis = page.entries.first().ok_or(Malformed::Genesis)?;
-        if genesis.kind != Kind::Genesis.name() {
-            return Err(Malformed::Genesis);
-        }
-        let record = genesis.record().ok_or(Malformed::Body { seq: genesis.seq })?;
-        let genesis: Genesis = record.body().map_err(|_| Malformed::Genesis)?;
-        if genesis.tenant != log.tenant || log.key.is_some_and(|key| key != genesis.log_key) {
-            return Err(Malformed::Genesis);
-        }
-        Ok(Self {
-            tenant: genesis.tenant,
-            log_key: genesis.log_key,
-            frontier: Frontier::new(),
-            clock: UnixMillis(i64::MIN),
+/// What follows the journal of a replica that has no entry yet, from a page that begins with the genesis.
+fn begin(page: &JournalPage, log: &Log) -> Result<Follower, Malformed> {
+    let genesis = page.entries.first().ok_or(Malformed::Genesis)?;
+    if genesis.kind != Kind::Genesis.name() {
+        return Err(Malformed::Genesis);
+    }
+    let record = genesis.record().ok_or(Malformed::Body { seq: genesis.seq })?;
+    let genesis: Genesis = record.body().map_err(|_| Malformed::Genesis)?;
+    if genesis.tenant != log.tenant || log.key.is_some_and(|key| key != genesis.log_key) {
+        return Err(Malformed::Genesis);
+    }
+    Ok(Follower::new(genesis.tenant, genesis.log_key))
+}
+
+/// Where the journal stands in the file.
+pub(crate) fn load(connection: &Connection) -> Result<Option<Follower>, StorageError> {
+    type Row = (Vec<u8>, Vec<u8>, Vec<u8>, i64);
+    let row: Option<Row> = connection
+        .prepare_cached("SELECT tenant, log_key, frontier, last_ms FROM head")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    row.map(|(tenant, log_key, frontier, clock)| {
+        Ok(Follower {
+            tenant: TenantId::from_slice(&tenant).map_err(StorageError::damaged)?,
+            log_key: PublicKey::from_slice(&log_key).map_err(StorageError::damaged)?,
+            frontier: Frontier::from_bytes(&frontier).map_err(StorageError::damaged)?,
+            clock: UnixMillis(clock),
+            heads: heads(connection)?,
         })
-    }
-
-    pub(crate) fn load(connection: &Connection) -> Result<Option<Self>, StorageError> {
-        type Row = (Vec<u8>, Vec<u8>, Vec<u8>, i64);
-        let row: Option<Row> = connection
-            .prepare_cached("SELECT tenant, log_key, frontier, last_ms FROM head")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-            .optional()?;
-        row.map(|(tenant, log_key, frontier, clock)| {
-            Ok(Self {
-                tenant: TenantId::from_slice(&tenant).map_err(StorageError::damaged)?,
-                log_key: PublicKey::from_slice(&log_key).map_err(StorageError::damaged)?,
-                frontier: Frontier::from_bytes(&frontier).map_err(StorageError::damaged)?,
-                clock: UnixMillis(clock),
-            })
-        })
-        .transpose()
-    }
-
-    fn append(&mut self, entry: &WireEntry, leaf: Digest) -> Result<(), Malformed> {
-        let (expected, found) = (self.frontier.size() + 1, entry.seq);
-        if found != expected {
-            return Err(Malformed::Gap { expected, found });
-        }
-        if entry.at < self.clock {
-            return Err(Malformed::TimeGoesBack { seq: found });
-        }
-        self.frontier.append(leaf);
-        self.clock = entry.at;
-        Ok(())
-    }
-
-    fn store(&self, connection: &Connection) -> Result<(), StorageError> {
-        connection
-            .prepare_cached(
-                "INSERT INTO head (only, tenant, log_key, size, root, frontier, last_ms)
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (only) DO UPDATE SET
-                 size = excluded.size, root = excluded.root, frontier = excluded.frontier, last_ms = excluded.last_ms",
-            )?
-            .execute(params![
-                &self.tenant.as_bytes()[..],
-                &self.log_key.as_bytes()[..],
-                to_sql(self.frontier.size())?,
-                &self.frontier.root().as_bytes()[..],
-                self.frontier.to_bytes(),
-                self.clock.0
-            ])?;
-        Ok(())
-    }
+    })
+    .transpose()
 }
 
-impl Kept {
-    fn fork(&self, theirs: &str) -> ApplyError {
-        ApplyError::Fork {
-            ours: self.note.clone(),
-            theirs: theirs.to_owned(),
-        }
-    }
-}
-
-/// The log never signs less than before, nor another root for the same size.
-fn against_newest(kept: &[Kept], head: &Checkpoint, note: &str) -> Result<(), ApplyError> {
-    match kept.last() {
-        Some(ours) if head.size < ours.size => Err(ApplyError::Rollback {
-            ours: ours.note.clone(),
-            theirs: note.to_owned(),
-        }),
-        Some(ours) if head.size == ours.size && head.root != ours.root => Err(ours.fork(note)),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// On the way past a size that the log has signed, the root must be the one that it signed.
-fn at_kept_size(tree: &Tree, kept: &[Kept], head: &Checkpoint, note: &str) -> Result<(), ApplyError> {
-    let size = tree.frontier.size();
-    match kept.binary_search_by_key(&size, |kept| kept.size) {
-        // At the head itself a wrong root is for the proof to find: the page may be at fault, not the log.
-        Ok(at) if size != head.size && kept[at].root != tree.frontier.root() => Err(kept[at].fork(note)),
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-fn kept(connection: &Connection) -> Result<Vec<Kept>, StorageError> {
+fn heads(connection: &Connection) -> Result<Vec<Seen>, StorageError> {
     let mut statement = connection.prepare_cached("SELECT size, root, note FROM checkpoint ORDER BY size")?;
     let mut rows = statement.query([])?;
-    let mut kept = Vec::new();
+    let mut heads = Vec::new();
     while let Some(row) = rows.next()? {
-        kept.push(Kept {
+        heads.push(Seen {
             size: from_sql(row.get(0)?),
             root: entries::digest(&row.get::<_, Vec<u8>>(1)?)?,
             note: row.get(2)?,
         });
     }
-    Ok(kept)
+    Ok(heads)
+}
+
+fn store(connection: &Connection, tree: &Follower) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO head (only, tenant, log_key, size, root, frontier, last_ms)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (only) DO UPDATE SET
+             size = excluded.size, root = excluded.root, frontier = excluded.frontier, last_ms = excluded.last_ms",
+        )?
+        .execute(params![
+            &tree.tenant.as_bytes()[..],
+            &tree.log_key.as_bytes()[..],
+            to_sql(tree.frontier.size())?,
+            &tree.frontier.root().as_bytes()[..],
+            tree.frontier.to_bytes(),
+            tree.clock.0
+        ])?;
+    Ok(())
 }
 
 pub(crate) fn keep(

@@ -2,7 +2,7 @@
 
 use countersign_domain::{
     id::ProposalId,
-    journal::{CheckpointError, InvalidProof},
+    journal::{CheckpointError, Departure, InvalidProof},
 };
 
 /// The database itself fails. What was being written is not kept.
@@ -67,6 +67,20 @@ pub enum ApplyError {
     Fork { ours: String, theirs: String },
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl From<Departure> for ApplyError {
+    fn from(departure: Departure) -> Self {
+        Self::Malformed(match departure {
+            Departure::Rollback { ours, theirs } => return Self::Rollback { ours, theirs },
+            Departure::Fork { ours, theirs } => return Self::Fork { ours, theirs },
+            Departure::Gap { expected, found } => Malformed::Gap { expected, found },
+            Departure::TimeGoesBack { seq } => Malformed::TimeGoesBack { seq },
+            Departure::BeyondHead => Malformed::BeyondHead,
+            Departure::Checkpoint(error) => Malformed::Checkpoint(error),
+            Departure::Proof(error) => Malformed::Proof(error),
+        })
+    }
 }
 
 impl From<rusqlite::Error> for ApplyError {

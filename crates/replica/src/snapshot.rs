@@ -23,8 +23,7 @@ use countersign_domain::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::{
-    Key, Log, OpenError, ReadError, Reader, Replica, StorageError,
-    apply::{self, Tree},
+    Key, Log, OpenError, ReadError, Reader, Replica, StorageError, apply,
     entries::{self, Content, to_sql},
     open::{self, APPLICATION_ID, VERSION},
     verify,
@@ -295,7 +294,7 @@ fn read_only_uri(path: &Path) -> Result<String, StorageError> {
 
 /// Checks that the headers are those of the log, and that the log has signed them.
 fn journal(source: &Connection, log: &Log, head: SignedHead<'_>) -> Result<Checkpoint, SnapshotError> {
-    let tree = Tree::load(source)
+    let tree = apply::load(source)
         .map_err(|error| SnapshotError::Damaged(error.to_string()))?
         .ok_or(SnapshotError::NotOurs("no journal"))?;
     let key = genesis_key(source, log)?;

@@ -9,8 +9,7 @@ use countersign_domain::{
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
-    ReadError, Reader, Replica, StorageError,
-    apply::Tree,
+    ReadError, Reader, Replica, StorageError, apply,
     entries::{self, COLUMNS, from_sql, stored_content, to_sql},
     packed,
     project::Projection,
@@ -35,7 +34,7 @@ impl Reader {
             let key = RandomState::new();
             let found = recompute(&reader.connection, &key)?;
             check_indexes(&reader.connection, &key, &found)?;
-            let stored = Tree::load(&reader.connection)?;
+            let stored = apply::load(&reader.connection)?;
             if stored.is_some_and(|tree| tree.frontier != found.frontier || tree.clock != found.clock) {
                 return Err(ReadError::Root);
             }

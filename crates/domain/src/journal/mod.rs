@@ -4,17 +4,20 @@
 //! - A [`Frontier`] is all that must be kept to append and to know the root. Server and desktop both keep one.
 //! - [`inclusion_proof`] and [`consistency_proof`] are made from stored nodes; everyone can verify them.
 //! - A [`Checkpoint`] is the log's signed word for a size and a root (C2SP `tlog-checkpoint`).
+//! - A [`Follower`] is all that a reader keeps to hold each page against what came before.
 //!
 //! Bodies are not here: a header names its record by digest alone, so a body can be withheld or erased and the tree
 //! still verifies.
 
 mod checkpoint;
+mod follow;
 mod header;
 mod note;
 mod proof;
 mod tree;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use follow::{Departure, Follower, PageHead, Seen};
 pub use header::{Header, InvalidKind, Kind};
 pub use note::NoteError;
 pub use proof::{
