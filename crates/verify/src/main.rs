@@ -25,7 +25,7 @@ const NO_INPUT: u8 = 66;
 struct Cli {
     /// The exported journal; `-` reads standard input.
     bundle: PathBuf,
-    /// The log key that you know from elsewhere: the app shows it in its settings. 64 hexadecimal digits.
+    /// The log key that you know from elsewhere: the tenant's `logKey`. 64 hexadecimal digits.
     #[arg(long, value_name = "KEY")]
     trust: Option<PublicKey>,
     /// Tell the story of this proposal, with the proof that it is in the journal.

@@ -111,7 +111,7 @@ impl fmt::Display for Report {
             )?,
             Verdict::Whole => writeln!(
                 f,
-                "WHOLE: consistent, key not checked. Compare the log key with the one that the app shows in its settings."
+                "WHOLE: consistent, key not checked. Compare the log key with the one that you know from elsewhere."
             )?,
             Verdict::Tampered { place, problem, .. } => {
                 writeln!(f, "TAMPERED at {place}: {}", safe(problem))?;

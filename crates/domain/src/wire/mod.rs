@@ -12,6 +12,8 @@ mod sign_in;
 mod sync;
 mod tenant;
 
+use core::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 pub use acts::{
@@ -52,6 +54,12 @@ pub const MAX_WAIT_SECONDS: u32 = 45;
 pub const MAX_PAGE: u32 = 200;
 /// Most entries of one journal page.
 pub const MAX_JOURNAL_PAGE: u32 = 5_000;
+
+/// Whether a host is the computer that asks. A token goes there without encryption, and nowhere else.
+pub fn is_this_computer(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
 
 /// Every error answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

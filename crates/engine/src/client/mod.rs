@@ -6,9 +6,13 @@
 mod calls;
 mod events;
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use countersign_domain::{fold::Status, id::TenantId, wire::ErrorBody};
+use countersign_domain::{
+    fold::Status,
+    id::TenantId,
+    wire::{ErrorBody, is_this_computer},
+};
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -73,11 +77,6 @@ impl Address {
             .join(path.trim_start_matches('/'))
             .map_err(|_| CallError::Protocol("no such path".to_owned()))
     }
-}
-
-fn is_this_computer(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Why a call got no answer that it can use.
