@@ -15,6 +15,7 @@ pub mod ports;
 pub mod testing;
 pub mod views;
 
+mod acts;
 mod client;
 mod connect;
 mod decide;
@@ -35,6 +36,7 @@ mod undo;
 mod unpack;
 mod withdraw;
 
+pub use acts::Resolve;
 pub use client::{Address, InvalidAddress};
 pub use connect::{Connect, Credential};
 pub use decide::{Choice, Decide, MAX_COMMENT};

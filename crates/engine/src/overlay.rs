@@ -19,7 +19,7 @@ pub(crate) struct Overlay(Arc<BTreeMap<ProposalId, Mine>>);
 pub(crate) enum Mine {
     /// A rejection or a withdrawal in its time for undo.
     Held(Held),
-    /// The newest decision or withdrawal that the journal does not have.
+    /// The newest decision, withdrawal or word on the outcome that the journal does not have.
     Signed(Entry),
 }
 
@@ -36,7 +36,7 @@ impl Overlay {
             let Some(id) = entry.proposal else {
                 continue;
             };
-            let said = entry.kind == Kind::Decision
+            let said = matches!(entry.kind, Kind::Decision | Kind::Resolution)
                 || (entry.kind == Kind::Withdraw && !is_withdrawn(seat, &entry, id).await?);
             if said {
                 mine.insert(id, Mine::Signed(entry));

@@ -143,7 +143,7 @@ fn why_not_reject(card: &Card, people: &People, person: UserId, now: UnixMillis)
 }
 
 /// Whether this device's signature counts.
-fn why_not_sign(people: &People, viewer: Viewer) -> Option<String> {
+pub(crate) fn why_not_sign(people: &People, viewer: Viewer) -> Option<String> {
     match people.devices.get(&viewer.device) {
         Some(device) if device.is_active() => None,
         Some(device) if device.revoked_at.is_some() => {

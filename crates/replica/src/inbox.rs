@@ -98,6 +98,20 @@ impl Reader {
             (None, View::All) => list.all(after),
         }
     }
+
+    /// What may have happened and waits for people, the oldest first: `limit` of them at most. A search is not asked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unknown(&self, filter: &Filter, limit: u32, now: UnixMillis) -> Result<Vec<Row>, StorageError> {
+        let list = List {
+            reader: self,
+            filter,
+            now: self.clock(now)?,
+            limit: limit.clamp(1, MAX_ROWS) as usize,
+        };
+        list.unknown()
+    }
 }
 
 impl fmt::Display for Cursor {

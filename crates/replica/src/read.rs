@@ -230,6 +230,15 @@ impl Reader {
         self.together(|reader| reader.card(id))
     }
 
+    /// Whether there is an entry about `subject`, other than a proposal, with this record.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has(&self, subject: &str, digest: Digest) -> Result<bool, StorageError> {
+        let entries = about(&self.connection, subject)?;
+        Ok(entries.iter().any(|entry| entry.digest == digest))
+    }
+
     fn card(&self, id: ProposalId) -> Result<Option<Card>, ReadError> {
         let row = self.stored(id)?;
         let mut history = self.history(id)?;

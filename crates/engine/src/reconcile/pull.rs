@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_domain::{
-    Digest, Record, fold::ProposalState, id::ProposalId, people::People, record::Endorse, wire::JournalPage,
-};
+use countersign_domain::{Digest, Record, fold::ProposalState, id::ProposalId, wire::JournalPage};
 use countersign_replica::{Applied, ApplyError};
 
 use crate::{
@@ -158,20 +156,31 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
         return Ok(());
     }
     let subjects: BTreeSet<ProposalId> = open.iter().filter_map(|entry| entry.proposal).collect();
-    let states: Vec<ProposalState> = seat
+    let others: Vec<Record> = open
+        .iter()
+        .filter(|entry| entry.proposal.is_none())
+        .filter_map(|entry| Record::from_envelope(entry.envelope.clone()).ok())
+        .collect();
+    let (states, known) = seat
         .journal
         .read(move |reader| {
-            let mut states = Vec::new();
+            let (mut states, mut known) = (Vec::new(), BTreeSet::new());
             for id in subjects {
                 states.extend(reader.proposal(id)?.map(|card| card.state));
             }
-            Ok(states)
+            for record in others {
+                if let Ok(subject) = record.subject()
+                    && reader.has(&subject, record.digest)?
+                {
+                    known.insert(record.digest);
+                }
+            }
+            Ok((states, known))
         })
         .await?;
-    let people = seat.people().await?;
     let folded: Vec<(Digest, Answer)> = open
         .iter()
-        .filter_map(|entry| Some((entry.digest, journalled(entry, &states, &people)?)))
+        .filter_map(|entry| Some((entry.digest, journalled(entry, &states, &known)?)))
         .collect();
     if folded.is_empty() {
         return Ok(());
@@ -189,9 +198,9 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
 
 /// What the journal says of a record, once it has it. An endorsement that was refused is in no journal: the answer is
 /// all that there will be.
-fn journalled(entry: &Entry, states: &[ProposalState], people: &People) -> Option<Answer> {
+fn journalled(entry: &Entry, states: &[ProposalState], known: &BTreeSet<Digest>) -> Option<Answer> {
     let Some(proposal) = entry.proposal else {
-        return endorsed(entry, people);
+        return about_none(entry, known);
     };
     let state = states.iter().find(|state| state.id == proposal)?;
     let decided = state.decisions.iter().any(|cast| cast.digest == entry.digest);
@@ -204,9 +213,10 @@ fn journalled(entry: &Entry, states: &[ProposalState], people: &People) -> Optio
         .ended
         .as_ref()
         .is_some_and(|ended| ended.digest == entry.digest);
+    let said = state.said.values().any(|said| said.digest == entry.digest);
     let withdrawn = withdraw::is_journalled(entry, state.recorded_status());
     let void = state.voids.get(&entry.digest);
-    if !(decided || previewed || begun || ended || withdrawn || void.is_some()) {
+    if !(decided || previewed || begun || ended || withdrawn || said || void.is_some()) {
         return None;
     }
     Some(Answer {
@@ -215,16 +225,15 @@ fn journalled(entry: &Entry, states: &[ProposalState], people: &People) -> Optio
     })
 }
 
-fn endorsed(entry: &Entry, people: &People) -> Option<Answer> {
-    if let EntryState::Answered(answer) = &entry.state
-        && !answer.effective
-    {
-        return Some(answer.clone());
+/// One that was refused is in the journal under its device, or not at all: the answer is all that there will be.
+fn about_none(entry: &Entry, known: &BTreeSet<Digest>) -> Option<Answer> {
+    match &entry.state {
+        EntryState::Answered(answer) if !answer.effective => Some(answer.clone()),
+        EntryState::Waiting | EntryState::Answered(_) | EntryState::Folded(_) => {
+            known.contains(&entry.digest).then_some(Answer {
+                effective: true,
+                reason: None,
+            })
+        }
     }
-    let record = Record::from_envelope(entry.envelope.clone()).ok()?;
-    let endorse: Endorse = record.body().ok()?;
-    people.devices.get(&endorse.device)?.endorsed_by.map(|_| Answer {
-        effective: true,
-        reason: None,
-    })
 }

@@ -96,13 +96,9 @@ async fn a_crash_between_begin_and_intent_is_a_failure_in_which_nothing_was_sent
     assert_eq!(mail.mails().len(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_after_the_intent_is_unknown_and_never_tried_again() {
-    let (world, mail) = (World::new(Mode::Company).await, MailServer::start().await);
-    let device = world.device().await;
-    device.add_mail(&mail).await;
-    device.online().await;
-    let (id, fence) = begun(&world, &device).await;
+/// A device that was interrupted between its intent and the end of the call.
+pub(super) async fn interrupted(world: &World, device: Device) -> (Device, ProposalId) {
+    let (id, fence) = begun(world, &device).await;
     let seat = device.engine.seat().unwrap();
     let digest = seat
         .journal
@@ -126,7 +122,16 @@ async fn a_crash_after_the_intent_is_unknown_and_never_tried_again() {
         "a second intent for one begin would be a second call"
     );
     drop((ledger, seat));
-    let device = device.crash(false).await;
+    (device.crash(false).await, id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_the_intent_is_unknown_and_never_tried_again() {
+    let (world, mail) = (World::new(Mode::Company).await, MailServer::start().await);
+    let device = world.device().await;
+    device.add_mail(&mail).await;
+    device.online().await;
+    let (device, id) = interrupted(&world, device).await;
     device.says(id, "Unknown, it may have happened. ").await;
     let device = device.crash(false).await;
     device.online().await;

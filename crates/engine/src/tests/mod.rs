@@ -7,6 +7,7 @@ mod looking;
 mod managing;
 mod noticing;
 mod proxy;
+mod stopping;
 mod syncing;
 mod trouble;
 mod vouching;

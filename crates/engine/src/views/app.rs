@@ -6,7 +6,11 @@ use countersign_domain::{
     record::{Mode, Role},
 };
 
-use super::inbox::waiting_mine;
+use super::{
+    Permission,
+    inbox::waiting_mine,
+    stops::{StopRow, stops},
+};
 use crate::{
     Engine, EngineError, EngineEvent, Link, Phase, enrol,
     overlay::Overlay,
@@ -49,6 +53,10 @@ pub struct Home {
     pub alarm: Option<String>,
     /// A sentence when a background task does not work.
     pub trouble: Option<String>,
+    /// What stands still, the widest first.
+    pub stops: Vec<StopRow>,
+    /// Whether this person may stop something.
+    pub stop: Permission,
 }
 
 /// A device whose signatures do not count until somebody else has confirmed it.
@@ -174,6 +182,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         let head = seat.journal.read(|reader| Ok(reader.head()?)).await?;
         link.as_of = head.map(|head| head.last_at);
     }
+    let (stops, stop) = stops(seat, &people).await?;
     let me = people.members.get(&seat.person());
     let device = people.devices.get(&seat.device());
     let of_mine = people
@@ -225,6 +234,8 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
                 .to_owned()
         }),
         trouble: seat.trouble(),
+        stops,
+        stop,
     })
 }
 

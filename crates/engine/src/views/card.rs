@@ -4,20 +4,22 @@ use countersign_domain::{
     Digest, UnixMillis,
     canonical::Value,
     id::ProposalId,
+    people::People,
     record::{Assurance, PolicyDecision, Proposer, Risk, Untrusted},
     render::{Confirm, View},
 };
 
+use countersign_policy::TENANT_TABLE;
+
 pub use super::trail::{DecisionItem, HistoryItem};
 use super::{StateView, Words, trail};
 use crate::{
-    Arm, Decide, Engine, EngineError, MAX_COMMENT, decide,
+    Arm, Decide, Engine, EngineError, MAX_COMMENT, acts, decide,
     overlay::Overlay,
     rules::{self, Viewer},
     seat::Seat,
     undo, withdraw,
 };
-use countersign_policy::TENANT_TABLE;
 
 /// Everything that a person reads before deciding.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +57,8 @@ pub struct Card {
     pub reject: Arm,
     /// For a request of this person's own that is still open.
     pub withdraw: Option<Arm>,
+    /// Where the outcome is not known: whether this person may say what became of it.
+    pub settle: Option<Settle>,
     /// What has to be typed to approve.
     pub confirm: Option<ConfirmPrompt>,
     pub reason_max_length: usize,
@@ -69,6 +73,18 @@ pub struct Signature {
     pub who: String,
     /// From where, such as "on Studio"; or why nobody signed.
     pub whence: String,
+}
+
+/// Saying what became of a call whose outcome is unknown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settle {
+    pub arm: Arm,
+    /// What to look for, a sentence.
+    pub advice: String,
+    /// What others have said, a sentence each.
+    pub said: Vec<String>,
+    /// What has to be typed.
+    pub confirm: Option<ConfirmPrompt>,
 }
 
 /// Why this person is asked.
@@ -142,6 +158,7 @@ impl Engine {
                 .to_owned(),
             history: trail::history(&words, &card),
             decisions: trail::decisions(&words, &card),
+            settle: settle(&words, &card, &people, viewer),
             result: card.receipt.as_ref().and_then(|receipt| receipt.result.clone()),
             reference: card
                 .receipt
@@ -264,6 +281,58 @@ pub(super) fn policy_words(rules: &[String], reason: &str) -> String {
         _ => None,
     };
     built_in.map_or_else(|| format!("{}.", reason.trim_end_matches('.')), str::to_owned)
+}
+
+fn settle(
+    words: &Words<'_>,
+    card: &countersign_replica::Card,
+    people: &People,
+    viewer: Viewer,
+) -> Option<Settle> {
+    let arm = acts::settle(card, people, viewer)?;
+    let reference = card
+        .receipt
+        .as_ref()
+        .and_then(|receipt| receipt.reference.as_deref());
+    let look = match (reference, card.state.effect) {
+        (Some(reference), _) => format!("Look there for {}", super::plain(reference)),
+        (None, _) => "Look there whether it was done".to_owned(),
+    };
+    let more = match card.state.settlers() {
+        0 | 1 => "",
+        _ => " Two people have to say the same.",
+    };
+    let mut said: Vec<_> = card.state.said.iter().collect();
+    said.sort_by_key(|(_, said)| said.at);
+    let said = said.into_iter().map(|(person, said)| {
+        let what = if said.happened {
+            "it happened"
+        } else {
+            "it did not happen"
+        };
+        let note = said
+            .note
+            .as_ref()
+            .map(|note| format!(": {note}"))
+            .unwrap_or_default();
+        let line = format!(
+            "{} said that {what}, {}{note}",
+            words.who(*person),
+            words.time(said.at)
+        );
+        super::plain(&line)
+    });
+    Some(Settle {
+        arm,
+        advice: format!(
+            "{look}, then say what you found.{more} If it did not happen, it can be proposed again."
+        ),
+        said: said.collect(),
+        confirm: acts::needs_word(people, card).then(|| ConfirmPrompt {
+            prompt: format!("Type “{}” to settle it", acts::SETTLE),
+            placeholder: acts::SETTLE.to_owned(),
+        }),
+    })
 }
 
 fn after_approve(card: &countersign_replica::Card) -> String {

@@ -68,6 +68,9 @@ pub struct Today {
     pub automatic: u32,
 }
 
+/// Most rows of unknown outcome above the list to decide; the others are among those in progress.
+const MOST_UNKNOWN: u32 = 50;
+
 /// One line. What a decision is made on is the card.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InboxRow {
@@ -154,6 +157,12 @@ impl Lister {
         let (now, limit) = (self.seat.now(), self.query.limit.clamp(1, 200));
         let found = reader.inbox(self.view(), &filter, after.as_ref(), limit, now)?;
         let mut rows = Vec::new();
+        if self.query.view == InboxView::ToDecide && after.is_none() && filter.search.is_none() {
+            // Before everything else: it may have happened, and nobody knows.
+            for row in reader.unknown(&filter, MOST_UNKNOWN, now)? {
+                rows.push(self.row(reader, row)?);
+            }
+        }
         if self.query.view == InboxView::InProgress && after.is_none() {
             self.add_mine(reader, &filter, &mut rows)?;
         }
@@ -282,7 +291,9 @@ impl Lister {
                     Some(risk) => counts.to_decide[risk as usize],
                     None => counts.to_decide(),
                 };
-                (all.saturating_sub(mine), false)
+                let unknown = reader.unknown(filter, MOST_UNKNOWN, self.seat.now())?.len();
+                let unknown = u64::try_from(unknown).unwrap_or(u64::MAX);
+                (all.saturating_sub(mine).saturating_add(unknown), false)
             }
             InboxView::InProgress => (counts.in_progress.saturating_add(mine), false),
             InboxView::Done => (counts.done, false),

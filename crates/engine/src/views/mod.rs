@@ -6,14 +6,23 @@ pub mod connections;
 pub mod inbox;
 pub mod people;
 pub mod requests;
+pub mod stops;
 
 mod today;
 mod trail;
 mod words;
 
-use countersign_domain::UnixMillis;
+use countersign_domain::{
+    UnixMillis,
+    render::{flat, visible},
+};
 
 pub(crate) use words::{Words, view};
+
+/// Words in which nothing hides or reorders, whoever wrote them.
+pub(crate) fn plain(text: &str) -> String {
+    flat(&visible(text))
+}
 
 /// Where a proposal stands for this person, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]

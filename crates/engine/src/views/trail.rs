@@ -5,7 +5,6 @@ use countersign_domain::{
     fold::{Cast, Closed, Status},
     id::UserId,
     record::{PolicyDecision, Verdict},
-    render::{flat, visible},
 };
 use countersign_replica::Card;
 
@@ -32,7 +31,7 @@ pub(super) fn history(words: &Words<'_>, card: &Card) -> Vec<HistoryItem> {
     let state = &card.state;
     let item = |at: UnixMillis, words: String| HistoryItem {
         at,
-        words: flat(&visible(&words)),
+        words: super::plain(&words),
     };
     let mut items = vec![item(
         state.created_at,

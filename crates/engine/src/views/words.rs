@@ -2,11 +2,10 @@
 
 use countersign_domain::{
     UnixMillis,
-    fold::{Closed, Merged, ProposalState, Status},
+    fold::{Closed, Merged, ProposalState, Resolved, Status},
     id::UserId,
     people::People,
     record::{Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
-    render::{flat, visible},
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -103,6 +102,7 @@ impl<'a> Words<'a> {
             }
             EntryState::Answered(_) | EntryState::Folded(_) => {
                 let words = match entry.verdict {
+                    None if entry.kind == Kind::Resolution => "You have said what became of it",
                     None if entry.kind == Kind::Withdraw => "Taken back by you",
                     Some(Verdict::Reject) => "Rejected by you",
                     Some(Verdict::Retract) => "Your approval is taken back",
@@ -121,6 +121,9 @@ impl<'a> Words<'a> {
     fn saved(&self, entry: &Entry) -> StateView {
         let expired = entry.expires_at.is_some_and(|at| at <= self.now);
         let words = match (entry.verdict, entry.expires_at) {
+            (None, _) if entry.kind == Kind::Resolution => {
+                "What you said of it is saved on this device, will be sent".to_owned()
+            }
             (None, _) if entry.kind == Kind::Withdraw => "Taken back on this device, will be sent".to_owned(),
             (Some(Verdict::Retract), _) => {
                 "Your approval is taken back on this device, will be sent".to_owned()
@@ -274,9 +277,43 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// What people have settled, and whether the executor has said the opposite since.
+    fn settled(&self, state: &ProposalState, resolved: Resolved) -> StateView {
+        let who: Vec<_> = state
+            .said
+            .iter()
+            .filter(|(_, said)| said.happened == resolved.happened)
+            .map(|(person, _)| self.who(*person))
+            .collect();
+        let (what, who) = (
+            if resolved.happened {
+                "It happened"
+            } else {
+                "It did not happen"
+            },
+            who.join(" and "),
+        );
+        let opposite = if state.contradicted_at.is_some() {
+            " Who ran it has since said the opposite: look again at what was done."
+        } else {
+            ""
+        };
+        let words = format!("{what}, said {who} {}.{opposite}", self.time(resolved.at));
+        let (kind, tone) = match (resolved.happened, opposite.is_empty()) {
+            (true, true) => (StateKind::Completed, Tone::Good),
+            (true, false) => (StateKind::Completed, Tone::Warn),
+            (false, true) => (StateKind::Failed, Tone::Bad),
+            (false, false) => (StateKind::Failed, Tone::Warn),
+        };
+        view(kind, words, Some(resolved.at), tone)
+    }
+
     fn ended(&self, state: &ProposalState) -> StateView {
         let ended = state.ended.as_ref();
         let at = ended.map(|ended| ended.at).or(state.lapsed_at);
+        if let Some(resolved) = state.resolved {
+            return self.settled(state, resolved);
+        }
         let why = ended.map(|ended| {
             let failure = ended.failure.as_ref().map(|failure| &failure.message);
             failure.unwrap_or(&ended.summary).clone()
@@ -316,6 +353,8 @@ impl<'a> Words<'a> {
 fn refusal(kind: Kind, answer: &Answer, at: UnixMillis) -> StateView {
     let what = if kind == Kind::Withdraw {
         "It was not taken back"
+    } else if kind == Kind::Resolution {
+        "What you said of it does not count"
     } else {
         "Your decision does not count"
     };
@@ -354,7 +393,7 @@ pub(crate) fn view(
     StateView {
         kind,
         // What an executor said may be in it, and another client's executor says what it likes.
-        words: flat(&visible(&words)),
+        words: super::plain(&words),
         at,
         tone,
     }

@@ -64,6 +64,27 @@ impl List<'_> {
         Ok(self.page(rows, |row| row.created_seq))
     }
 
+    /// What may have happened and waits for people, the oldest first.
+    pub(super) fn unknown(&self) -> Result<Vec<Row>, StorageError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM proposal INDEXED BY proposal_unknown WHERE status = 'unknown' {}
+             ORDER BY created_seq LIMIT :limit",
+            self.residual()
+        );
+        let limit = to_sql(self.limit as u64)?;
+        let risk = self.filter.risk.map(|risk| risk as i64);
+        let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":limit", &limit)];
+        if let Some(risk) = &risk {
+            parameters.push((":risk", risk));
+        }
+        if let Some(tool) = &self.filter.tool {
+            parameters.push((":tool", tool));
+        }
+        let mut rows = Vec::new();
+        self.collect(&sql, &parameters, &mut rows)?;
+        Ok(rows)
+    }
+
     pub(super) fn in_progress(&self, after: Option<&Cursor>) -> Result<Page, StorageError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM proposal INDEXED BY proposal_in_progress WHERE list = 'in_progress'

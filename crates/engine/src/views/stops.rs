@@ -1,0 +1,133 @@
+//! What stands still, and what this person may do about it.
+
+use countersign_domain::{
+    Record, UnixMillis,
+    people::People,
+    record::{Kind, Release, Role, Scope, Stop},
+};
+
+use super::{Permission, Words};
+use crate::{
+    EngineError, acts,
+    seat::Seat,
+    store::{Entry, EntryState, outbox},
+    views::card::ConfirmPrompt,
+};
+
+/// One stop, as the journal has it or as this device has signed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StopRow {
+    pub scope: Scope,
+    /// "Everything", "What Bookkeeper proposes", "Send E-mail".
+    pub what: String,
+    /// "Stopped by Ana 12:04: mails go to everybody."
+    pub words: String,
+    pub at: UnixMillis,
+    pub release: Permission,
+    /// What has to be typed to release it.
+    pub confirm: Option<ConfirmPrompt>,
+}
+
+/// What stands still, the widest first; and whether this person may stop something.
+pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>, Permission), EngineError> {
+    let account = seat.account.id;
+    let open = seat.store.read(move |db| outbox::open(db, account)).await?;
+    let words = Words::new(seat, people);
+    let role = people.role(seat.person());
+    let may = if role.is_some_and(Role::decides) {
+        Permission::YES
+    } else {
+        Permission::no("Approvers, admins and owners stop and release.")
+    };
+    let mut rows: Vec<StopRow> = people
+        .stops
+        .iter()
+        .map(|(scope, stopped)| {
+            let who = capital(&words.who(stopped.by));
+            let reason = stopped.reason.as_ref().map(|reason| format!(": {reason}"));
+            let releases = stopped.releases.len();
+            let more = match (releases, people.second_needed()) {
+                (0, _) | (_, false) => String::new(),
+                (_, true) => " One person wants it released; one more is needed.".to_owned(),
+            };
+            let mine = open.iter().any(|entry| releases_this(entry, scope));
+            let release = if !may.is_allowed() {
+                may.clone()
+            } else if mine {
+                Permission::no("You have released it on this device; it will be sent.")
+            } else if stopped.releases.contains(&seat.person()) && people.second_needed() {
+                Permission::no("You want it released; one more person is needed.")
+            } else {
+                Permission::YES
+            };
+            StopRow {
+                what: what(people, scope),
+                words: super::plain(&format!(
+                    "{who} stopped it {}{}.{more}",
+                    words.time(stopped.at),
+                    reason.unwrap_or_default()
+                )),
+                scope: scope.clone(),
+                at: stopped.at,
+                release,
+                confirm: (!people.second_needed()).then(|| ConfirmPrompt {
+                    prompt: format!("Type “{}” to release it", acts::RELEASE),
+                    placeholder: acts::RELEASE.to_owned(),
+                }),
+            }
+        })
+        .collect();
+    for entry in &open {
+        if let Some(stop) = under_way(entry)
+            && !people.stops.contains_key(&stop.scope)
+        {
+            rows.push(StopRow {
+                what: what(people, &stop.scope),
+                words: "Saved on this device. It holds once the tenant has it.".to_owned(),
+                at: entry.created,
+                release: Permission::no("It is on its way to the tenant."),
+                confirm: None,
+                scope: stop.scope,
+            });
+        }
+    }
+    rows.sort_by(|a, b| a.scope.cmp(&b.scope));
+    Ok((rows, may))
+}
+
+fn what(people: &People, scope: &Scope) -> String {
+    match scope {
+        Scope::Tenant => "Everything".to_owned(),
+        Scope::Agent(agent) => match people.agents.get(agent) {
+            Some(known) => super::plain(&format!("What {} proposes", known.name)),
+            None => "What one agent proposes".to_owned(),
+        },
+        Scope::Tool(tool) => match people.tools.get(tool) {
+            Some((_, manifest)) => super::plain(&manifest.title),
+            None => super::plain(tool),
+        },
+    }
+}
+
+/// The stop that this device has signed and the journal does not have.
+fn under_way(entry: &Entry) -> Option<Stop> {
+    if entry.kind != Kind::Stop || matches!(&entry.state, EntryState::Answered(answer) if !answer.effective) {
+        return None;
+    }
+    Record::from_envelope(entry.envelope.clone()).ok()?.body().ok()
+}
+
+fn releases_this(entry: &Entry, scope: &Scope) -> bool {
+    let release = |entry: &Entry| -> Option<Release> {
+        Record::from_envelope(entry.envelope.clone()).ok()?.body().ok()
+    };
+    entry.kind == Kind::Release && release(entry).is_some_and(|release| release.scope == *scope)
+}
+
+fn capital(name: &str) -> String {
+    if name == "you" {
+        "You".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
