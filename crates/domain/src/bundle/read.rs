@@ -264,7 +264,7 @@ impl Checker {
         if segment.bundle != log.bundle {
             return Err(at("the list of entries that begins here is of another bundle"));
         }
-        let whole = segment.leaves.len() as u64 == count && segment.parts.chars().count() as u64 == count;
+        let whole = segment.leaves.len() as u64 == count && segment.parts.len() as u64 == count;
         if segment.first != first || !whole {
             return Err(at("the list of entries that begins here is of others"));
         }
@@ -286,7 +286,11 @@ impl Checker {
             return Err(at("the entry is older than the one before it"));
         }
         self.clock = header.at;
-        let part = segment.parts.chars().nth(index).and_then(Part::of);
+        let part = segment
+            .parts
+            .as_bytes()
+            .get(index)
+            .and_then(|letter| Part::of(char::from(*letter)));
         let part = part.ok_or_else(|| at("the log says nothing readable of its body"))?;
         let kind = header.kind.as_str().parse::<Kind>();
         let withholds = kind.is_ok_and(|kind| log.opening.profile.withholds(kind));
@@ -308,7 +312,14 @@ impl Checker {
         part: Part,
     ) -> (Expects, Option<Event>) {
         self.counts.add(part);
-        let leaf = header.leaf_hash();
+        // That it is this one was found when the line was read.
+        let place = usize::try_from(header.seq - open.segment.first).unwrap_or(usize::MAX);
+        let leaf = open
+            .segment
+            .leaves
+            .get(place)
+            .copied()
+            .unwrap_or_else(|| header.leaf_hash());
         let event = Event::Entry(Entry {
             header,
             leaf,

@@ -36,6 +36,8 @@ use crate::{
 pub(super) const PASSWORD: &str = "correct horse battery";
 
 pub(super) struct World {
+    /// First, so that it looks before the folder goes.
+    _auditor: Auditor,
     pub(super) server: Arc<Server>,
     pub(super) url: String,
     pub(super) tenant: TenantId,
@@ -43,6 +45,58 @@ pub(super) struct World {
     pub(super) clock: Arc<ServerClock>,
     agent: String,
     _folder: TempDir,
+}
+
+/// Looks over a test's shoulder: when it is dropped, it exports the journal and must find it whole and in order.
+struct Auditor {
+    server: Arc<Server>,
+    tenant: TenantId,
+    owner: UserId,
+}
+
+impl Drop for Auditor {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let (server, tenant, owner) = (Arc::clone(&self.server), self.tenant, self.owner);
+        // The test's own runtime is where this is dropped, and cannot be waited on there.
+        let bundle = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(export(&server, tenant, owner))
+        });
+        let report = countersign_verify::verify(&bundle.join().unwrap()[..], &Default::default()).unwrap();
+        let verdict = &report.verdict;
+        assert_eq!(
+            *verdict,
+            countersign_verify::Verdict::Whole,
+            "an auditor would not believe this journal:\n{report}"
+        );
+    }
+}
+
+async fn export(server: &Server, tenant: TenantId, owner: UserId) -> Vec<u8> {
+    let token = server.open_session(owner).await.unwrap();
+    let listening = server
+        .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .await
+        .unwrap();
+    let call = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .get(format!("{}/api/journal/export", listening.url()))
+        .bearer_auth(token.reveal())
+        .header("x-tenant-id", tenant.to_string());
+    let answer = async {
+        let answer = call.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap().to_vec()
+    };
+    tokio::select! {
+        () = server.serve(listening, std::future::pending()) => unreachable!("nothing stops it"),
+        bundle = answer => bundle,
+    }
 }
 
 /// The server's clock: it runs, from where it is set.
@@ -97,6 +151,11 @@ impl World {
         let serving = Arc::clone(&server);
         tokio::spawn(async move { serving.serve(listening, std::future::pending()).await });
         Self {
+            _auditor: Auditor {
+                server: Arc::clone(&server),
+                tenant,
+                owner,
+            },
             server,
             url,
             tenant,
