@@ -11,7 +11,7 @@ use crate::{Reader, StorageError, search};
 
 impl Reader {
     /// Proposals with all these words, at most `limit`: those that say them in their one line first, then the newest.
-    /// Ranks the newest [`MAX_HITS`] only.
+    /// Ranks the newest 2,000 hits only.
     ///
     /// # Errors
     /// When the database fails.
