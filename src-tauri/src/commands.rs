@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use countersign_engine::{
-    Choice, Connect, Credential, ErrorCode,
+    Choice, Connect, Credential, ErrorCode, Resolve,
     ports::{Clock, SystemClock},
     views::Permission,
 };
@@ -15,12 +15,13 @@ use crate::{
     shell::{Shell, device_name},
     view::{
         app::{AppState, JournalCheck},
-        card::{Card, Decide, Decided, Verdict},
+        card::{Card, Decide, Decided, ResolveForm, Verdict},
         connections::{ConnectionForm, Connections, TestResult, form_field},
         inbox::{InboxPage, InboxQuery},
         people::{Agents, Device, InviteForm, InviteMade, People, Role},
         requests::{DraftView, Submitted, TaskPage},
         setup::{ConnectCompany, FirstAgent, StartHere},
+        stops::{Scope, StopChoice},
     },
 };
 
@@ -138,6 +139,41 @@ pub async fn withdraw(shell: State<'_, Shell>, id: String) -> Answer<Decided> {
 #[specta::specta]
 pub async fn undo(shell: State<'_, Shell>, id: String) -> Answer<()> {
     Ok(shell.engine()?.undo(named(&id)?).await?)
+}
+
+/// Says what became of a call whose outcome is unknown. Durable before it answers.
+#[tauri::command]
+#[specta::specta]
+pub async fn resolve(shell: State<'_, Shell>, form: ResolveForm) -> Answer<()> {
+    let word = Resolve {
+        id: named(&form.id)?,
+        happened: form.happened,
+        note: form.note,
+        confirmation: form.confirmation,
+    };
+    Ok(shell.engine()?.resolve(word).await?)
+}
+
+/// What can be stopped and is not.
+#[tauri::command]
+#[specta::specta]
+pub async fn stop_choices(shell: State<'_, Shell>) -> Answer<Vec<StopChoice>> {
+    let choices = shell.engine()?.stop_choices().await?;
+    Ok(choices.into_iter().map(Into::into).collect())
+}
+
+/// Stops: once the tenant has it, nothing in the scope begins. Works offline too.
+#[tauri::command]
+#[specta::specta]
+pub async fn stop(shell: State<'_, Shell>, scope: Scope, reason: Option<String>) -> Answer<()> {
+    Ok(shell.engine()?.stop(scope_of(scope)?, reason).await?)
+}
+
+/// Wants a stop to end.
+#[tauri::command]
+#[specta::specta]
+pub async fn release(shell: State<'_, Shell>, scope: Scope, confirmation: Option<String>) -> Answer<()> {
+    Ok(shell.engine()?.release(scope_of(scope)?, confirmation).await?)
 }
 
 /// What the text would propose. Makes nothing.
@@ -313,6 +349,10 @@ pub async fn verify_journal(shell: State<'_, Shell>) -> Answer<JournalCheck> {
 }
 
 /// What the page calls something by. Text of another form than ours names nothing.
+fn scope_of(scope: Scope) -> Answer<countersign_domain::record::Scope> {
+    scope.named().ok_or_else(CommandError::not_found)
+}
+
 fn named<T: FromStr>(text: &str) -> Answer<T> {
     text.parse().map_err(|_| CommandError::not_found())
 }

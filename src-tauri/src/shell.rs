@@ -19,7 +19,7 @@ use crate::{
     error::{CommandError, ErrorCode},
     notifier::DesktopNotifier,
     tray::Glance,
-    view::app::AppState,
+    view::{app::AppState, stops::Scope},
     window::Navigation,
 };
 
@@ -173,8 +173,16 @@ impl Shell {
             |state| Glance {
                 counts: state.counts,
                 paused: state.notifications_paused,
+                stopped: state.stops.iter().any(|stop| stop.scope == Scope::Tenant),
+                may_stop: state.stop.allowed,
             },
         )
+    }
+
+    /// Stops everything, from the tray.
+    pub(crate) async fn stop_everything(&self) -> Result<(), CommandError> {
+        let reason = Some("Stopped from the tray".to_owned());
+        Ok(self.engine()?.stop(countersign_domain::record::Scope::Tenant, reason).await?)
     }
 
     /// Pauses the notices, or lets them come again.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tauri::{
     AppHandle, Manager, Runtime, async_runtime,
     image::Image,
-    menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem},
+    menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem, Submenu},
     tray::{MouseButton, TrayIcon, TrayIconBuilder, TrayIconEvent},
 };
 
@@ -18,6 +18,7 @@ use crate::{shell::Shell, view::app::RiskCounts, window};
 
 const OPEN: &str = "open";
 const PAUSE: &str = "pause";
+const STOP: &str = "stop";
 const QUIT: &str = "quit";
 
 /// What the tray shows.
@@ -25,6 +26,10 @@ const QUIT: &str = "quit";
 pub(crate) struct Glance {
     pub(crate) counts: RiskCounts,
     pub(crate) paused: bool,
+    /// Whether everything stands still.
+    pub(crate) stopped: bool,
+    /// Whether this person may stop everything.
+    pub(crate) may_stop: bool,
 }
 
 /// How often the tray looks without a hint: what expires is no longer to decide, and nobody says so.
@@ -65,6 +70,7 @@ pub(crate) struct Tray<R: Runtime> {
     icon: TrayIcon<R>,
     summary: MenuItem<R>,
     pause: MenuItem<R>,
+    stop: Submenu<R>,
 }
 
 impl<R: Runtime> std::fmt::Debug for Tray<R> {
@@ -84,7 +90,10 @@ impl<R: Runtime> Tray<R> {
         let pause = MenuItem::with_id(app, PAUSE, pause_label(glance.paused), true, None::<&str>)?;
         let quit = MenuItem::with_id(app, QUIT, "Quit", true, None::<&str>)?;
         let line = PredefinedMenuItem::separator(app)?;
-        let menu = Menu::with_items(app, &[&summary, &open, &line, &pause, &quit])?;
+        // Two clicks: the first opens the submenu, so that nothing stops by a slip.
+        let now = MenuItem::with_id(app, STOP, "Stop now: nothing begins until it is released", true, None::<&str>)?;
+        let stop = Submenu::with_items(app, stop_label(glance.stopped), can_stop(glance), &[&now])?;
+        let menu = Menu::with_items(app, &[&summary, &open, &line, &stop, &pause, &quit])?;
         let icon = TrayIconBuilder::with_id("countersign")
             .icon(Image::from_bytes(include_bytes!("../../../icons/64x64.png"))?)
             .title(title(&glance.counts))
@@ -102,7 +111,12 @@ impl<R: Runtime> Tray<R> {
                 }
             })
             .build(app)?;
-        Ok(Self { icon, summary, pause })
+        Ok(Self {
+            icon,
+            summary,
+            pause,
+            stop,
+        })
     }
 
     /// Shows how things stand.
@@ -110,6 +124,8 @@ impl<R: Runtime> Tray<R> {
         let words = summary(&glance.counts);
         self.summary.set_text(&words)?;
         self.pause.set_text(pause_label(glance.paused))?;
+        self.stop.set_text(stop_label(glance.stopped))?;
+        self.stop.set_enabled(can_stop(glance))?;
         self.icon.set_title(Some(title(&glance.counts)))?;
         self.icon.set_tooltip(Some(words))
     }
@@ -122,6 +138,15 @@ fn chosen<R: Runtime>(app: &AppHandle<R>, event: MenuEvent) {
             async_runtime::spawn(async move {
                 if let Err(error) = app.state::<Shell>().toggle_notifications().await {
                     tracing::warn!("The notices were not paused or resumed: {}", error.message);
+                }
+            });
+        }
+        STOP => {
+            let app = app.clone();
+            async_runtime::spawn(async move {
+                if let Err(error) = app.state::<Shell>().stop_everything().await {
+                    tracing::warn!("Nothing was stopped from the tray: {}", error.message);
+                    window::show(&app);
                 }
             });
         }
@@ -163,6 +188,18 @@ fn total(counts: &RiskCounts) -> u32 {
         .saturating_add(counts.medium)
         .saturating_add(counts.high)
         .saturating_add(counts.critical)
+}
+
+const fn can_stop(glance: Glance) -> bool {
+    glance.may_stop && !glance.stopped
+}
+
+const fn stop_label(stopped: bool) -> &'static str {
+    if stopped {
+        "Everything is stopped: open Countersign to release it"
+    } else {
+        "Stop everything"
+    }
 }
 
 const fn pause_label(paused: bool) -> &'static str {

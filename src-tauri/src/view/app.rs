@@ -1,12 +1,12 @@
 //! The frame of the window: where the app is, who is here, and how things stand.
 
 use countersign_domain::record;
-use countersign_engine::views::app;
+use countersign_engine::views::{self, app};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri_specta::Event;
 
-use super::{count, people::Role, time};
+use super::{Permission, count, people::Role, stops::StopRow, time};
 use crate::embedded::address;
 
 /// What the frame of the window shows, whatever page is open.
@@ -32,6 +32,10 @@ pub struct AppState {
     pub journal: JournalState,
     /// A sentence while something in the background does not work.
     pub trouble: Option<String>,
+    /// What stands still, the widest first.
+    pub stops: Vec<StopRow>,
+    /// Whether this person may stop something.
+    pub stop: Permission,
     /// The version of the app, for Settings.
     pub version: String,
 }
@@ -179,6 +183,8 @@ impl AppState {
                 alarm: None,
             },
             trouble: None,
+            stops: Vec::new(),
+            stop: views::Permission::no("Sign in first.").into(),
             version,
         };
         match home {
@@ -198,6 +204,8 @@ impl AppState {
                     alarm: home.alarm,
                 },
                 trouble: home.trouble,
+                stops: home.stops.into_iter().map(Into::into).collect(),
+                stop: home.stop.into(),
                 device_revoked: home.device_revoked,
                 devices_to_confirm: home.devices_to_confirm,
                 device_waits: home.device_waits.map(|waits| DeviceWaits {

@@ -36,6 +36,8 @@ pub struct Card {
     pub history: Vec<HistoryItem>,
     /// Oldest first.
     pub decisions: Vec<DecisionItem>,
+    /// Where the outcome is not known: this person's word on it; null otherwise.
+    pub settle: Option<Settle>,
     /// What the call came back with, once it has run.
     pub result: Vec<CardNode>,
     pub signature: Signature,
@@ -49,6 +51,30 @@ pub struct Card {
     pub hold: Option<Hold>,
     /// Whether `undo` is possible now.
     pub undo: bool,
+}
+
+/// Saying what became of a call whose outcome is unknown.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Settle {
+    pub arm: ArmState,
+    /// What to look for, a sentence.
+    pub advice: String,
+    /// What others have said, a sentence each.
+    pub said: Vec<String>,
+    /// What must be typed; null when nothing.
+    pub confirm: Option<Confirm>,
+}
+
+/// A person's word on an unknown outcome.
+#[derive(Clone, Debug, Deserialize, Type)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolveForm {
+    pub id: String,
+    pub happened: bool,
+    /// How the person knows; one line.
+    pub note: Option<String>,
+    pub confirmation: Option<String>,
 }
 
 /// One argument, in its own form.

@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod people;
 pub mod requests;
 pub mod setup;
+pub mod stops;
 
 mod preview;
 mod render_card;

@@ -12,7 +12,7 @@ use super::{
     Span,
     card::{
         After, ArmState, Arms, Card, CardNode, CardProposer, Confirm, Decided, DecisionItem, DecisionVerdict,
-        Evidence, HistoryItem, Hold, ReasonRule, Signature, Why,
+        Evidence, HistoryItem, Hold, ReasonRule, Settle, Signature, Why,
     },
     preview, result, seconds_until, spans, through, time, visible,
 };
@@ -78,6 +78,12 @@ impl Card {
                 })
                 .collect(),
             decisions: card.decisions.into_iter().map(Into::into).collect(),
+            settle: card.settle.map(|settle| Settle {
+                arm: settle.arm.into(),
+                advice: settle.advice,
+                said: settle.said,
+                confirm: settle.confirm.map(Into::into),
+            }),
             result: result::nodes(card.result.as_ref(), card.reference.as_deref()),
             signature: Signature {
                 signer: card.signature.who,
@@ -90,10 +96,7 @@ impl Card {
                 reject: card.reject.into(),
                 withdraw: card.withdraw.map(Into::into),
             },
-            confirm: card.confirm.map(|confirm| Confirm {
-                prompt: confirm.prompt,
-                placeholder: confirm.placeholder,
-            }),
+            confirm: card.confirm.map(Into::into),
             reason: ReasonRule {
                 required: true,
                 max_length: u32::try_from(card.reason_max_length).unwrap_or(u32::MAX),
@@ -103,6 +106,15 @@ impl Card {
                 in_seconds: seconds_until(until, now),
             }),
             undo: card.can_undo,
+        }
+    }
+}
+
+impl From<card::ConfirmPrompt> for Confirm {
+    fn from(confirm: card::ConfirmPrompt) -> Self {
+        Self {
+            prompt: confirm.prompt,
+            placeholder: confirm.placeholder,
         }
     }
 }

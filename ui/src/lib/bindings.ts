@@ -25,6 +25,14 @@ export const commands = {
 	undo: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("undo", { id })),
 	/**  Takes this person's own request back. It is signed once its time for undo is over. */
 	withdraw: (id: string) => typedError<Decided, CommandError>(__TAURI_INVOKE("withdraw", { id })),
+	/**  Says what became of a call whose outcome is unknown. Durable before it answers. */
+	resolve: (form: ResolveForm) => typedError<null, CommandError>(__TAURI_INVOKE("resolve", { form })),
+	/**  What can be stopped and is not. */
+	stopChoices: () => typedError<StopChoice[], CommandError>(__TAURI_INVOKE("stop_choices")),
+	/**  Stops: once the tenant has it, nothing in the scope begins. Works offline too. */
+	stop: (scope: Scope, reason: string | null) => typedError<null, CommandError>(__TAURI_INVOKE("stop", { scope, reason })),
+	/**  Wants a stop to end. */
+	release: (scope: Scope, confirmation: string | null) => typedError<null, CommandError>(__TAURI_INVOKE("release", { scope, confirmation })),
 	/**  What the text would propose. Makes nothing. */
 	draftRequest: (text: string) => typedError<DraftView, CommandError>(__TAURI_INVOKE("draft_request", { text })),
 	submitRequest: (text: string) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_request", { text })),
@@ -104,6 +112,10 @@ export type AppState = {
 	journal: JournalState,
 	/**  A sentence while something in the background does not work. */
 	trouble: string | null,
+	/**  What stands still, the widest first. */
+	stops: StopRow[],
+	/**  Whether this person may stop something. */
+	stop: Permission,
 	/**  The version of the app, for Settings. */
 	version: string,
 };
@@ -158,6 +170,8 @@ export type Card = {
 	history: HistoryItem[],
 	/**  Oldest first. */
 	decisions: DecisionItem[],
+	/**  Where the outcome is not known: this person's word on it; null otherwise. */
+	settle: Settle | null,
 	/**  What the call came back with, once it has run. */
 	result: CardNode[],
 	signature: Signature,
@@ -525,6 +539,36 @@ export type ReasonRule = {
 
 export type Risk = "low" | "medium" | "high" | "critical";
 
+export type ResolveForm = {
+	id: string,
+	happened: boolean,
+	note: string | null,
+	confirmation: string | null,
+};
+
+export type Scope = { kind: "tenant" } | { kind: "agent"; id: string } | { kind: "tool"; id: string };
+
+export type Settle = {
+	arm: ArmState,
+	advice: string,
+	said: string[],
+	confirm: Confirm | null,
+};
+
+export type StopChoice = {
+	scope: Scope,
+	what: string,
+};
+
+export type StopRow = {
+	scope: Scope,
+	what: string,
+	words: string,
+	at: string,
+	release: Permission,
+	confirm: Confirm | null,
+};
+
 export type RiskCounts = {
 	low: number,
 	medium: number,
@@ -676,4 +720,3 @@ function makeEvent<T>(name: string, serialize?: (payload: T) => unknown, deseria
 
     return Object.assign(fn, base);
 }
-

@@ -3,7 +3,7 @@ import type { InboxView } from "./bindings";
 
 export type Page =
   "inbox" | "in_progress" | "done" | "tasks" | "connections" | "people" | "settings";
-export type Overlay = "request" | "keys" | "palette" | null;
+export type Overlay = "request" | "keys" | "palette" | "stop" | null;
 
 export type PageEntry = { page: Page; words: string; icon: string; key: string };
 

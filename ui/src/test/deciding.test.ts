@@ -405,6 +405,31 @@ describe("what came back", () => {
   });
 });
 
+describe("what nobody knows", () => {
+  it("is settled by what somebody found, and says so", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gh");
+    await settle();
+    await user.keyboard("j");
+    await settle();
+    expect(screen.getByText(/then say what you found/)).toBeVisible();
+    await user.type(screen.getByLabelText("How do you know?"), "It is in the sent folder.");
+    await user.click(screen.getByRole("button", { name: "It happened" }));
+    await settle();
+    expect(core.calledWith("resolve")).toEqual([
+      {
+        form: {
+          id: core.cards.find((card) => card.state.words.startsWith("It happened"))?.id,
+          happened: true,
+          note: "It is in the sent folder.",
+          confirmation: null,
+        },
+      },
+    ]);
+    expect(screen.queryByRole("button", { name: "It did not happen" })).toBeNull();
+  });
+});
+
 describe("withdrawing", () => {
   async function request(user: UserEvent) {
     await user.keyboard("n");

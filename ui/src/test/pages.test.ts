@@ -395,3 +395,32 @@ describe("every page passes axe", () => {
     expect(await a11y()).toEqual([]);
   });
 });
+
+describe("the emergency stop", () => {
+  it("is made in two steps, stands above every page, and is released with a typed word", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Stop" }));
+    await settle();
+    await user.type(screen.getByLabelText("Why (optional)"), "Mails go to everybody");
+    await user.click(screen.getByRole("button", { name: "Stop now" }));
+    await settle();
+    expect(core.calledWith("stop")).toEqual([
+      { scope: { kind: "tenant" }, reason: "Mails go to everybody" },
+    ]);
+    await user.keyboard("gi");
+    await settle();
+    expect(screen.getByText("Everything: stopped.")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Release" }));
+    await settle();
+    const dialog = screen.getByRole("dialog");
+    await user.click(within(dialog).getByRole("button", { name: "Release" }));
+    await settle();
+    expect(dialog).toHaveTextContent("Type “release” to confirm it.");
+    await user.type(screen.getByLabelText("Type “release” to release it"), "release");
+    await user.click(within(dialog).getByRole("button", { name: "Release" }));
+    await settle();
+    expect(screen.queryByText("Everything: stopped.")).toBeNull();
+  });
+});

@@ -8,7 +8,7 @@ use countersign_domain::{
 
 use super::{Permission, Words};
 use crate::{
-    EngineError, acts,
+    Engine, EngineError, acts,
     seat::Seat,
     store::{Entry, EntryState, outbox},
     views::card::ConfirmPrompt,
@@ -26,6 +26,36 @@ pub struct StopRow {
     pub release: Permission,
     /// What has to be typed to release it.
     pub confirm: Option<ConfirmPrompt>,
+}
+
+/// Something that can be stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StopChoice {
+    pub scope: Scope,
+    pub what: String,
+}
+
+impl Engine {
+    /// What can be stopped and is not: everything, each agent in service, each tool.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn stop_choices(&self) -> Result<Vec<StopChoice>, EngineError> {
+        let seat = self.seat()?;
+        let people = seat.people().await?;
+        let agents = people.agents.iter().filter(|(_, agent)| !agent.revoked);
+        let agents = agents.map(|(id, _)| Scope::Agent(*id));
+        let tools = people.tools.keys().map(|tool| Scope::Tool(tool.clone()));
+        let choices = std::iter::once(Scope::Tenant)
+            .chain(agents)
+            .chain(tools)
+            .filter(|scope| !people.stops.contains_key(scope))
+            .map(|scope| StopChoice {
+                what: what(&people, &scope),
+                scope,
+            });
+        Ok(choices.collect())
+    }
 }
 
 /// What stands still, the widest first; and whether this person may stop something.

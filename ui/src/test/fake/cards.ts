@@ -91,6 +91,7 @@ export function card(draft: Draft): Card {
       { at: at(-age), words: "Policy asked for approval" },
     ],
     decisions: draft.decisions ?? [],
+    settle: null,
     result: [],
     signature: { signer: "Ada Byron", whence: "on Studio", fingerprint: "7b1e 90c4 d2f8 3a55" },
     viewDigest: `view-${serial}`,

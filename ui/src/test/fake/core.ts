@@ -13,10 +13,13 @@ import type {
   InboxPage,
   InboxQuery,
   InboxRow,
+  ResolveForm,
   Risk,
+  Scope,
   StartHere,
   StateKind,
   StateView,
+  StopRow,
 } from "../../lib/bindings";
 import { at, card, field, proposed } from "./cards";
 import { draft } from "./draft";
@@ -187,6 +190,26 @@ export class FakeCore {
       const found = this.people.devices.find((one) => one.id === id);
       if (found) Object.assign(found, { mayEndorse: false, note: null });
     },
+    resolve: ({ form }) => this.#resolve(form as ResolveForm),
+    stop_choices: () => [
+      { scope: { kind: "tenant" }, what: "Everything" },
+      { scope: { kind: "agent", id: "bookkeeper" }, what: "What Bookkeeper proposes" },
+    ],
+    stop: ({ scope, reason }) => {
+      this.state = { ...this.state, stops: [...this.state.stops, stopped(scope as Scope, reason)] };
+      this.emit({ kind: "state_changed" });
+      return null;
+    },
+    release: ({ scope, confirmation }) => {
+      if (confirmation !== "release") {
+        throw error("invalid", "Type “release” to confirm it.", "confirmation");
+      }
+      const same = JSON.stringify(scope);
+      const stops = this.state.stops.filter((stop) => JSON.stringify(stop.scope) !== same);
+      this.state = { ...this.state, stops };
+      this.emit({ kind: "state_changed" });
+      return null;
+    },
     withdraw_invite: ({ id }) =>
       void (this.people.people.invites = this.people.people.invites.filter((one) => one.id !== id)),
     quit: () => null,
@@ -301,6 +324,22 @@ export class FakeCore {
         tone: offline ? "busy" : "bad",
       });
     });
+  }
+
+  #resolve({ id, happened }: ResolveForm): null {
+    const found = this.find(id);
+    const words = happened ? "It happened, said you 10:04." : "It did not happen, said you 10:04.";
+    const state: StateView = {
+      kind: happened ? "completed" : "failed",
+      words,
+      at: at(0),
+      tone: happened ? "good" : "bad",
+    };
+    this.cards = this.cards.map((one) =>
+      one.id === found.id ? { ...one, state, settle: null } : one,
+    );
+    this.emit({ kind: "proposal_changed", id });
+    return null;
   }
 
   #withdraw(found: Card): Decided {
@@ -431,5 +470,16 @@ export function row(one: Card): InboxRow {
     expiresInSeconds: one.expiresInSeconds,
     state: one.state,
     decidable: one.arm.approve.armed || one.arm.reject.armed,
+  };
+}
+
+function stopped(scope: Scope, reason: unknown): StopRow {
+  return {
+    scope,
+    what: scope.kind === "tenant" ? "Everything" : "What Bookkeeper proposes",
+    words: `You stopped it 10:02${typeof reason === "string" ? `: ${reason}` : ""}.`,
+    at: at(0),
+    release: { allowed: true, why: null },
+    confirm: { prompt: "Type “release” to release it", placeholder: "release" },
   };
 }

@@ -22,6 +22,8 @@ export function house(company: boolean) {
     notificationsPaused: false,
     journal: { size: 1284, verified: true, alarm: null },
     trouble: null,
+    stops: [],
+    stop: { allowed: true, why: null },
     version: "0.1.0",
   };
   const connections: Connection[] = [

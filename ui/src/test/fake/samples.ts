@@ -242,6 +242,13 @@ export function done(): Card[] {
         "warn",
       ),
       {
+        settle: {
+          arm: { armed: true, afterMs: 600, why: null, mustReadToEnd: false, openFirst: true },
+          advice:
+            "Look there for <0192f3a4@acme.example>, then say what you found. If it did not happen, it can be proposed again.",
+          said: [],
+          confirm: null,
+        },
         result: [
           field("reference", "<0192f3a4@acme.example>"),
           field("reply", "450 \u{202e}later"),
