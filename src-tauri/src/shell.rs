@@ -182,7 +182,10 @@ impl Shell {
     /// Stops everything, from the tray.
     pub(crate) async fn stop_everything(&self) -> Result<(), CommandError> {
         let reason = Some("Stopped from the tray".to_owned());
-        Ok(self.engine()?.stop(countersign_domain::record::Scope::Tenant, reason).await?)
+        Ok(self
+            .engine()?
+            .stop(countersign_domain::record::Scope::Tenant, reason)
+            .await?)
     }
 
     /// Pauses the notices, or lets them come again.

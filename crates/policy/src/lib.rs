@@ -23,6 +23,8 @@ pub struct Call<'a> {
     pub hold: Millis,
     /// Whether the tool's manifest says that it moves money.
     pub money: bool,
+    /// Whether somebody has said no to the same request.
+    pub denied_before: bool,
     /// In a tenant of one person what takes two people elsewhere takes that person's device and a typed confirmation.
     pub mode: Mode,
     /// What the tenant asks beside this policy's own rules.
@@ -57,7 +59,7 @@ pub struct SeedRules;
 pub const TENANT_TABLE: &str = "tenant.rules";
 
 /// Changes with every change of the rules below, so that an old evaluation still says by which rules it was made.
-const SEED_RULES_VERSION: &[u8] = b"countersign seed rules 1";
+const SEED_RULES_VERSION: &[u8] = b"countersign seed rules 2";
 
 impl Policy for SeedRules {
     fn bundle(&self) -> Digest {
@@ -73,6 +75,12 @@ impl Policy for SeedRules {
             )
         } else {
             match call.risk {
+                // A no is not forgotten because the same is asked again.
+                Risk::Low if call.denied_before => (
+                    PolicyDecision::RequiresApproval,
+                    "seed.denied_before",
+                    "Denied before - requires user approval before execution".to_owned(),
+                ),
                 Risk::Low => (
                     PolicyDecision::Allow,
                     "seed.low",
@@ -142,6 +150,7 @@ mod tests {
             proposer: ProposerKind::Agent,
             hold: Millis::seconds(10),
             money: false,
+            denied_before: false,
             mode: Mode::Company,
             table: &[],
         }
@@ -152,6 +161,17 @@ mod tests {
         let decisions = Risk::ALL.map(|risk| SeedRules.evaluate(&call(risk, true)).decision);
         use PolicyDecision::{Allow, RequiresApproval as Asks};
         assert_eq!(decisions, [Allow, Asks, Asks, Asks], "critical asks like high");
+    }
+
+    #[test]
+    fn what_was_denied_before_is_never_allowed_by_itself() {
+        for risk in Risk::ALL {
+            let answer = SeedRules.evaluate(&Call {
+                denied_before: true,
+                ..call(risk, true)
+            });
+            assert_ne!(answer.decision, PolicyDecision::Allow);
+        }
     }
 
     #[test]

@@ -91,7 +91,13 @@ impl<R: Runtime> Tray<R> {
         let quit = MenuItem::with_id(app, QUIT, "Quit", true, None::<&str>)?;
         let line = PredefinedMenuItem::separator(app)?;
         // Two clicks: the first opens the submenu, so that nothing stops by a slip.
-        let now = MenuItem::with_id(app, STOP, "Stop now: nothing begins until it is released", true, None::<&str>)?;
+        let now = MenuItem::with_id(
+            app,
+            STOP,
+            "Stop now: nothing begins until it is released",
+            true,
+            None::<&str>,
+        )?;
         let stop = Submenu::with_items(app, stop_label(glance.stopped), can_stop(glance), &[&now])?;
         let menu = Menu::with_items(app, &[&summary, &open, &line, &stop, &pause, &quit])?;
         let icon = TrayIconBuilder::with_id("countersign")

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use super::{Actor, Assurance, Body, Kind, Nonce, write_tagged};
 use crate::{
     Digest, Millis, UnixMillis,
-    canonical::Value,
+    canonical::{self, Value},
     id::{ConnectionId, DeviceId, ProposalId, TenantId, UserId},
 };
 
@@ -42,6 +42,20 @@ pub struct Proposal {
     /// The proposer's own words: shown apart, never trusted.
     #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
     pub untrusted: Untrusted,
+}
+
+impl Proposal {
+    /// What it asks for, apart from who asks and when: tool, target and normalised arguments. Two proposals with one
+    /// intent would do the same.
+    ///
+    /// # Errors
+    /// When the arguments break a limit of the canonical profile.
+    pub fn intent(&self) -> Result<Digest, canonical::Error> {
+        let target = self.connection.as_ref().map(|named| named.id.to_string());
+        let args = canonical::to_vec(&self.args)?;
+        let (tool, target) = (self.tool.id.as_bytes(), target.unwrap_or_default());
+        Ok(Digest::of_parts(&[tool, b"\n", target.as_bytes(), b"\n", &args]))
+    }
 }
 
 impl Body for Proposal {

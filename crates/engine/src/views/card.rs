@@ -275,6 +275,7 @@ pub(super) fn policy_words(rules: &[String], reason: &str) -> String {
             "seed.critical" => {
                 Some("Critical risk: it runs only once a person has confirmed it on their own device.")
             }
+            "seed.denied_before" => Some("The same was denied before, so it does not run by itself."),
             "seed.unknown_tool" => Some("Policy does not know this tool."),
             _ => None,
         },
@@ -399,6 +400,7 @@ mod tests {
             proposer: ProposerKind::Agent,
             hold: Millis(0),
             money: false,
+            denied_before: false,
             mode: Mode::Company,
             table: &[],
         }

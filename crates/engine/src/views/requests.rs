@@ -148,6 +148,7 @@ fn outcome(seat: &Seat, people: &People, text: &str) -> Result<DraftOutcome, Eng
         proposer: ProposerKind::User,
         hold: ingress.manifest.hold,
         money: ingress.manifest.money,
+        denied_before: false,
         mode: people.mode(),
         table: &people.rules.table,
     });

@@ -33,6 +33,7 @@ impl Rules {
         proposal: Proposal,
         manifest: &Pinned,
         people: &People,
+        denied_before: bool,
         tool_call_id: String,
     ) -> Result<NewProposal, canonical::Error> {
         let answer = self.policy.evaluate(&Call {
@@ -43,6 +44,7 @@ impl Rules {
             proposer: proposal.proposer.kind,
             hold: manifest.hold,
             money: manifest.money,
+            denied_before,
             mode: people.mode(),
             table: &people.rules.table,
         });
@@ -95,7 +97,7 @@ impl Rules {
             risk_reasons: ingress.reasons,
             tool: tool(manifest),
         });
-        Ok(self.ready(renewed, manifest, people, tool_call_id)?)
+        Ok(self.ready(renewed, manifest, people, false, tool_call_id)?)
     }
 }
 

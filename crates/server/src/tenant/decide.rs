@@ -11,6 +11,7 @@ use countersign_domain::{
 use rusqlite::{OptionalExtension, params};
 
 use super::{
+    denials,
     desk::{Desk, to_sql},
     proposals::Stored,
     signed::{Arrival, arrive, effective, refuse},
@@ -62,6 +63,9 @@ pub(super) fn by_session(
         (Ok(()), Some(mut stored)) => {
             desk.extend(&mut stored, record)?;
             desk.save(&mut stored)?;
+            if decision.verdict == Verdict::Reject {
+                denials::note(desk, &stored, decision)?;
+            }
             Ok(Ok(stored))
         }
         (Err(reason), stored) => Ok(Err(DecideRefusal::Reason(
@@ -102,6 +106,9 @@ pub(super) fn by_device(
         (Ok(()), Some(stored)) => {
             desk.extend(stored, record)?;
             desk.save(stored)?;
+            if decision.verdict == Verdict::Reject {
+                denials::note(desk, stored, &decision)?;
+            }
             effective(record, Some(stored.status(desk.now())))
         }
         (Err(reason), Some(stored)) => refuse(desk, stored, record, reason)?,

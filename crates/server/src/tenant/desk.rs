@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Published,
+    denials::Denials,
     hands::{Hands, Leases, Work},
     proposals::Stored,
     recent::Recent,
@@ -35,6 +36,8 @@ pub struct Desk {
     committed: Memory,
     /// What the last commits have changed, for everyone to read.
     recent: Arc<Recent>,
+    /// What people have said no to.
+    denials: Arc<Denials>,
     /// What this batch has changed.
     batch: HashMap<ProposalId, Stored>,
     /// What waits for people, as this batch has it; `None` until somebody asks.
@@ -94,7 +97,8 @@ impl Desk {
             .map_err(|_| StoreError::damaged("the log key is not 32 bytes"))?;
         let frontier = Frontier::from_bytes(&frontier).map_err(StoreError::damaged)?;
         let people = read_people(&connection)?;
-        Ok(Some(Self::assemble(
+        let denials = Denials::read(&connection, clock.now())?;
+        let desk = Self::assemble(
             connection,
             clock,
             policy,
@@ -105,7 +109,11 @@ impl Desk {
                 last_at: UnixMillis(last_ms),
                 people: Arc::new(people),
             },
-        )))
+        );
+        Ok(Some(Self {
+            denials: Arc::new(denials),
+            ..desk
+        }))
     }
 
     /// Starts an empty journal in an open, migrated file. Nothing is written before the first commit.
@@ -154,6 +162,7 @@ impl Desk {
             committed: memory.clone(),
             memory,
             recent: Arc::default(),
+            denials: Arc::default(),
             batch: HashMap::new(),
             waiting: None,
             hands: None,
@@ -255,6 +264,11 @@ impl Desk {
                 .map_err(StoreError::damaged)?;
         }
         Ok(header.seq)
+    }
+
+    /// What people have said no to.
+    pub(super) const fn denials(&self) -> &Arc<Denials> {
+        &self.denials
     }
 
     /// What the last commits have changed.

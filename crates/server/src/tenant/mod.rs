@@ -5,6 +5,7 @@
 
 mod acts;
 mod decide;
+mod denials;
 mod desk;
 mod entries;
 mod export;
@@ -48,6 +49,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 pub use acts::{Act, ResolveRefusal};
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
+pub use denials::Denied;
 pub use desk::Desk;
 pub use entries::Sight;
 #[cfg(test)]
@@ -87,6 +89,7 @@ struct Inner {
     people: watch::Receiver<Arc<People>>,
     readers: Mutex<Vec<Connection>>,
     recent: Arc<recent::Recent>,
+    denials: Arc<denials::Denials>,
     waiters: Waiters,
     /// Entries in the newest snapshot; held while one is made.
     mirror: tokio::sync::Mutex<Option<u64>>,
@@ -155,7 +158,7 @@ impl Tenant {
         let (publish_people, people) = watch::channel(Arc::clone(desk.people()));
         let log_key = desk.log_key();
         let waiters = Waiters::default();
-        let recent = desk.recent();
+        let (recent, denials) = (desk.recent(), Arc::clone(desk.denials()));
         let wake = Arc::clone(&waiters);
         let writer = writer::Writer::start(desk, move |desk, hints| {
             let published = desk.published();
@@ -187,6 +190,7 @@ impl Tenant {
             people,
             readers,
             recent,
+            denials,
             waiters,
             mirror: tokio::sync::Mutex::default(),
         };

@@ -34,6 +34,7 @@ impl Desk {
             proposer: state.proposer.kind,
             hold: tool.map_or(Millis(0), |(_, manifest)| manifest.hold),
             money: tool.is_some_and(|(_, manifest)| manifest.money),
+            denied_before: false,
             mode: self.people().mode(),
             table: &self.people().rules.table,
         });

@@ -3,6 +3,7 @@
 mod acts;
 mod connections;
 mod credentials;
+mod denials;
 mod description;
 mod devices;
 mod export;
