@@ -98,7 +98,7 @@ impl<'a> Words<'a> {
         match &entry.state {
             EntryState::Waiting => self.saved(entry),
             EntryState::Answered(answer) | EntryState::Folded(answer) if !answer.effective => {
-                refusal(entry.kind, answer, entry.created)
+                self.late(state, answer, refusal(entry.kind, answer, entry.created))
             }
             EntryState::Answered(_) | EntryState::Folded(_) => {
                 let words = match entry.verdict {
@@ -116,6 +116,24 @@ impl<'a> Words<'a> {
                 )
             }
         }
+    }
+
+    /// A refusal because something else came first says what did, by whom and when.
+    fn late(&self, state: &ProposalState, answer: &Answer, refused: StateView) -> StateView {
+        let came_first = matches!(
+            answer.reason.as_deref().and_then(reason),
+            Some(
+                Reason::Decided | Reason::Expired | Reason::Superseded | Reason::Withdrawn | Reason::TooLate
+            )
+        );
+        let so = self.journal(state);
+        if !came_first || so.kind == StateKind::Proposed {
+            return refused;
+        }
+        let at = so.at.map(|at| self.time(at)).filter(|at| !so.words.contains(at));
+        let at = at.map(|at| format!(" {at}")).unwrap_or_default();
+        let words = format!("{} {}{at}.", refused.words, so.words.trim_end_matches('.'));
+        view(refused.kind, words, refused.at, refused.tone)
     }
 
     fn saved(&self, entry: &Entry) -> StateView {
