@@ -2,6 +2,7 @@
 # Removes what was built here. Installed system packages and cargo tools stay.
 . "$(dirname "$0")/lib.sh"
 
+scripts/links.sh --off
 say "Removing target/, ui/dist and ui/node_modules"
 cargo clean --quiet
 rm -rf target ui/dist ui/node_modules gen

@@ -19,6 +19,7 @@ main() {
     local app=${CARGO_TARGET_DIR:-target}/$profile/countersign
 
     if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+        scripts/links.sh "$app"
         say "Opening Countersign"
         exec "$app"
     fi
@@ -29,23 +30,25 @@ main() {
 
 # Inside scripts/session.sh: open the app, say where it is reached, and stay until it ends.
 in_session() {
-    local app=$1 log=$ROOT/target/run/app.log from=$SECONDS address=
+    local app=$1 log=$ROOT/target/run/app.log from=$SECONDS address= line=
     mkdir -p "$ROOT/target/run"
     : >"$log"
     "$app" --on-this-computer >"$log" 2>&1 &
     local pid=$!
 
-    until [ -n "$address" ] && window_is_up; do
-        kill -0 "$pid" 2>/dev/null || { tail -n 20 "$log" >&2 && stop "Countersign ended before its window was up; its log is $log"; }
-        [ $((SECONDS - from)) -lt 60 ] || { tail -n 20 "$log" >&2 && stop "Countersign's window was not up within 60 s; its log is $log"; }
+    until [ -n "$address" ] && [ -n "$line" ] && window_is_up; do
+        kill -0 "$pid" 2>/dev/null || { tail -n 20 "$log" >&2 && stop "Countersign ended before it was ready; its log is $log"; }
+        [ $((SECONDS - from)) -lt 60 ] || { tail -n 20 "$log" >&2 && stop "Countersign was not ready within 60 s; its log is $log"; }
         sleep 0.2
         address=$(sed -n 's/^Agents propose at //p' "$log" | head -n 1)
+        line=$(sed -n "s/^A line that proposes, with an agent's key, is in //p" "$log" | head -n 1)
     done
     sleep 2
     take_screenshot
 
     say "Countersign is open."
     say "Agents propose at   $address"
+    say "Try it with         sh $line   (it has an agent's key: for your eyes only)"
     say "The screen is in    $SCREENSHOT (taken again every 10 s)"
     say "The log is in       $log"
     say "Ctrl-C ends it."

@@ -13,7 +13,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::start_here,
             commands::load_samples,
             commands::connect_company,
-            commands::retry_keychain,
+            commands::try_again,
             commands::sign_out,
             commands::inbox,
             commands::card,

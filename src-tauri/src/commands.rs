@@ -73,11 +73,12 @@ pub async fn connect_company(shell: State<'_, Shell>, form: ConnectCompany) -> A
     Ok(shell.engine()?.connect(connect).await?)
 }
 
-/// Asks the keychain again. An error keeps the keychain screen, with the new message.
+/// Asks the keychain again, or opens again what could not be opened. An error keeps the keychain screen, with the new
+/// message.
 #[tauri::command]
 #[specta::specta]
-pub async fn retry_keychain(shell: State<'_, Shell>) -> Answer<()> {
-    shell.retry_keychain().await
+pub async fn try_again(shell: State<'_, Shell>) -> Answer<()> {
+    shell.try_again().await
 }
 
 #[tauri::command]

@@ -2,9 +2,10 @@
 //! loopback, and the engine reaches it over HTTP like any other.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -168,8 +169,8 @@ impl Embedded {
 async fn listen(server: &Server, port: u16) -> anyhow::Result<Listening> {
     match server.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
         Err(ListenError::Bind(address, cause)) if cause.kind() == io::ErrorKind::AddrInUse => bail!(
-            "Another program uses {address}, where your agents find Countersign. End that program, then start \
-             Countersign again."
+            "Another program uses {address}, where your agents find Countersign. End that program, then \
+             try again."
         ),
         other => Ok(other?),
     }
@@ -194,9 +195,15 @@ fn nobodys_password() -> anyhow::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(hex::encode(bytes.as_slice())))
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file for its owner only, which is there whole or not at all.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -1,15 +1,20 @@
 //! *On this computer*: a tenant, its owner, this device's key, one agent's key, and samples where they are wanted.
 
+use anyhow::Context;
+use countersign_engine::Phase;
+
 use crate::{
-    embedded::Owner,
+    embedded::{Owner, write_durably},
     error::{CommandError, ErrorCode},
     samples,
-    shell::Shell,
+    shell::{Shell, say},
     view::setup::{FirstAgent, StartHere},
 };
 
 const FIRST_AGENT: &str = "My first agent";
 const SAMPLE_AGENT: &str = "Sample agent";
+/// The command line with an agent's key, where nobody sees the page that shows one. `sh` runs it.
+const LINE: &str = "connect-an-agent.sh";
 /// An agent's name is taken as long as it is in service.
 const MANY: u32 = 100;
 
@@ -28,18 +33,32 @@ impl Shell {
         Ok(agent)
     }
 
-    /// The same without a question, for a machine without a screen. Nothing happens where something was set up.
+    /// The same without a question, for a machine without a screen: the line that connects an agent goes into a file, for
+    /// its owner only. What was set up before stays as it is.
     pub(crate) async fn start_here_unasked(&self) -> Result<(), CommandError> {
-        if self.engine()?.phase() != countersign_engine::Phase::FirstRun {
+        let is_first = self.engine()?.phase() == Phase::FirstRun;
+        if is_first {
+            let name = std::env::var("USER").ok().filter(|name| !name.trim().is_empty());
+            let name = name.unwrap_or_else(|| "Owner".to_owned());
+            self.set_up_here(Owner { name, email: None }).await?;
+        }
+        if !self.is_here() {
             return Ok(());
         }
-        let name = std::env::var("USER").ok().filter(|name| !name.trim().is_empty());
-        let form = StartHere {
-            name: name.unwrap_or_else(|| "Owner".to_owned()),
-            email: None,
-            samples: true,
-        };
-        self.start_here(form).await.map(drop)
+        let line = self.data().join(LINE);
+        if !line.is_file() {
+            let agent = self.free_agent(FIRST_AGENT).await?;
+            write_durably(&line, format!("{}\n", agent.curl).as_bytes())
+                .with_context(|| format!("{} cannot be written", line.display()))?;
+        }
+        if is_first {
+            self.load_samples().await?;
+        }
+        say(format_args!(
+            "A line that proposes, with an agent's key, is in {}",
+            line.display()
+        ));
+        Ok(())
     }
 
     /// Proposes the samples with an agent's own key, over HTTP.

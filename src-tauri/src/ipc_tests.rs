@@ -39,7 +39,7 @@ fn each_command_answers_the_window_main_and_nobody_else() {
     // Nobody listens to what is pressed, and no notice is shown: its task never runs.
     let (notifier, _notices) = DesktopNotifier::new(mpsc::unbounded_channel().0);
     let app = mock_builder()
-        .manage(Shell::new(data.path().to_owned(), notifier))
+        .manage(Shell::new(data.path().to_owned(), None, notifier))
         .invoke_handler(bindings::builder().invoke_handler())
         .build(context())
         .unwrap();

@@ -15,22 +15,17 @@ mod instance;
 #[cfg(test)]
 mod ipc_tests;
 mod links;
+mod log;
 mod notifier;
 mod samples;
 mod tray;
 mod window;
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use tauri::{App, AppHandle, Manager, RunEvent, Runtime, WindowEvent, async_runtime};
 use tokio::sync::mpsc;
-use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::{links::Launch, notifier::DesktopNotifier, shell::Shell};
 
@@ -42,7 +37,6 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When it cannot start at all, as without a display.
 pub fn run() -> anyhow::Result<()> {
-    log_to_stderr();
     let launch = Launch::from_arguments(env::args().skip(1));
     let context = context();
     instance::outlive_the_dead(&context.config().identifier);
@@ -73,10 +67,11 @@ fn set_up<R: Runtime>(app: &App<R>, launch: Launch) -> anyhow::Result<()> {
             .app_data_dir()
             .context("this system names no folder for an app's data")?,
     };
-    shell::private_folder(&data).with_context(|| format!("{} cannot be used", data.display()))?;
+    // The only one by here: a second start has ended, and two would write into one file.
+    let log = log::start(&data);
     let (pressed, presses) = mpsc::unbounded_channel();
     let (notifier, notices) = DesktopNotifier::new(pressed);
-    let shell = Shell::new(data, notifier);
+    let shell = Shell::new(data, log, notifier);
     let navigation = shell.navigation.clone();
     app.manage(shell);
     window::open(app.handle())?;
@@ -105,12 +100,16 @@ async fn start<R: Runtime>(app: AppHandle<R>, on_this_computer: bool) {
     events::look_again(&app);
 }
 
-/// Somebody opened the app, or a link, while it runs.
+/// Somebody opened the app, or a link, while it runs. Where it could not open that is also another try, as it was told.
 fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: Vec<String>) {
     let launch = Launch::from_arguments(arguments.iter().skip(1));
+    let shell = app.state::<Shell>();
     match launch.open {
-        Some(id) => app.state::<Shell>().navigation.go(app, id),
+        Some(id) => shell.navigation.go(app, id),
         None => window::show(app),
+    }
+    if shell.is_stuck() {
+        async_runtime::spawn(start(app.clone(), launch.on_this_computer));
     }
 }
 
@@ -142,15 +141,4 @@ fn end<R: Runtime>(app: &AppHandle<R>) {
     }
     // At once: the C libraries' own clean-up would take SQLCipher away from under the threads that still use it.
     signal_hook::low_level::exit(0);
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,zbus=warn,refinery_core=warn"));
-    let colours = io::stderr().is_terminal();
-    fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(io::stderr)
-        .init();
 }

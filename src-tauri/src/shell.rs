@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::Context;
 use countersign_domain::id::TenantId;
 use countersign_engine::{
     Connect, Credential, Engine, EngineError, Phase,
@@ -30,11 +31,13 @@ const ENGINE: &str = "desktop";
 #[derive(Debug)]
 pub struct Shell {
     data: PathBuf,
+    /// Where the log is kept, if it is.
+    log: Option<PathBuf>,
     notifier: DesktopNotifier,
     /// The sentence for the person, where the engine cannot even be made.
     engine: Result<Engine, String>,
     embedded: OnceCell<Embedded>,
-    /// Why the tenant on this computer does not run.
+    /// Why this computer's folder or tenant is not open.
     trouble: watch::Sender<Option<String>>,
     pub(crate) navigation: Navigation,
     /// Whether the desktop shows our icon.
@@ -47,7 +50,7 @@ pub struct Shell {
 
 impl Shell {
     /// Opens nothing yet: [`Self::start`] does.
-    pub(crate) fn new(data: PathBuf, notifier: DesktopNotifier) -> Self {
+    pub(crate) fn new(data: PathBuf, log: Option<PathBuf>, notifier: DesktopNotifier) -> Self {
         let ports = Ports {
             clock: Arc::new(SystemClock),
             secrets: Arc::new(Keychain),
@@ -56,6 +59,7 @@ impl Shell {
         let engine = Engine::new(data.join(ENGINE), ports).map_err(|error| error.message);
         Self {
             data,
+            log,
             notifier,
             engine,
             embedded: OnceCell::new(),
@@ -85,25 +89,46 @@ impl Shell {
             .or_else(|| self.trouble.borrow().clone())
     }
 
-    /// Opens what was set up on this computer, the tenant after the keychain: without it nothing is opened.
+    /// Whether the app could not be opened, for another reason than the keychain.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.trouble().is_some()
+            || self
+                .engine()
+                .is_ok_and(|engine| matches!(engine.phase(), Phase::Fatal { .. }))
+    }
+
+    /// Opens what was set up on this computer. Also *Try again*, where that has failed.
     pub(crate) async fn start(&self) {
-        let Ok(engine) = &self.engine else { return };
+        let opened = self.open().await;
+        if let Err(error) = &opened {
+            tracing::error!("What is on this computer does not open: {error:#}");
+        }
+        self.trouble
+            .send_replace(opened.err().map(|error| format!("{error:#}")));
+    }
+
+    /// The tenant comes after the keychain: without it nothing is opened.
+    async fn open(&self) -> anyhow::Result<()> {
+        let Ok(engine) = &self.engine else { return Ok(()) };
+        private_folder(&self.data).with_context(|| format!("{} cannot be used", self.data.display()))?;
+        let is_here = Embedded::is_there(&self.data);
+        // Until the tenant listens at its address another program may, and is not to get the session's token.
+        engine.cut_off(is_here && !self.embedded.initialized());
         let phase = engine.start().await;
-        if matches!(phase, Phase::Keychain { .. } | Phase::Fatal { .. }) || !Embedded::is_there(&self.data) {
-            return;
+        if !is_here || matches!(phase, Phase::Keychain { .. } | Phase::Fatal { .. }) {
+            return Ok(());
         }
-        match self.embedded.get_or_try_init(|| Embedded::open(&self.data)).await {
-            Ok(embedded) => {
-                announce(embedded);
-                // The engine may have asked before there was anybody to answer.
-                engine.refresh();
-                self.resume().await;
-            }
-            Err(error) => {
-                tracing::error!("The tenant on this computer does not start: {error:#}");
-                self.trouble.send_replace(Some(format!("{error:#}")));
-            }
-        }
+        let embedded = self
+            .embedded
+            .get_or_try_init(|| Embedded::open(&self.data))
+            .await?;
+        say(format_args!(
+            "Agents propose at {}/api/assistant/propose",
+            embedded.url()
+        ));
+        engine.cut_off(false);
+        self.resume().await;
+        Ok(())
     }
 
     /// The owner of a tenant on this computer never has to sign in: an ended session is followed by a fresh one.
@@ -142,8 +167,16 @@ impl Shell {
                 }
             })
             .await?;
-        announce(embedded);
+        say(format_args!(
+            "Agents propose at {}/api/assistant/propose",
+            embedded.url()
+        ));
         Ok(self.sit_down(engine, embedded).await?)
+    }
+
+    /// The app's own folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
     }
 
     /// The tenant that somebody is signed in to.
@@ -162,6 +195,7 @@ impl Shell {
         Ok(AppState::new(
             state,
             self.trouble(),
+            self.log.as_ref().map(|log| log.display().to_string()),
             env!("CARGO_PKG_VERSION").to_owned(),
         ))
     }
@@ -194,8 +228,8 @@ impl Shell {
         Ok(self.engine()?.pause_notifications(!paused).await?)
     }
 
-    /// Asks the keychain again.
-    pub(crate) async fn retry_keychain(&self) -> Result<(), CommandError> {
+    /// Opens what did not open. What is still in the way is in the phase; a keychain that still says no is an error too.
+    pub(crate) async fn try_again(&self) -> Result<(), CommandError> {
         let engine = self.engine()?;
         self.start().await;
         match engine.phase() {
@@ -269,11 +303,7 @@ pub(crate) fn device_name() -> String {
 }
 
 /// For whoever started the app from a terminal or a script.
-fn announce(embedded: &Embedded) {
+pub(crate) fn say(words: std::fmt::Arguments<'_>) {
     // A closed standard output is nobody's loss.
-    drop(writeln!(
-        io::stdout(),
-        "Agents propose at {}/api/assistant/propose",
-        embedded.url()
-    ));
+    drop(writeln!(io::stdout(), "{words}"));
 }

@@ -281,18 +281,20 @@ impl Desktop {
         process::carriers_of(MARK, &self.mark)
     }
 
+    /// The ids of those that run `program`.
+    pub fn running(&self, program: &Path) -> Result<Vec<u32>> {
+        let program = fs::canonicalize(program)?;
+        let runs = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
+        Ok(self.processes().into_iter().filter(runs).collect())
+    }
+
     /// Kills (SIGKILL) every process of this desktop that runs `program`, waits until they are gone, and gives how many
     /// there were.
     pub async fn kill(&self, program: &Path) -> Result<usize> {
-        let program = fs::canonicalize(program)?;
-        let running = || -> Vec<u32> {
-            let runs = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
-            self.processes().into_iter().filter(runs).collect()
-        };
-        let found = running();
+        let found = self.running(program)?;
         found.iter().copied().for_each(process::kill);
         eventually(&format!("{} gone", program.display()), END, async || {
-            Ok(running().is_empty().then_some(()))
+            Ok(self.running(program)?.is_empty().then_some(()))
         })
         .await?;
         Ok(found.len())

@@ -41,9 +41,30 @@ pub(crate) struct App {
 impl App {
     /// Starts the app, with the data that an earlier run on this desktop has left.
     pub(crate) async fn start(desktop: &Desktop) -> Result<Self> {
+        Self::start_with(desktop, &[]).await
+    }
+
+    /// The same with arguments, as a link or a script gives them.
+    pub(crate) async fn start_with(desktop: &Desktop, arguments: &[&str]) -> Result<Self> {
         let program = workspace_binary("countersign")?;
-        let window = Window::open(desktop, &program, &[]).await?;
+        let window = Window::open(desktop, &program, arguments).await?;
         Ok(Self { window, program })
+    }
+
+    /// Presses what ends the app, and waits until it has ended.
+    pub(crate) async fn quit(self, desktop: &Desktop) -> Result<()> {
+        let quit = self.window.find(&button("Quit"), SOON).await?;
+        // The app may be gone before the driver has answered.
+        drop(self.window.click(&quit).await);
+        self.has_ended(desktop).await
+    }
+
+    /// Waits until the app runs no more.
+    pub(crate) async fn has_ended(&self, desktop: &Desktop) -> Result<()> {
+        eventually("the end of the app", SOON, async || {
+            Ok(desktop.running(&self.program)?.is_empty().then_some(()))
+        })
+        .await
     }
 
     /// Kills the app: it has no chance to save, say or send anything.
@@ -55,8 +76,8 @@ impl App {
     }
 
     /// Starts the app a second time, as a person does who does not see that it runs.
-    pub(crate) async fn start_again(&self, desktop: &Desktop) -> Result<()> {
-        let mut second = desktop.command(&self.program).spawn()?;
+    pub(crate) async fn start_again(&self, desktop: &Desktop, arguments: &[&str]) -> Result<()> {
+        let mut second = desktop.command(&self.program).args(arguments).spawn()?;
         let ended = eventually("the end of the second start", SOON, async || {
             Ok(second.try_wait()?)
         })
@@ -246,6 +267,11 @@ impl App {
         let id = self.window.run(script, json!([])).await?;
         Ok(id.as_str().map(str::to_owned))
     }
+}
+
+/// Where the app keeps everything.
+pub(crate) fn app_folder(desktop: &Desktop) -> PathBuf {
+    desktop.data_folder().join("org.countersign.desktop")
 }
 
 /// What the window manager says about the window (ICCCM §4.1.3.1).

@@ -113,6 +113,34 @@ pub(crate) struct Agent {
     key: String,
 }
 
+/// Rejects a proposal from elsewhere: by the API, as a person who has signed in without this app.
+pub(crate) async fn reject_elsewhere(
+    company: &Company,
+    agent: &Agent,
+    (email, password): (&str, &str),
+    proposal: &str,
+    reason: &str,
+) -> Result<()> {
+    let person = json!({ "email": email, "password": password });
+    let sign_in = agent.http.post(format!("{}/api/auth/sign-in", company.url()));
+    let signed_in: Value = sign_in
+        .json(&person)
+        .send()
+        .await?
+        .error_for_status()?
+        .json()
+        .await?;
+    let decision = json!({ "aiToolCallId": proposal, "reason": reason });
+    let reject = agent.http.post(format!("{}/reject", agent.base)).json(&decision);
+    let reject = reject
+        .bearer_auth(text(&signed_in, "token")?)
+        .header("x-tenant-id", &agent.tenant);
+    let answer = reject.send().await?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    ensure!(status.is_success(), "the tenant answered {status}: {text}");
+    Ok(())
+}
+
 impl Agent {
     /// Proposes and gives the proposal's id.
     pub(crate) async fn propose(&self, body: Value) -> Result<String> {

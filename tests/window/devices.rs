@@ -6,11 +6,9 @@ use countersign_e2e::eventually;
 use serde_json::json;
 
 use crate::app::{App, LATER, SOON};
-use crate::company::{Agent, Company};
+use crate::office::{at_work, sign_in};
 use crate::stage::Stage;
 
-const EMAIL: &str = "ada@acme.example";
-const PASSWORD: &str = "correct horse battery staple";
 /// What a confirmation is typed in.
 const DIALOG: &str = "[role=dialog]";
 
@@ -130,24 +128,6 @@ async fn refuse(stage: &mut Stage, first: &Desktop, second: &Desktop) -> Result<
     here.armed("Approve").await?;
     here.keys("a").await?;
     agent.wait_for(&task, "completed", LATER).await.map(drop)
-}
-
-/// A company, its agent, and its owner at a desktop that counts.
-async fn at_work(desktop: &Desktop) -> Result<(Company, Agent, App)> {
-    let (company, agent) = Company::found(desktop, EMAIL, PASSWORD)?;
-    let app = App::start(desktop).await?;
-    sign_in(&app, &company).await?;
-    app.says("No agent has asked for anything yet").await?;
-    app.says("Up to date").await?;
-    Ok((company, agent, app))
-}
-
-async fn sign_in(app: &App, company: &Company) -> Result<()> {
-    app.press("Connect to a company").await?;
-    app.fill("Company address", &company.url()).await?;
-    app.fill("E-mail", EMAIL).await?;
-    app.fill("Password", PASSWORD).await?;
-    app.press("Sign in").await
 }
 
 /// The six digits that a desktop shows while it waits.

@@ -1,10 +1,14 @@
 //! The first start on one's own computer.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use countersign_e2e::desktop::Desktop;
-use countersign_e2e::eventually;
+use countersign_e2e::{eventually, workspace_binary};
 
-use crate::app::{App, LATER, SOON, Shown, key};
+use crate::app::{App, LATER, SOON, Shown, app_folder, key};
 use crate::stage::Stage;
 
 #[tokio::test]
@@ -49,6 +53,7 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
     })
     .await?;
     app.select(proposal).await?;
+    app.armed("Approve").await?;
     stage.picture(&app, "inbox").await?;
 
     stage.step("A text that tries to look like another is shown for what it is")?;
@@ -86,6 +91,72 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
 
     stage.step("Without a tray closing minimises the window, and starting the app again brings it back")?;
     app.close(desktop, &Shown::Minimised).await?;
-    app.start_again(desktop).await?;
+    app.start_again(desktop, &[]).await?;
     app.is_shown(desktop, &Shown::Normal).await
+}
+
+#[tokio::test]
+async fn a_machine_without_a_screen_finds_an_agents_key_in_a_file_of_its_owner_and_in_no_log() -> Result<()> {
+    let mut stage = Stage::new("unasked")?;
+    let desktop = Desktop::start().await?;
+    let told = tell_unasked(&mut stage, &desktop).await;
+    if told.is_err() {
+        stage.failed(&desktop)?;
+    }
+    told
+}
+
+async fn tell_unasked(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+    stage.step("The app is started as `make run` does where nobody sees it")?;
+    let program = workspace_binary("countersign")?;
+    let mut unseen = desktop.command(&program);
+    unseen
+        .arg("--on-this-computer")
+        .stdout(desktop.log_file("unseen")?)
+        .stderr(desktop.log_file("unseen")?);
+    let mut running = unseen.spawn()?;
+    let output = desktop.log_folder().join("unseen.log");
+    let line = eventually("the line that proposes", LATER, async || {
+        let said = fs::read_to_string(&output)?;
+        let found = said.lines().find_map(|line| {
+            line.strip_prefix("A line that proposes, with an agent's key, is in ")
+                .map(str::to_owned)
+        });
+        Ok(found)
+    })
+    .await?;
+
+    stage.step("The line is for its owner only, works, and its key is in no log")?;
+    ensure!(mode(Path::new(&line))? == 0o600, "{line} is for its owner only");
+    let asked = desktop.command("sh").arg(&line).output()?;
+    let answer = String::from_utf8_lossy(&asked.stdout).into_owned();
+    ensure!(answer.contains("aiToolCallId"), "{line} proposes: {answer}");
+    running.kill()?;
+    running.wait()?;
+    let app = App::start(desktop).await?;
+    eventually("four proposals to decide", SOON, async || {
+        Ok((app.window.query_all("[role=option]").await?.len() == 4).then_some(()))
+    })
+    .await?;
+    let command = fs::read_to_string(&line)?;
+    let key = command
+        .split_once("Bearer ")
+        .and_then(|(_, rest)| rest.split_once('\''))
+        .map(|(key, _)| key)
+        .context("the line has a key")?;
+    app.go("gs", "Settings").await?;
+    app.says("org.countersign.desktop/log/countersign.log").await?;
+    stage.picture(&app, "where-the-log-is").await?;
+    let log = app_folder(desktop).join("log/countersign.log");
+    ensure!(mode(&log)? == 0o600, "the log is for its owner only");
+    for file in [&log, &output] {
+        let text = fs::read_to_string(file)?;
+        ensure!(!text.is_empty(), "{} has something", file.display());
+        ensure!(!text.contains(key), "{} has the key", file.display());
+    }
+    Ok(())
+}
+
+fn mode(path: &Path) -> Result<u32> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o777)
 }

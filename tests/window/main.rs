@@ -3,9 +3,14 @@
 //! Each test is one story. Limits of time are for giving up only, and generous: nothing here says how fast something is.
 
 mod app;
+mod closed;
 mod company;
 mod devices;
 mod first_run;
 mod keychain;
+mod links;
+mod mail_trouble;
+mod office;
 mod stage;
 mod story;
+mod tray;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use countersign_e2e::desktop::Desktop;
 use countersign_e2e::repository;
 
-use crate::app::App;
+use crate::app::{App, app_folder};
 
 /// The steps and pictures of one story.
 #[derive(Debug)]
@@ -51,12 +51,20 @@ impl Stage {
     /// A story that fails leaves a last picture, and what the programs have logged.
     pub(crate) fn failed(&mut self, desktop: &Desktop) -> Result<()> {
         self.screen(desktop, "failed")?;
-        for name in ["app", "company"] {
-            let log =
-                fs::read_to_string(desktop.log_folder().join(format!("{name}.log"))).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
+        let logs = [
+            app_folder(desktop).join("log/countersign.log"),
+            desktop.log_folder().join("company.log"),
+        ];
+        for log in logs {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
             let last = lines.split_at(lines.len().saturating_sub(40)).1;
-            writeln!(std::io::stdout().lock(), "--- {name}\n{}", last.join("\n"))?;
+            writeln!(
+                std::io::stdout().lock(),
+                "--- {}\n{}",
+                log.display(),
+                last.join("\n")
+            )?;
         }
         Ok(())
     }

@@ -11,10 +11,9 @@ use serde_json::json;
 
 use crate::app::{App, LATER, SOON, Shown, key};
 use crate::company::{Agent, Company};
+use crate::office::{EMAIL, PASSWORD, add_mail};
 use crate::stage::Stage;
 
-const EMAIL: &str = "ada@acme.example";
-const PASSWORD: &str = "correct horse battery staple";
 const TASK: &str = "Review quarterly report";
 const SUBJECT: &str = "Invoice 2026-0412 approved for payment";
 const REASON: &str = "We never pay this one in advance.";
@@ -182,22 +181,6 @@ async fn sign_in(stage: &mut Stage, app: &App, company: &Company) -> Result<()> 
     app.says("No agent has asked for anything yet").await?;
     app.says("Up to date").await?;
     stage.picture(app, "empty-inbox").await
-}
-
-async fn add_mail(stage: &mut Stage, app: &App, server: &MailServer) -> Result<()> {
-    app.go("gc", "Connections").await?;
-    app.press("Add a connection").await?;
-    app.fill("Name", "Company mail").await?;
-    app.fill("Server", "127.0.0.1").await?;
-    app.choose("Encryption", "None (this computer only)").await?;
-    app.fill("Port", &server.port().to_string()).await?;
-    app.fill("Sender address", "office@acme.example").await?;
-    stage.picture(app, "add-a-connection").await?;
-    app.click("//form//button[normalize-space()='Add']").await?;
-    app.says("Ready: runs from this device").await?;
-    app.press("Test Company mail").await?;
-    app.window.find("li .text-good", SOON).await?;
-    stage.picture(app, "connections").await
 }
 
 async fn read_and_approve(stage: &mut Stage, app: &App, mail: &str) -> Result<()> {

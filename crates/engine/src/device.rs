@@ -31,18 +31,20 @@ const KEYCHAIN_TIME: Duration = Duration::from_secs(60);
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// The engine's folder; made, private to the person, when it is not there.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Makes it, private to the person, when it is not there.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(crate) fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
-        let path = path.into();
+    pub(crate) fn make(&self) -> io::Result<()> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path)?;
-        Ok(Self(path))
+        builder.create(&self.0)
     }
 
     pub(crate) fn device_db(&self) -> PathBuf {

@@ -72,27 +72,20 @@ pub enum Phase {
 }
 
 impl Engine {
-    /// An engine over one folder. Opens nothing: [`Self::start`] does.
+    /// An engine over one folder. Makes and opens nothing: [`Self::start`] does.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When a tool is broken.
     pub fn new(folder: impl Into<std::path::PathBuf>, ports: Ports) -> Result<Self, EngineError> {
         let registry = Registry::standard(Arc::new(countersign_tools::health::Elsewhere))
             .map_err(|error: RegistryError| EngineError::internal(error))?;
-        Self::with_registry(folder, ports, registry)
+        Ok(Self::with_registry(folder, ports, registry))
     }
 
     /// The same with other tools, for tests.
-    ///
-    /// # Errors
-    /// When the folder cannot be made.
-    pub fn with_registry(
-        folder: impl Into<std::path::PathBuf>,
-        ports: Ports,
-        registry: Registry,
-    ) -> Result<Self, EngineError> {
+    pub fn with_registry(folder: impl Into<std::path::PathBuf>, ports: Ports, registry: Registry) -> Self {
         let inner = Inner {
-            folder: Folder::open(folder)?,
+            folder: Folder::new(folder),
             ports,
             registry: Arc::new(registry),
             events: broadcast::Sender::new(HINTS),
@@ -101,12 +94,12 @@ impl Engine {
             session_over: Arc::default(),
             cut_off: AtomicBool::new(false),
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
-    /// Opens what is there and says where that leads. Also *Try again* of the keychain screen.
+    /// Opens what is there and says where that leads. Also *Try again*, where it did not open.
     pub async fn start(&self) -> Phase {
         let _changing = self.inner.changing.lock().await;
         self.reopen().await;

@@ -31,6 +31,7 @@ impl Engine {
     }
 
     async fn open(&self) -> Result<Stage, EngineError> {
+        self.inner.folder.make()?;
         if !self.inner.folder.is_set_up() {
             return Ok(Stage::FirstRun);
         }

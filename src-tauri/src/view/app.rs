@@ -36,6 +36,8 @@ pub struct AppState {
     pub stops: Vec<StopRow>,
     /// Whether this person may stop something.
     pub stop: Permission,
+    /// The file that the app's log is in; null where it cannot be kept.
+    pub log: Option<String>,
     /// The version of the app, for Settings.
     pub version: String,
 }
@@ -159,7 +161,12 @@ pub enum EngineEvent {
 
 impl AppState {
     /// `trouble` is what keeps the engine from running at all.
-    pub(crate) fn new(state: Option<app::AppState>, trouble: Option<String>, version: String) -> Self {
+    pub(crate) fn new(
+        state: Option<app::AppState>,
+        trouble: Option<String>,
+        log: Option<String>,
+        version: String,
+    ) -> Self {
         let (phase, home) = state.map_or((Phase::Starting, None), |state| (state.phase.into(), state.home));
         let base = Self {
             phase: trouble.map_or(phase, |message| Phase::Fatal { message }),
@@ -185,6 +192,7 @@ impl AppState {
             trouble: None,
             stops: Vec::new(),
             stop: views::Permission::no("Sign in first.").into(),
+            log,
             version,
         };
         match home {

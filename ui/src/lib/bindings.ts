@@ -13,8 +13,11 @@ export const commands = {
 	loadSamples: () => typedError<null, CommandError>(__TAURI_INVOKE("load_samples")),
 	/**  First run *Connect to a company*, joining with an invite, and signing in again. */
 	connectCompany: (form: ConnectCompany) => typedError<null, CommandError>(__TAURI_INVOKE("connect_company", { form })),
-	/**  Asks the keychain again. An error keeps the keychain screen, with the new message. */
-	retryKeychain: () => typedError<null, CommandError>(__TAURI_INVOKE("retry_keychain")),
+	/**
+	 *  Asks the keychain again, or opens again what could not be opened. An error keeps the keychain screen, with the new
+	 *  message.
+	 */
+	tryAgain: () => typedError<null, CommandError>(__TAURI_INVOKE("try_again")),
 	signOut: () => typedError<null, CommandError>(__TAURI_INVOKE("sign_out")),
 	inbox: (query: InboxQuery) => typedError<InboxPage, CommandError>(__TAURI_INVOKE("inbox", { query })),
 	/**  The trusted card of one proposal, rendered from bodies checked against their leaves. */
@@ -116,6 +119,8 @@ export type AppState = {
 	stops: StopRow[],
 	/**  Whether this person may stop something. */
 	stop: Permission,
+	/**  The file that the app's log is in; null where it cannot be kept. */
+	log: string | null,
 	/**  The version of the app, for Settings. */
 	version: string,
 };
@@ -484,7 +489,8 @@ export type Link = {
 	waitingToSend: number,
 };
 
-export type LinkState = "online" | "connecting" | "offline" | /**  The tenant answers, and what it says cannot be taken in here; `trouble` says why. */
+export type LinkState = "online" | "connecting" | "offline" | 
+/**  The tenant answers, and what it says cannot be taken in here; `trouble` says why. */
 "stalled";
 
 export type Member = {

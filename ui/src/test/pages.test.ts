@@ -1,6 +1,6 @@
 import { screen, within } from "@testing-library/svelte";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { error } from "./fake/core";
+import { error, type Scenario } from "./fake/core";
 import { a11y, heading, open, settle } from "./window";
 
 beforeEach(() => {
@@ -58,7 +58,7 @@ describe("before the main window", () => {
   it("a keychain that stays locked keeps its screen, says so again, and opens nothing", async () => {
     const { core, user } = await open({
       phase: { kind: "keychain", message: "The keychain is locked." },
-      failing: { retry_keychain: error("keychain", "The keychain is still locked.") },
+      failing: { try_again: error("keychain", "The keychain is still locked.") },
     });
     await user.click(screen.getByRole("button", { name: "Try again" }));
     await settle();
@@ -132,10 +132,33 @@ describe("before the main window", () => {
     expect(await a11y()).toEqual([]);
   });
 
-  it("a fatal trouble is one sentence and no button", async () => {
-    await open({ phase: { kind: "fatal", message: "The database is from a newer version." } });
-    expect(screen.getByRole("alert")).toHaveTextContent("The database is from a newer version.");
-    expect(screen.queryByRole("button")).toBeNull();
+  it("what cannot open says why, where the log is, and opens once nothing is in the way", async () => {
+    const { core, user } = await open({
+      phase: { kind: "fatal", message: "The disk is full." },
+      failing: { try_again: error("internal", "The disk is still full.") },
+    });
+    expect(screen.getByRole("alert")).toHaveTextContent("The disk is full.");
+    expect(screen.getByText(/countersign\.log$/)).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("The disk is still full.");
+    core.failing = {};
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    await settle();
+    expect(screen.getByRole("listbox")).toBeVisible();
+  });
+
+  it.each<[string, Scenario]>([
+    ["a first run", { phase: { kind: "first_run" }, empty: true }],
+    ["a keychain that is locked", { phase: { kind: "keychain", message: "Locked." } }],
+    ["what cannot open", { phase: { kind: "fatal", message: "The disk is full." } }],
+    ["signing in", { phase: { kind: "sign_in", tenantUrl: "https://a.example", email: "a@b.c" } }],
+    ["a device that waits", { company: true, waits: { who: ["Ben"] } }],
+  ])("%s has a way to end the app", async (_, scenario) => {
+    const { core, user } = await open(scenario);
+    await user.click(screen.getByRole("button", { name: "Quit" }));
+    expect(core.calledWith("quit")).toHaveLength(1);
   });
 });
 

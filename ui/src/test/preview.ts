@@ -24,7 +24,7 @@ const scenarios: Record<string, Scenario> = {
   starting: { phase: { kind: "starting" } },
   keychain: {
     phase: { kind: "keychain", message: "The keychain is locked." },
-    failing: { retry_keychain: error("keychain", "The keychain is still locked.") },
+    failing: { try_again: error("keychain", "The keychain is still locked.") },
   },
   signIn: {
     phase: {

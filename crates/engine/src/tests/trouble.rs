@@ -121,7 +121,7 @@ async fn a_device_that_would_not_make_the_call_any_more_says_so_once() {
     let fakes = Fakes::default();
     let tools = [Arc::new(Stricter(SendMail::new().unwrap())) as Arc<dyn Tool>];
     let device = Device::of(fakes, |folder, ports| {
-        Engine::with_registry(folder, ports, Registry::new(tools).unwrap()).unwrap()
+        Engine::with_registry(folder, ports, Registry::new(tools).unwrap())
     });
     device.sign_in(&world).await;
     device.online().await;

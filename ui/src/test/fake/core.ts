@@ -141,7 +141,7 @@ export class FakeCore {
       }
       this.state.phase = { kind: "ready" };
     },
-    retry_keychain: () => void (this.state.phase = { kind: "ready" }),
+    try_again: () => void (this.state.phase = { kind: "ready" }),
     sign_out: () => void (this.state.phase = { kind: "first_run" }),
     inbox: ({ query }) => this.#inbox(query as InboxQuery),
     card: ({ id }) => this.find(id as string),

@@ -24,6 +24,7 @@ export function house(company: boolean) {
     trouble: null,
     stops: [],
     stop: { allowed: true, why: null },
+    log: "/home/ada/.local/share/org.countersign.desktop/log/countersign.log",
     version: "0.1.0",
   };
   const connections: Connection[] = [
