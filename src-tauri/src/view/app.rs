@@ -1,7 +1,7 @@
 //! The frame of the window: where the app is, who is here, and how things stand.
 
 use countersign_domain::record;
-use countersign_engine::views::{self, app};
+use countersign_engine::views::app;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri_specta::Event;
@@ -191,7 +191,10 @@ impl AppState {
             },
             trouble: None,
             stops: Vec::new(),
-            stop: views::Permission::no("Sign in first.").into(),
+            stop: Permission {
+                allowed: false,
+                why: Some("Sign in first.".to_owned()),
+            },
             log,
             version,
         };

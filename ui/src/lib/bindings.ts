@@ -543,37 +543,16 @@ export type ReasonRule = {
 	maxLength: number,
 };
 
-export type Risk = "low" | "medium" | "high" | "critical";
-
+/**  A person's word on an unknown outcome. */
 export type ResolveForm = {
 	id: string,
 	happened: boolean,
+	/**  How the person knows; one line. */
 	note: string | null,
 	confirmation: string | null,
 };
 
-export type Scope = { kind: "tenant" } | { kind: "agent"; id: string } | { kind: "tool"; id: string };
-
-export type Settle = {
-	arm: ArmState,
-	advice: string,
-	said: string[],
-	confirm: Confirm | null,
-};
-
-export type StopChoice = {
-	scope: Scope,
-	what: string,
-};
-
-export type StopRow = {
-	scope: Scope,
-	what: string,
-	words: string,
-	at: string,
-	release: Permission,
-	confirm: Confirm | null,
-};
+export type Risk = "low" | "medium" | "high" | "critical";
 
 export type RiskCounts = {
 	low: number,
@@ -587,6 +566,20 @@ export type Role = "owner" | "admin" | "approver" | "auditor" | "member";
 export type RowProposer = {
 	kind: ProposerKind,
 	name: Span[],
+};
+
+/**  What a stop covers. */
+export type Scope = { kind: "tenant" } | { kind: "agent"; id: string } | { kind: "tool"; id: string };
+
+/**  Saying what became of a call whose outcome is unknown. */
+export type Settle = {
+	arm: ArmState,
+	/**  What to look for, a sentence. */
+	advice: string,
+	/**  What others have said, a sentence each. */
+	said: string[],
+	/**  What must be typed; null when nothing. */
+	confirm: Confirm | null,
 };
 
 /**  Who would sign, or who signed. */
@@ -628,6 +621,26 @@ export type StateView = {
 	/**  RFC 3339: when it came to be so. */
 	at: string | null,
 	tone: Tone,
+};
+
+/**  Something that can be stopped. */
+export type StopChoice = {
+	scope: Scope,
+	what: string,
+};
+
+/**  One stop, as the journal has it or as this device has signed it. */
+export type StopRow = {
+	scope: Scope,
+	/**  Such as "Everything" or "What Bookkeeper proposes". */
+	what: string,
+	/**  Such as "Ana stopped it 12:04: mails go to everybody." */
+	words: string,
+	/**  RFC 3339. */
+	at: string,
+	release: Permission,
+	/**  What must be typed to release it; null when nothing. */
+	confirm: Confirm | null,
 };
 
 export type Submitted = {
@@ -726,3 +739,4 @@ function makeEvent<T>(name: string, serialize?: (payload: T) => unknown, deseria
 
     return Object.assign(fn, base);
 }
+
