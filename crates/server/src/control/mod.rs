@@ -35,14 +35,26 @@ mod migrations {
 /// The control store failed; nothing was acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
+    /// There is no room for it.
+    #[error("the disk is full")]
+    Full,
     #[error("the server's own store failed: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(#[source] rusqlite::Error),
     #[error("the server's own store is damaged: {0}")]
     Damaged(String),
     #[error(
         "this data was written by a newer version of Countersign; update the program, nothing was changed"
     )]
     Newer,
+}
+
+impl From<rusqlite::Error> for ControlError {
+    fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            return Self::Full;
+        }
+        Self::Database(error)
+    }
 }
 
 impl ControlError {
@@ -92,6 +104,19 @@ impl Control {
         })
         .await
         .map(|_| ())
+    }
+
+    /// Leaves the file so much room and no more, in pages; `None` lifts that again.
+    #[cfg(test)]
+    pub(crate) async fn room(&self, pages: Option<i64>) {
+        self.call(move |connection, _| {
+            let have: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            let limit = pages.map_or(i64::from(u32::MAX) - 1, |pages| have + pages);
+            connection.pragma_update_and_check(None, "max_page_count", limit, |row| row.get::<_, i64>(0))?;
+            Ok(())
+        })
+        .await
+        .unwrap();
     }
 
     /// Runs `work` on the connection, off the async threads. Everything that touches the cache of credentials does so

@@ -334,6 +334,43 @@ async fn no_secret_is_in_the_files() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_said_and_loses_nobody_their_session() {
+    let store = Store::new().await;
+    let before = store.control.open_session(store.ada, NOW).await.unwrap();
+    store.control.room(Some(0)).await;
+    let (acme, mut keys) = (tenant(), Vec::new());
+    let full = loop {
+        let agent = AgentId::from_uuid(random::uuid());
+        match store.control.add_agent_key(acme, agent, NOW).await {
+            Ok(key) => keys.push((key, agent)),
+            Err(error) => break error,
+        }
+        assert!(keys.len() < 10_000, "the disk is never full");
+    };
+    assert!(matches!(full, ControlError::Full), "{full}");
+    for control in [store.control.clone(), store.reopened()] {
+        assert!(live(control.identify(before.reveal(), NOW).await.unwrap()).is_some());
+        for (key, agent) in &keys {
+            let found = live(control.identify(key.reveal(), NOW).await.unwrap());
+            assert_eq!(
+                found,
+                Some(Identity::Agent {
+                    tenant: acme,
+                    agent: *agent
+                }),
+                "what was acknowledged is there"
+            );
+        }
+    }
+    store.control.room(None).await;
+    let after = store.control.open_session(store.ada, NOW).await.unwrap();
+    assert!(
+        store.who(&after, NOW).await.is_some(),
+        "it goes on when there is room"
+    );
+}
+
+#[tokio::test]
 async fn a_store_from_the_future_is_refused_and_left_alone() {
     let store = Store::new().await;
     let path = store.folder.path().join("control.db");

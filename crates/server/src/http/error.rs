@@ -180,6 +180,13 @@ impl ApiError {
         self
     }
 
+    fn disk_full() -> Self {
+        Self::retry(
+            "disk_full",
+            "Service Unavailable: The server's disk is full; nothing was changed",
+        )
+    }
+
     fn store_failed() -> Self {
         Self::retry(
             "store_failed",
@@ -192,10 +199,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!("A tenant's store failed: {error}");
         if matches!(error, StoreError::Full) {
-            return Self::retry(
-                "disk_full",
-                "Service Unavailable: The server's disk is full; nothing was changed",
-            );
+            return Self::disk_full();
         }
         Self::store_failed()
     }
@@ -204,6 +208,9 @@ impl From<StoreError> for ApiError {
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         tracing::error!("The control store failed: {error}");
+        if matches!(error, ControlError::Full) {
+            return Self::disk_full();
+        }
         Self::store_failed()
     }
 }

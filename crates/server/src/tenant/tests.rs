@@ -7,6 +7,7 @@ mod hands;
 mod mirror;
 mod proposing;
 mod running;
+mod schema;
 mod successors;
 mod upgrade;
 mod writing;

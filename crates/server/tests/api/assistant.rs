@@ -459,6 +459,29 @@ async fn an_idempotency_key_names_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_structured_call_is_one_proposal_however_its_json_is_written() {
+    let world = World::company().await;
+    let send = async |body: &str| {
+        let answer = world
+            .call("POST", "/api/assistant/propose", &world.agent, body)
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["proposalRecord"].clone()
+    };
+    let first = send(r#"{"toolId":"assistant.create_task","input":{"title":"A","priority":"high"}}"#).await;
+    let key = first["toolCallId"].as_str().unwrap();
+    assert!(key.starts_with("assistant:propose:v2:"), "{key}");
+    for same in [
+        r#"{"input":{"priority":"high","title":"A"},"toolId":"assistant.create_task"}"#,
+        "{ \"toolId\": \"assistant.create_task\",\n \"input\": {\"title\": \"\\u0041\", \"priority\": \"high\"} }",
+    ] {
+        assert_eq!(send(same).await["aiToolCallId"], first["aiToolCallId"], "{same}");
+    }
+    let other = send(r#"{"toolId":"assistant.create_task","input":{"title":"A","priority":"low"}}"#).await;
+    assert_ne!(other["aiToolCallId"], first["aiToolCallId"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_is_paged_by_key_and_filtered() {
     let world = World::company().await;
     for number in 0..7 {

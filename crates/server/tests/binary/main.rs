@@ -13,7 +13,6 @@ use std::{
     process::{Child, Command, Output, Stdio},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
 };
 
 use axum::body::{Body, to_bytes};

@@ -7,6 +7,7 @@ mod denials;
 mod description;
 mod devices;
 mod export;
+mod full;
 mod limits;
 mod metrics;
 mod people;
@@ -15,6 +16,7 @@ mod records;
 mod streams;
 mod successors;
 mod surface;
+mod times;
 
 use std::sync::{
     Arc,

@@ -3,43 +3,6 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_thousand_approvals_at_once_one_counts_and_the_others_are_told() {
-    let world = Arc::new(World::new().await);
-    let task = world.propose("create task: x").await.state.id;
-    let mut decisions = Vec::new();
-    for device_seq in 1..=1_000 {
-        decisions.push(world.signed(task, Verdict::Approve, device_seq).await);
-    }
-    let calls: Vec<_> = decisions
-        .into_iter()
-        .map(|(record, views)| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move {
-                world
-                    .tenant
-                    .decide_by_device(record, world.owner, views)
-                    .await
-                    .unwrap()
-            })
-        })
-        .collect();
-    let mut effective = 0;
-    for call in calls {
-        let result = call.await.unwrap();
-        effective += usize::from(result.effective);
-        if !result.effective {
-            // Arrival is not signing order: a number below one that was taken is a used number.
-            let reason = result.reason.as_deref();
-            assert!(
-                matches!(reason, Some("decided" | "fork" | "device_revoked")),
-                "every loser is told why, not {reason:?}"
-            );
-        }
-    }
-    assert_eq!(effective, 1, "one takes effect");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_envelope_gets_the_same_answer_for_ever() {
     let world = World::new().await;
     let task = world.propose("create task: x").await.state.id;
@@ -88,33 +51,74 @@ async fn two_records_with_one_number_take_the_device_out_of_service() {
     );
 }
 
+/// A rejection of the person at the keyboard, without a device.
+async fn reject_by_session(world: &World, id: ProposalId) -> Result<Stored, decide::DecideRefusal> {
+    let (device, views) = world.signed(id, Verdict::Reject, 1).await;
+    let decision = Decision {
+        assurance: Assurance::Session,
+        device: None,
+        device_seq: None,
+        ..device.body().unwrap()
+    };
+    let record = Record::unsigned(&decision).unwrap();
+    let tenant = &world.tenant;
+    tenant
+        .decide_by_session(Arc::new(record), Arc::new(decision), world.owner, views)
+        .await
+        .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn approve_against_reject_in_parallel_ends_in_one_truth() {
-    for round in 0..20 {
+    const ROUNDS: u64 = 40;
+    let (mut rejected, mut ran) = (0_u64, 0_u64);
+    for round in 0..ROUNDS {
         let world = Arc::new(World::new().await);
         let task = world.propose("create task: x").await.state.id;
-        let (approve, views) = world.signed(task, Verdict::Approve, 1 + round % 2).await;
-        let (reject, _) = world.signed(task, Verdict::Reject, 2 - round % 2).await;
+        let (approve, views) = world.signed(task, Verdict::Approve, 1).await;
         let (left, right) = (Arc::clone(&world), Arc::clone(&world));
-        let other = views.clone();
-        let approve =
-            tokio::spawn(async move { left.tenant.decide_by_device(approve, left.owner, views).await });
-        let reject =
-            tokio::spawn(async move { right.tenant.decide_by_device(reject, right.owner, other).await });
-        let (approve, reject) = (approve.await.unwrap().unwrap(), reject.await.unwrap().unwrap());
-        let status = world.status(task).await;
+        // The last one comes when everything is over.
+        let (over, wait) = tokio::sync::oneshot::channel();
+        let approve = tokio::spawn(async move {
+            let approved = left
+                .tenant
+                .decide_by_device(approve, left.owner, views)
+                .await
+                .unwrap();
+            left.run_everything().await;
+            let _ = over.send(());
+            approved
+        });
+        let late = std::time::Duration::from_micros(150 * round);
+        let reject = tokio::spawn(async move {
+            if round + 1 == ROUNDS {
+                wait.await.unwrap();
+            }
+            tokio::time::sleep(late).await;
+            reject_by_session(&right, task).await
+        });
+        let (approve, reject) = (approve.await.unwrap(), reject.await.unwrap());
         world.run_everything().await;
-        if reject.effective {
-            assert_eq!(status, Status::Rejected, "any valid reject wins before begin");
-            assert_eq!(world.status(task).await, Status::Rejected, "and nothing runs");
-        } else {
-            // The device's own order was broken on the way, so the reject did not count: neither may the approval.
-            assert!(
-                !approve.effective || status != Status::Rejected,
-                "both parties know how it stands"
+        let tasks = world.tenant.tasks(None, 10).await.unwrap().len();
+        if reject.is_ok() {
+            rejected += 1;
+            assert_eq!(
+                (world.status(task).await, tasks),
+                (Status::Rejected, 0),
+                "a reject that was taken before begin wins, and nothing runs"
             );
+            let told = approve.reason.as_deref();
+            assert!(approve.effective || told == Some("decided"), "{approve:?}");
+        } else {
+            ran += 1;
+            assert!(approve.effective, "nothing else can have been in its way");
+            assert_eq!((world.status(task).await, tasks), (Status::Completed, 1));
         }
     }
+    assert!(
+        ran > 0 && ran + rejected == ROUNDS,
+        "{rejected} rejected, {ran} ran"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
