@@ -66,12 +66,15 @@ impl From<StorageError> for JournalError {
 }
 
 impl JournalError {
-    /// Whether what is stored contradicts itself: only fetching everything again helps.
-    pub(crate) const fn needs_rebuild(&self) -> bool {
-        matches!(
-            self,
-            Self::Read(ReadError::Tampered { .. } | ReadError::Root | ReadError::Projection(_))
-        )
+    /// Whether what is stored contradicts itself or cannot be read back: only fetching everything again helps.
+    pub(crate) fn needs_rebuild(&self) -> bool {
+        match self {
+            Self::Read(ReadError::Tampered { .. } | ReadError::Root | ReadError::Projection(_)) => true,
+            Self::Read(ReadError::Storage(error))
+            | Self::Apply(ApplyError::Storage(error))
+            | Self::Open(OpenError::Storage(error)) => error.is_damage(),
+            Self::Apply(_) | Self::Open(_) | Self::Thread => false,
+        }
     }
 }
 
@@ -82,7 +85,7 @@ impl Journal {
         // It is not encrypted, and a crash may have left it.
         remove(&snapshot(&path))?;
         let replica = match Replica::open(&path, Some(&key)) {
-            Err(OpenError::WrongKey | OpenError::NotAReplica) => {
+            Err(error) if is_unreadable(&error) => {
                 tracing::warn!("The copy of the journal on this device cannot be read; it is fetched again.");
                 remove(&path)?;
                 Replica::open(&path, Some(&key))?
@@ -118,7 +121,8 @@ impl Journal {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             let mut writer = lock(&inner.writer);
-            let applied = inner.open(&mut writer)?.apply(&page, &log)?;
+            let applied = inner.open(&mut writer)?.apply(&page, &log);
+            let applied = inner.suspect(applied.map_err(JournalError::from))?;
             if applied.people {
                 *lock(&inner.people) = None;
             }
@@ -275,16 +279,31 @@ impl Inner {
             };
             (reader, readers.file)
         };
-        let answer = read(&reader);
-        if answer.as_ref().is_err_and(JournalError::needs_rebuild) {
-            self.suspect.store(true, Ordering::SeqCst);
-        }
-        let answer = answer?;
+        let answer = self.suspect(read(&reader))?;
         let mut readers = lock(&self.readers);
         if readers.file == file && readers.kept.len() < KEPT_READERS {
             readers.kept.push(reader);
         }
         Ok(answer)
+    }
+}
+
+impl Inner {
+    /// Notes that what is here is not to be trusted, where that is why something failed.
+    fn suspect<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
+        if answer.as_ref().is_err_and(JournalError::needs_rebuild) {
+            self.suspect.store(true, Ordering::SeqCst);
+        }
+        answer
+    }
+}
+
+/// Whether nothing of the file can be used.
+fn is_unreadable(error: &OpenError) -> bool {
+    match error {
+        OpenError::WrongKey | OpenError::NotAReplica => true,
+        OpenError::Storage(error) => error.is_damage(),
+        OpenError::Newer { .. } => false,
     }
 }
 

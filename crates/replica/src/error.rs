@@ -18,6 +18,17 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether what is stored cannot be read back: a torn or flipped page, and not a want of room or of memory. Only
+    /// fetching everything again helps.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Sqlite(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
+            Self::Io(_) => false,
+            Self::Damaged(_) => true,
+        }
+    }
+
     pub(crate) fn damaged(what: impl core::fmt::Display) -> Self {
         Self::Damaged(what.to_string())
     }

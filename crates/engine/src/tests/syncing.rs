@@ -159,6 +159,34 @@ async fn a_lost_copy_of_the_journal_is_fetched_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_a_broken_page_is_fetched_again() {
+    let world = World::new(Mode::Company).await;
+    let mut device = world.device().await;
+    let task = world.propose_task("Still here").await;
+    device.card(task).await;
+    for page in [1, 3, 7, 12, 20, 28] {
+        device.engine.close().await;
+        for (name, mut bytes) in device.files() {
+            if name.starts_with("replica-") && name.ends_with(".db") {
+                let at = (page * 4096 + 100) % bytes.len();
+                bytes[at] ^= 1;
+                std::fs::write(device.path().join(name), bytes).unwrap();
+            }
+        }
+        device = device.crash(false).await;
+        // Somebody may look, or only sync may come upon it.
+        let _ = device.engine.verify_journal().await;
+        device.engine.refresh();
+        eventually("the journal is whole again", async || {
+            device.engine.refresh();
+            device.engine.verify_journal().await.is_ok_and(|check| check.ok)
+        })
+        .await;
+        device.says(task, "Waits for a decision").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_not_the_one_this_device_has_seen_raises_an_alarm_that_stays() {
     let world = World::new(Mode::Company).await;
     let device = world.device().await;

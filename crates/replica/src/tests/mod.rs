@@ -1,9 +1,13 @@
 //! Whole replicas against journals that are built on the spot.
 
 mod apply;
+mod damage;
 mod inbox;
 mod open;
 mod read;
+#[path = "../../../verify/tests/bundles/seeded.rs"]
+#[allow(dead_code, reason = "shared with suites that use more of it")]
+mod seeded;
 mod snapshot;
 
 use countersign_domain::{
@@ -61,29 +65,32 @@ impl Here {
 }
 
 fn dump(connection: &rusqlite::Connection) -> String {
+    try_dump(connection).unwrap()
+}
+
+/// What was journalled, and what says that it was.
+const JOURNALLED: [&str; 4] = ["entry", "body", "head", "checkpoint"];
+/// What the journal comes to.
+const FOLDED: [&str; 5] = ["proposal", "tally", "task", "device_record", "device_fork"];
+
+fn try_dump(connection: &rusqlite::Connection) -> rusqlite::Result<String> {
+    Ok(try_tables(connection, &JOURNALLED)? + &try_tables(connection, &FOLDED)?)
+}
+
+fn try_tables(connection: &rusqlite::Connection, tables: &[&str]) -> rusqlite::Result<String> {
     let mut text = String::new();
-    for table in [
-        "entry",
-        "body",
-        "head",
-        "checkpoint",
-        "proposal",
-        "tally",
-        "task",
-        "device_record",
-        "device_fork",
-    ] {
-        let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    for table in tables {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
         let columns = statement.column_count();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            let values: Vec<_> = (0..columns)
-                .map(|at| format!("{:?}", row.get::<_, rusqlite::types::Value>(at).unwrap()))
-                .collect();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let values = (0..columns)
+                .map(|at| Ok(format!("{:?}", row.get::<_, rusqlite::types::Value>(at)?)))
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             text.push_str(&format!("{table}: {}\n", values.join(" ")));
         }
     }
-    text
+    Ok(text)
 }
 
 /// One thing that happens, as numbers to be taken modulo what there is.

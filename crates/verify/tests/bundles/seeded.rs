@@ -47,8 +47,9 @@ pub(crate) fn replay(seed: u64, test: &str) -> String {
         .output();
     let commit = commit.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
     format!(
-        "SEED={seed} COMMIT={}\nreplay: SEED={seed} cargo nextest run -p countersign-verify {test}",
-        commit.unwrap_or_else(|_| "unknown".to_owned())
+        "SEED={seed} COMMIT={}\nreplay: SEED={seed} cargo nextest run -p {} {test}",
+        commit.unwrap_or_else(|_| "unknown".to_owned()),
+        env!("CARGO_PKG_NAME")
     )
 }
 
