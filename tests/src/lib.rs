@@ -3,6 +3,7 @@
 //! Everything here starts real programs (Xvfb, a session bus, gnome-keyring, dunst, a mail server) and ends each by its
 //! process id. Nothing here links Tauri or knows Countersign: the suites bring both together.
 
+pub mod company;
 pub mod desktop;
 pub mod notifications;
 mod process;

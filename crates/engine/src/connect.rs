@@ -6,6 +6,7 @@ use countersign_domain::{
     record::Enrol,
     wire::{AcceptInvite, EnrolRequest, SignIn, SignedIn, TenantSummary},
 };
+use countersign_faults::{Point, crash_point};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -114,6 +115,7 @@ impl Engine {
         secrets.put(tenant, person, own);
         // The keychain has the key before any file or server speaks of it.
         keyring.save(&secrets).await?;
+        crash_point(Point::KeychainWritten);
         self.stand_up();
         let store = Store::open(&self.inner.folder.device_db(), &secrets.database_key)?;
         let row = store.read(move |db| account::of(db, tenant, person)).await?;
@@ -157,7 +159,10 @@ impl Engine {
                     enrol: serde_json::to_string(&envelope).map_err(EngineError::internal)?,
                 };
                 let id = store.write(move |tx| account::insert(tx, &new)).await?;
-                match client.enrol(&EnrolRequest { record: envelope }).await {
+                crash_point(Point::EnrolSigned);
+                let answered = client.enrol(&EnrolRequest { record: envelope }).await;
+                crash_point(Point::EnrolAnswered);
+                match answered {
                     Ok(_) => store.write(move |tx| account::enrolled(tx, id)).await?,
                     // The record is kept, and sync sends it until it is answered.
                     Err(error) if error.is_retryable() => {

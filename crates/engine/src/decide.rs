@@ -11,6 +11,7 @@ use countersign_domain::{
     record::{Assurance, CheckpointSeen, Decision, Verdict},
     render::{Confirm, RENDERER},
 };
+use countersign_faults::{Point, crash_point};
 use countersign_replica::Card;
 use uuid::Uuid;
 
@@ -224,9 +225,11 @@ pub(crate) async fn sign(
                 verdict,
                 view,
             })?;
+            crash_point(Point::DecisionSigned);
             Ok(())
         })
         .await?;
+    crash_point(Point::DecisionKept);
     Ok(())
 }
 

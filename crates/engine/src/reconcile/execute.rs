@@ -14,6 +14,7 @@ use countersign_domain::{
     record::{Holder, Verdict},
     wire::{Claim, Lease},
 };
+use countersign_faults::{Point, crash_point};
 use countersign_replica::{Card, Filter, View};
 use countersign_tools::executor::{ExecuteError, Executed, Interrupted, Leased, execute, recover};
 
@@ -103,6 +104,7 @@ async fn has_work(seat: &Seat) -> anyhow::Result<bool> {
 }
 
 async fn run_one(seat: &Arc<Seat>, lease: &Lease) -> anyhow::Result<()> {
+    crash_point(Point::Claimed);
     catch_up(seat, lease.size).await?;
     let Some(authority) = authority(seat, lease).await? else {
         return Ok(());

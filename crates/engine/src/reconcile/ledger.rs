@@ -10,6 +10,7 @@ use countersign_domain::{
     record::{Decision, Kind},
     wire::RefuseLease,
 };
+use countersign_faults::{Point, crash_point};
 use countersign_tools::executor::{
     Approval, BeginAnswer, Beginning, Completion, Drift, Intent, Ledger, LedgerError, SecretError, Secrets,
     Stored,
@@ -166,6 +167,7 @@ impl Ledger for DeviceLedger {
 
     async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {
         let record = self.store_begin(beginning).await?;
+        crash_point(Point::BeginKept);
         let mut last = None;
         for pause in super::pauses().take(TRIES as usize) {
             match push::push(&self.seat).await {
@@ -187,6 +189,7 @@ impl Ledger for DeviceLedger {
                 last.map_or_else(|| "no answer".to_owned(), |error| format!("{error:#}")),
             ));
         };
+        crash_point(Point::BeginAnswered);
         let (account, id, fence) = (self.seat.account.id, beginning.proposal, beginning.fence);
         let accepted = answer.effective;
         self.seat
@@ -211,15 +214,20 @@ impl Ledger for DeviceLedger {
 
     async fn intend(&self, intent: &Intent) -> Result<(), LedgerError> {
         let (account, intent) = (self.seat.account.id, intent.clone());
-        self.seat
+        crash_point(Point::IntentAhead);
+        let intended = self
+            .seat
             .store
             .write(move |tx| execution::intend(tx, account, &intent))
-            .await
-            .map_err(LedgerError::new)
+            .await;
+        crash_point(Point::IntentKept);
+        intended.map_err(LedgerError::new)
     }
 
     async fn complete(&self, completion: &Completion) -> Result<(), LedgerError> {
-        self.store_receipt(completion).await.map_err(LedgerError::new)
+        let stored = self.store_receipt(completion).await;
+        crash_point(Point::ReceiptKept);
+        stored.map_err(LedgerError::new)
     }
 
     async fn apply_local(&self, _: &Beginning, _: &Completion) -> Result<BeginAnswer, LedgerError> {

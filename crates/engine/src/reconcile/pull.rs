@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_domain::{Digest, Record, fold::ProposalState, id::ProposalId, wire::JournalPage};
+use countersign_faults::{Point, crash_point};
 use countersign_replica::{Applied, ApplyError};
 
 use crate::{
@@ -63,6 +64,7 @@ pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
             }
             Err(error) => return Err(error.into()),
         };
+        crash_point(Point::PageTaken);
         if let Some(seen) = &seen {
             witness(seat, seen, &applied, &note).await?;
         }

@@ -9,6 +9,7 @@ use countersign_domain::{
     record::Kind,
     wire::{ExecutionRecord, MAX_RECORDS, PushRecords},
 };
+use countersign_faults::{Point, crash_point};
 
 use crate::{
     client::CallError,
@@ -37,11 +38,14 @@ pub(crate) async fn push(seat: &Seat) -> anyhow::Result<bool> {
         if seat.is_cut_off() {
             return Err(CallError::Transport("cut off".to_owned()).into());
         }
+        crash_point(Point::PushAhead);
         let answers = match (first.kind, first.proposal) {
             (Kind::Begin | Kind::Receipt, Some(id)) => vec![(first.digest, step(seat, first, id).await?)],
             _ => send(seat, batch(&waiting)).await?,
         };
+        crash_point(Point::PushSent);
         settle(seat, answers).await?;
+        crash_point(Point::PushKept);
         sent = true;
         for id in waiting.iter().filter_map(|entry| entry.proposal) {
             seat.tell(EngineEvent::ProposalChanged(id));

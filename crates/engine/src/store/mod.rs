@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_faults::{Point, crash_point};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub(crate) use account::{Account, AccountId, NewAccount, Seen};
@@ -83,6 +84,7 @@ impl Store {
         embedded::migrations::runner()
             .run(&mut connection)
             .map_err(|error| StoreError::Migration(error.to_string()))?;
+        crash_point(Point::DeviceMigrated);
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

@@ -18,6 +18,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use countersign_faults::{Point, crash_point};
 use rusqlite::{Connection, OptionalExtension};
 
 pub(crate) use account::{NewAccount, email};
@@ -163,6 +164,7 @@ fn migrate(connection: &mut Connection) -> Result<(), ControlError> {
         }
     }
     runner.run(connection).map_err(ControlError::damaged)?;
+    crash_point(Point::ControlMigrated);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use countersign_domain::{
         RevokeRequest,
     },
 };
+use countersign_faults::{Point, crash_point};
 
 use super::{
     auth::Caller,
@@ -112,6 +113,7 @@ pub(crate) async fn enrol(
         }
     }
     let device = caller.tenant.enrol(Arc::new(record), Arc::new(enrol)).await??;
+    crash_point(Point::EnrolStored);
     Ok(axum::Json(Enrolled {
         device_id,
         standing: standing(&device),

@@ -8,6 +8,7 @@ use countersign_domain::{
     manifest::Manifest,
     record::{Actor, Body, Genesis, Member, Mode, Role},
 };
+use countersign_faults::{Point, crash_point};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
@@ -117,6 +118,7 @@ pub(super) fn open_file(path: &Path, create: bool) -> Result<Connection, StoreEr
         return Err(StoreError::Newer);
     }
     runner.run(&mut connection).map_err(StoreError::damaged)?;
+    crash_point(Point::TenantMigrated);
     Ok(connection)
 }
 

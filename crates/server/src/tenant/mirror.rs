@@ -10,6 +10,7 @@ use std::{
 };
 
 use countersign_domain::{record::Mode, wire::JournalPage};
+use countersign_faults::{Point, crash_point};
 use countersign_replica::{Log, Replica};
 
 use super::{Sight, Tenant, writer::StoreError};
@@ -128,6 +129,7 @@ fn build(replica: &Replica, target: &Path) -> Result<u64, StoreError> {
     remove(&plain)?;
     let reader = replica.reader().map_err(StoreError::damaged)?;
     reader.build_snapshot(&plain).map_err(StoreError::damaged)?;
+    crash_point(Point::SnapshotBuilt);
     let mut source = fs::File::open(&plain).map_err(StoreError::damaged)?;
     let file = fs::File::create(&part).map_err(StoreError::damaged)?;
     let mut encoder = zstd::Encoder::new(file, COMPRESSION).map_err(StoreError::damaged)?;
@@ -135,6 +137,7 @@ fn build(replica: &Replica, target: &Path) -> Result<u64, StoreError> {
     let mut file = encoder.finish().map_err(StoreError::damaged)?;
     file.flush().map_err(StoreError::damaged)?;
     fs::rename(&part, target).map_err(StoreError::damaged)?;
+    crash_point(Point::SnapshotPacked);
     remove(&plain)?;
     size(replica)
 }

@@ -43,6 +43,7 @@ use countersign_domain::{
     record::{Actor, Begin, Decision, Executor, Receipt, Role},
     wire::{self, Head, JournalPage},
 };
+use countersign_faults::{Point, crash_point};
 use countersign_policy::Policy;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, mpsc, watch};
@@ -225,12 +226,14 @@ impl Tenant {
             let published = self.inner.published.borrow();
             (published.size, published.root)
         };
+        crash_point(Point::CheckpointStored);
         let checkpoint = Checkpoint {
             tenant: self.inner.id,
             size,
             root,
         }
         .sign(&self.inner.log_key);
+        crash_point(Point::CheckpointSigned);
         Head {
             size,
             root,
@@ -349,8 +352,11 @@ impl Tenant {
         key: Key,
         max_open: Option<usize>,
     ) -> Answer<Proposed, ProposeRefusal> {
-        self.write(move |desk| propose::propose(desk, &new, key, max_open))
-            .await
+        let proposed = self
+            .write(move |desk| propose::propose(desk, &new, key, max_open))
+            .await;
+        crash_point(Point::ProposalStored);
+        proposed
     }
 
     /// Takes the decision of a signed-in person without a device.
@@ -378,10 +384,11 @@ impl Tenant {
         user: UserId,
         views: Views,
     ) -> Result<wire::RecordResult, StoreError> {
-        match self
+        let decided = self
             .write(move |desk| decide::by_device(desk, &record, user, &views))
-            .await?
-        {
+            .await?;
+        crash_point(Point::DecisionStored);
+        match decided {
             Ok(result) => Ok(result),
             Err(never) => match never {},
         }
@@ -457,10 +464,11 @@ impl Tenant {
         manifests: Arc<[Digest]>,
         limit: u32,
     ) -> Result<wire::Claimed, StoreError> {
-        match self
+        let claimed = self
             .write(move |desk| run::claim(desk, by, &manifests, limit))
-            .await?
-        {
+            .await?;
+        crash_point(Point::ClaimStored);
+        match claimed {
             Ok(claimed) => Ok(claimed),
             Err(never) => match never {},
         }
@@ -471,7 +479,15 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn begin(&self, record: Arc<Record>, begin: Arc<Begin>) -> Answer<Stored, RunRefusal> {
-        self.never(move |desk| run::begin(desk, &record, &begin)).await
+        let begun = self
+            .never(move |desk| {
+                let begun = run::begin(desk, &record, &begin);
+                crash_point(Point::BeginWritten);
+                begun
+            })
+            .await;
+        crash_point(Point::BeginStored);
+        begun
     }
 
     /// Accepts a receipt.
@@ -481,8 +497,13 @@ impl Tenant {
     pub async fn complete(&self, record: Arc<Record>, receipt: Arc<Receipt>) -> Answer<Stored, RunRefusal> {
         let outcome = receipt.outcome;
         let ended = self
-            .write(move |desk| run::complete(desk, &record, &receipt))
+            .write(move |desk| {
+                let ended = run::complete(desk, &record, &receipt);
+                crash_point(Point::ReceiptWritten);
+                ended
+            })
             .await?;
+        crash_point(Point::ReceiptStored);
         if ended.is_ok() {
             METRICS.ran(outcome);
         }
@@ -499,8 +520,13 @@ impl Tenant {
         ended: (Arc<Record>, Arc<Receipt>),
     ) -> Answer<Stored, RunRefusal> {
         let outcome = ended.1.outcome;
-        let run = move |desk: &mut Desk| run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1));
+        let run = move |desk: &mut Desk| {
+            let ended = run::run_local(desk, (&begun.0, &begun.1), (&ended.0, &ended.1));
+            crash_point(Point::LocalWritten);
+            ended
+        };
         let ended = self.write(run).await?.and_then(|begun| begun);
+        crash_point(Point::LocalStored);
         if ended.is_ok() {
             METRICS.ran(outcome);
         }
@@ -512,8 +538,11 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn intend(&self, proposal: ProposalId, fence: u64, intent: String) -> Answer<(), RunRefusal> {
-        self.write(move |desk| run::intend(desk, proposal, fence, &intent))
-            .await
+        let intended = self
+            .write(move |desk| run::intend(desk, proposal, fence, &intent))
+            .await;
+        crash_point(Point::IntentStored);
+        intended
     }
 
     /// Calls that the server itself had begun and not ended when it stopped, each with its intent.

@@ -26,6 +26,7 @@ use countersign_domain::{
     id::{ConnectionId, ProposalId, TaskId},
     record::{EffectClass, Executor, Failure, LONGEST_SENTENCE, Outcome},
 };
+use countersign_faults::{Point, crash_point};
 use futures::FutureExt as _;
 use secrecy::SecretString;
 
@@ -246,7 +247,10 @@ async fn run_once(
 pub(crate) async fn attempt(tool: &dyn Tool, call: &Call<'_>) -> Ran {
     // A panicking tool must leave a receipt, like one that hangs.
     let running = AssertUnwindSafe(tool.run(call)).catch_unwind();
-    let (code, message) = match tokio::time::timeout(call.deadline, running).await {
+    crash_point(Point::CallAhead);
+    let ran = tokio::time::timeout(call.deadline, running).await;
+    crash_point(Point::CallMade);
+    let (code, message) = match ran {
         Ok(Ok(ran)) => return consistent(ran, &call.dispatch),
         Ok(Err(_panic)) => ("crashed", "The tool stopped in the middle".to_owned()),
         Err(_elapsed) => (

@@ -1,0 +1,171 @@
+//! `countersign-hand FOLDER URL`: a desktop without a window, for tests that kill it. The real engine over real files;
+//! only keychain and notifier are simple ones. The owner signs in where nobody is, and decides whatever waits: what asks
+//! to be refused is rejected, everything else approved.
+//!
+//! Says on standard output what holds by then: `ready`, and `saved ID` once a decision is on the disk. To the line `check`
+//! it answers `checked OK SIZE`, with the journal verified from its first entry. Ends with its standard input.
+
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use countersign_e2e::company::{OWNER, PASSWORD};
+use countersign_engine::{
+    Choice, Connect, Credential, Decide, Engine, Phase,
+    ports::{Ports, SecretStore, SecretStoreError, SystemClock},
+    testing::RecordingNotifier,
+    views::inbox::{InboxQuery, InboxView},
+};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = PathBuf::from(arguments.next().context("a folder")?);
+    let url = arguments.next().context("an address")?;
+    let ports = Ports {
+        clock: Arc::new(SystemClock),
+        secrets: Arc::new(Files::open(folder.join("keychain"))?),
+        notifier: Arc::new(RecordingNotifier::default()),
+    };
+    let engine = Engine::new(folder.join("engine"), ports)?;
+    let mut lines = standard_input();
+    sign_in(&engine, &url).await?;
+    println!("ready");
+    loop {
+        // Whatever is in its way just now is tried again.
+        let _ = decide_what_waits(&engine).await;
+        tokio::select! {
+            line = lines.recv() => match line.as_deref() {
+                Some("check") => match engine.verify_journal().await {
+                    Ok(check) => println!("checked {} {}", check.ok, check.size),
+                    Err(error) => println!("checked false 0 {error}"),
+                },
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            () = tokio::time::sleep(Duration::from_millis(40)) => {}
+        }
+    }
+}
+
+/// Where nobody is signed in the owner signs in, as often as it takes.
+async fn sign_in(engine: &Engine, url: &str) -> Result<()> {
+    loop {
+        match engine.start().await {
+            Phase::Ready => return Ok(()),
+            Phase::FirstRun | Phase::SignIn { .. } => {}
+            phase @ (Phase::Starting | Phase::Keychain { .. } | Phase::Fatal { .. }) => {
+                bail!("a crash has led to {phase:?}")
+            }
+        }
+        let form = Connect {
+            url: url.to_owned(),
+            email: OWNER.to_owned(),
+            credential: Credential::Password(SecretString::from(PASSWORD)),
+            device_name: "Hand".to_owned(),
+            tenant: None,
+        };
+        if engine.connect(form).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn decide_what_waits(engine: &Engine) -> Result<()> {
+    let query = InboxQuery {
+        view: InboxView::ToDecide,
+        search: None,
+        risk: None,
+        after: None,
+        limit: 50,
+    };
+    for row in engine.inbox(query).await?.rows {
+        let Ok(card) = engine.card(row.id).await else {
+            continue;
+        };
+        if !card.approve.is_armed() {
+            continue;
+        }
+        let refuse = row.sentence.contains("refuse");
+        let form = Decide {
+            id: row.id,
+            view: card.view_digest,
+            verdict: if refuse { Choice::Reject } else { Choice::Approve },
+            comment: refuse.then(|| "As it asks for".to_owned()),
+            confirmation: card.confirm.map(|confirm| confirm.placeholder),
+        };
+        if engine.decide(form).await.is_ok() {
+            println!("saved {}", row.id);
+        }
+    }
+    Ok(())
+}
+
+fn standard_input() -> mpsc::UnboundedReceiver<String> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// A keychain that is a folder: each entry a file, replaced as a whole.
+#[derive(Debug)]
+struct Files(PathBuf);
+
+impl Files {
+    fn open(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name.replace('/', "_"))
+    }
+}
+
+impl SecretStore for Files {
+    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError> {
+        fs::read(self.path(name)).map(Zeroizing::new).map_err(translate)
+    }
+
+    fn set(&self, name: &str, secret: &[u8]) -> Result<(), SecretStoreError> {
+        replace(&self.path(name), secret).map_err(translate)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), SecretStoreError> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(translate(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn replace(path: &Path, secret: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, secret)?;
+    fs::File::open(&fresh)?.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+fn translate(error: io::Error) -> SecretStoreError {
+    if error.kind() == io::ErrorKind::NotFound {
+        SecretStoreError::Missing
+    } else {
+        SecretStoreError::Unavailable
+    }
+}

@@ -1,0 +1,296 @@
+//! Server and desktop are killed, at every named point and at any time, while people and software work. Whatever happens:
+//! no call has two effects, no saved decision is lost, no state says what is not so, every database is whole, and the
+//! journal verifies from its first entry. docs/guarantees.md says what is promised.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod process;
+#[path = "../../crates/verify/tests/bundles/seeded.rs"]
+#[allow(dead_code, reason = "shared with a suite that uses more of it")]
+mod seeded;
+mod target;
+mod world;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use countersign_faults::Point;
+
+use process::{Death, Said};
+use seeded::Seeded;
+use world::{KINDS, Summary, World, await_end};
+
+/// Where the server can be killed while it serves.
+const OF_THE_SERVER: &[Point] = &[
+    Point::ControlMigrated,
+    Point::TenantMigrated,
+    Point::ProposalStored,
+    Point::DecisionStored,
+    Point::ClaimStored,
+    Point::BeginWritten,
+    Point::BeginStored,
+    Point::IntentStored,
+    Point::ReceiptWritten,
+    Point::ReceiptStored,
+    Point::LocalWritten,
+    Point::LocalStored,
+    Point::CheckpointStored,
+    Point::CheckpointSigned,
+    Point::CallAhead,
+    Point::CallMade,
+    Point::SnapshotBuilt,
+    Point::SnapshotPacked,
+];
+
+/// Where a desktop can be killed that is set up.
+const OF_THE_DESKTOP: &[Point] = &[
+    Point::DeviceMigrated,
+    Point::DecisionSigned,
+    Point::DecisionKept,
+    Point::PushAhead,
+    Point::PushSent,
+    Point::PushKept,
+    Point::PageTaken,
+    Point::Claimed,
+    Point::BeginKept,
+    Point::BeginAnswered,
+    Point::IntentAhead,
+    Point::IntentKept,
+    Point::CallAhead,
+    Point::CallMade,
+    Point::ReceiptKept,
+];
+
+/// Where a desktop can be killed that is being set up.
+const OF_THE_ARRIVAL: &[Point] = &[
+    Point::KeychainWritten,
+    Point::DeviceMigrated,
+    Point::EnrolSigned,
+    Point::EnrolAnswered,
+    // Here it is the server that is killed.
+    Point::EnrolStored,
+];
+
+/// Worlds beside each other: while one waits for a hold or a lease, another works.
+const WORLDS: u64 = 6;
+
+/// Kills of each kind.
+#[derive(Clone, Default, Debug)]
+struct Kills {
+    at: BTreeMap<Point, u64>,
+    /// Between a request's effect and its answer.
+    at_effect: u64,
+    at_any_time: u64,
+}
+
+impl Kills {
+    fn total(&self) -> u64 {
+        self.at.values().sum::<u64>() + self.at_effect + self.at_any_time
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (point, count) in &other.at {
+            *self.at.entry(*point).or_default() += count;
+        }
+        self.at_effect += other.at_effect;
+        self.at_any_time += other.at_any_time;
+    }
+}
+
+#[test]
+fn whenever_server_or_desktop_is_killed_nothing_happens_twice_and_nothing_is_lost() {
+    let (first, worlds) = seeded::cases(WORLDS, WORLDS);
+    let kills = if seeded::is_long() { 20_000 } else { 600 };
+    let begin = Instant::now();
+    let running: Vec<_> = (first..first + worlds)
+        .map(|seed| thread::spawn(move || (seed, one_world(seed, kills / WORLDS))))
+        .collect();
+    let (mut all, mut ends) = (Kills::default(), Vec::new());
+    for world in running {
+        let (seed, ended) = world.join().unwrap();
+        let (kills, summary) = ended.unwrap_or_else(|error| {
+            panic!(
+                "{error:#}\n{}",
+                seeded::replay(seed, "whenever_server_or_desktop_is_killed")
+            )
+        });
+        all.add(&kills);
+        ends.push(summary);
+    }
+    eprintln!(
+        "{} kills in {:?}: {all:?}\n{ends:?}",
+        all.total(),
+        begin.elapsed()
+    );
+    if worlds < WORLDS {
+        return;
+    }
+    let points = OF_THE_SERVER.iter().chain(OF_THE_DESKTOP).chain(OF_THE_ARRIVAL);
+    let missed: Vec<_> = points.filter(|point| !all.at.contains_key(point)).collect();
+    assert!(missed.is_empty(), "nothing was ever killed at {missed:?}");
+    assert!(all.total() >= kills, "{} kills", all.total());
+    let sum = |count: fn(&Summary) -> usize| ends.iter().map(count).sum::<usize>();
+    assert!(
+        sum(|end| end.completed) > 0 && sum(|end| end.unknown) > 0 && sum(|end| end.failed) > 0,
+        "a run that never saw one of the ends has shown nothing: {ends:?}"
+    );
+}
+
+fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
+    let mut random = Seeded::new(seed);
+    let mut world = World::new()?;
+    let mut done = Kills::default();
+    // Each world begins elsewhere, so that together they come to every point.
+    let (mut of_the_server, mut of_the_desktop) = (random.below(1_000), random.below(1_000));
+    arrive(&mut world, &mut done, seed)?;
+    while done.total() < kills {
+        match random.below(10) {
+            0..=3 => {
+                of_the_desktop += 1;
+                let point = OF_THE_DESKTOP[of_the_desktop % OF_THE_DESKTOP.len()];
+                let count = 1 + random.below(2) as u64;
+                restart_hand(&mut world, Some((point, count)), &mut done)?;
+                work(&mut world, &mut random)?;
+                let patience = Duration::from_millis(2_500);
+                let death = await_end(&mut world.hand, patience)?;
+                note(&mut done, point, death);
+            }
+            4..=6 => {
+                of_the_server += 1;
+                let point = OF_THE_SERVER[of_the_server % OF_THE_SERVER.len()];
+                // What the server passes once while it starts, and what only one kind of call comes to.
+                let seldom = matches!(
+                    point,
+                    Point::ControlMigrated | Point::TenantMigrated | Point::IntentStored
+                );
+                let count = if seldom { 1 } else { 1 + random.below(2) as u64 };
+                restart_server(&mut world, Some((point, count)), &mut done)?;
+                work(&mut world, &mut random)?;
+                if point == Point::IntentStored {
+                    (0..KINDS).try_for_each(|_| world.ask())?;
+                }
+                if matches!(point, Point::SnapshotBuilt | Point::SnapshotPacked) {
+                    world.ask_for_a_snapshot();
+                }
+                let death = await_end(&mut world.server, Duration::from_millis(2_500))?;
+                note(&mut done, point, death);
+            }
+            7 => {
+                restart_hand(&mut world, None, &mut done)?;
+                world
+                    .target
+                    .end_at_effect(world.hand.as_ref().context("a desktop")?.id());
+                work(&mut world, &mut random)?;
+                let before = world.target.effects().len();
+                await_end(&mut world.hand, Duration::from_millis(4_000))?;
+                world.target.spare();
+                if world.target.effects().len() > before {
+                    done.at_effect += 1;
+                } else {
+                    done.at_any_time += 1;
+                }
+            }
+            _ => {
+                work(&mut world, &mut random)?;
+                let patience = Duration::from_millis(random.below(600) as u64);
+                let victim = if random.below(2) == 0 {
+                    &mut world.hand
+                } else {
+                    &mut world.server
+                };
+                if victim.is_some() {
+                    await_end(victim, patience)?;
+                    done.at_any_time += 1;
+                }
+            }
+        }
+    }
+    let summary = world.settle(Duration::from_secs(180))?;
+    Ok((done, summary))
+}
+
+fn note(done: &mut Kills, point: Point, death: Death) {
+    match death {
+        Death::AtPoint => *done.at.entry(point).or_default() += 1,
+        Death::Killed => done.at_any_time += 1,
+    }
+}
+
+/// A few things more to do, with both at work.
+fn work(world: &mut World, random: &mut Seeded) -> Result<()> {
+    if world.server.is_none() {
+        world.start_server(None)?;
+    }
+    if world.hand.is_none() {
+        world.start_hand(None)?;
+    }
+    for _ in 0..=random.below(3) {
+        world.ask()?;
+    }
+    Ok(())
+}
+
+fn restart_hand(world: &mut World, armed: Option<(Point, u64)>, done: &mut Kills) -> Result<()> {
+    if let Some(hand) = world.hand.take() {
+        hand.kill()?;
+        done.at_any_time += 1;
+    }
+    world.start_hand(armed)
+}
+
+fn restart_server(world: &mut World, armed: Option<(Point, u64)>, done: &mut Kills) -> Result<()> {
+    if let Some(server) = world.server.take() {
+        server.kill()?;
+        done.at_any_time += 1;
+    }
+    world.start_server(armed)
+}
+
+/// A new desktop is killed on its way in, or the server is: one device comes of it, and the way in stays open.
+fn arrive(world: &mut World, done: &mut Kills, seed: u64) -> Result<()> {
+    let begun = world.devices()?.len();
+    let point = OF_THE_ARRIVAL[seed as usize % OF_THE_ARRIVAL.len()];
+    let (said, armed) = (Arc::new(Mutex::default()), Some((point, 1)));
+    let mut arriving = if point == Point::EnrolStored {
+        restart_server(world, armed, done)?;
+        Some(world.fresh_hand("arrival", None, &said)?)
+    } else {
+        Some(world.fresh_hand("arrival", armed, &said)?)
+    };
+    let victim = if point == Point::EnrolStored {
+        &mut world.server
+    } else {
+        &mut arriving
+    };
+    let death = await_end(victim, process::PATIENCE)?;
+    ensure!(death == Death::AtPoint, "it never came to {point:?}");
+    note(done, point, death);
+    if world.server.is_none() {
+        world.start_server(None)?;
+    }
+    let mut again = match arriving {
+        Some(arriving) => arriving,
+        None => world.fresh_hand("arrival", None, &said)?,
+    };
+    let begin = Instant::now();
+    while !Said::of(&said).is_ready() || world.devices()?.len() == begun {
+        ensure!(again.ended()?.is_none(), "it could not come in any more");
+        ensure!(
+            begin.elapsed() < process::PATIENCE,
+            "it never came in after {point:?}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    ensure!(world.devices()?.len() == begun + 1, "one computer, one device");
+    again.kill()?;
+    Ok(())
+}
