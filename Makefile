@@ -11,7 +11,7 @@ run: ## set up what is missing, build, and open the desktop app (RELEASE=1: opti
 test: ## set up what is missing and run every test that needs no network but the package registries
 	@scripts/test.sh
 
-test-long: ## the same families of tests with ten times the cases and more; takes an hour
+test-long: ## the same families of tests with ten times the cases and more; takes hours
 	@scripts/test-long.sh
 
 check: ## formatting, lints, docs, licences and bans, unused dependencies, the front end's types
