@@ -87,7 +87,24 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
         let detail = agent.look(id).await?;
         ensure!(detail["status"] == status, "it stays {status}: {detail}");
     }
-    Ok(())
+
+    stage.step("It stands first in the inbox, until the manager has looked and says what they found")?;
+    app.go("gi", "Inbox").await?;
+    app.select(&lost).await?;
+    app.says("then say what you found").await?;
+    stage.picture(&app, "what-became-of-it").await?;
+    app.fill("How do you know?", "It is in their inbox.").await?;
+    app.press("It happened").await?;
+    let settled = agent.wait_for(&lost, "completed", LATER).await?;
+    let said = &settled["execution"]["resolution"]["said"][0];
+    ensure!(
+        said["note"] == "It is in their inbox.",
+        "with how they know: {settled}"
+    );
+    app.go("gh", "Done").await?;
+    app.select(&lost).await?;
+    app.card_says("It happened, said you", SOON).await?;
+    stage.picture(&app, "settled").await
 }
 
 /// Has a mail proposed and approved at the desktop.

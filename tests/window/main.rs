@@ -12,5 +12,6 @@ mod links;
 mod mail_trouble;
 mod office;
 mod stage;
+mod stopping;
 mod story;
 mod tray;
