@@ -61,6 +61,8 @@ pub struct Tenant {
     pub mode: TenantMode,
     /// This person's role.
     pub role: Role,
+    /// The key that signs the tenant's log: what `countersign-verify --trust` takes.
+    pub log_key: String,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Type)]
@@ -251,6 +253,7 @@ impl Tenant {
             name: tenant.name,
             mode,
             role: tenant.role?.into(),
+            log_key: tenant.log_key,
         })
     }
 }

@@ -672,6 +672,8 @@ export type Tenant = {
 	mode: TenantMode,
 	/**  This person's role. */
 	role: Role,
+	/**  The key that signs the tenant's log: what `countersign-verify --trust` takes. */
+	logKey: string,
 };
 
 export type TenantMode = "solo" | "company";

@@ -76,6 +76,8 @@ pub struct TenantView {
     pub name: String,
     pub mode: Mode,
     pub role: Option<Role>,
+    /// The key that signs the tenant's log: what an exported journal is checked with.
+    pub log_key: String,
 }
 
 /// What a check of the whole journal found.
@@ -202,6 +204,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
             name: tenant.name.clone(),
             mode: tenant.mode,
             role: people.role(seat.person()),
+            log_key: tenant.log_key.to_string(),
         }),
         person_name: me.map_or_else(|| seat.account.email.clone(), |me| me.name.clone()),
         email: seat.account.email.clone(),

@@ -11,6 +11,7 @@ export function house(company: boolean) {
       name: company ? "Byron & Partners" : "Ada's desk",
       mode: company ? "company" : "solo",
       role: "owner",
+      logKey: "5f1a".repeat(16),
     },
     person: { name: "Ada Byron", email: "ada@byron-partners.com" },
     device: { name: "Studio", fingerprint: "9f3a 22c1 5e07 b84d" },
