@@ -13,7 +13,7 @@ use countersign_domain::{
     id::ProposalId,
     intent::{self, StructuredCall},
     people::People,
-    record::{Connection, Proposal, Proposer, Untrusted},
+    record::{Connection, Proposal, Proposer, ProposerKind, Untrusted},
     render, wire,
 };
 use countersign_policy::Policy;
@@ -135,6 +135,7 @@ impl Rules {
         };
         let key = key(&proposer, &request, &wanted, idempotency_key)?;
         let manifest = ingress.manifest;
+        let proposer = editor(tenant, proposer, request.supersedes).await?;
         let mut proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
         let people = tenant.people();
         let denied = tenant.denied_before(proposal.intent().map_err(too_large)?);
@@ -197,6 +198,33 @@ fn proposal(
             evidence: request.evidence,
             note: request.note,
         },
+    })
+}
+
+/// Who proposes, where it is an edit of another's proposal: for whom that was asked stays bound to it, and does not
+/// approve what became of it either.
+async fn editor(
+    tenant: &Tenant,
+    proposer: Proposer,
+    replaced: Option<ProposalId>,
+) -> Result<Proposer, ProposeError> {
+    let Some(replaced) = replaced else {
+        return Ok(proposer);
+    };
+    let Some(stored) = tenant.proposal(replaced).await? else {
+        return Ok(proposer);
+    };
+    let before = &stored.state.proposer;
+    if before.id == proposer.id || proposer.kind != ProposerKind::User {
+        return Ok(proposer);
+    }
+    let asked = match before.kind {
+        ProposerKind::User => before.id.parse().ok(),
+        ProposerKind::Agent | ProposerKind::System => before.on_behalf_of,
+    };
+    Ok(Proposer {
+        on_behalf_of: asked,
+        ..proposer
     })
 }
 

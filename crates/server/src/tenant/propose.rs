@@ -6,7 +6,8 @@ use countersign_domain::{
     Digest, Millis, Record, UnixMillis,
     fold::{ProposalState, Status},
     id::ProposalId,
-    record::Proposal,
+    record::{Proposal, ProposerKind, Role},
+    render,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -151,10 +152,9 @@ fn by_key(desk: &Desk, key: Digest) -> Result<Option<(Stored, Digest)>, StoreErr
 /// Whether a key still stands for this proposal: until it is over, and 24 hours after it completed.
 fn holds(state: &ProposalState, now: UnixMillis) -> bool {
     let status = state.status(now);
-    let fresh = state
-        .ended
-        .as_ref()
-        .is_some_and(|ended| now.since(ended.at) < KEY_HOLDS_AFTER_COMPLETION);
+    let settled = state.resolved.map(|resolved| resolved.at);
+    let ended = settled.or(state.ended.as_ref().map(|ended| ended.at));
+    let fresh = ended.is_some_and(|at| now.since(at) < KEY_HOLDS_AFTER_COMPLETION);
     !status.is_final() || (status == Status::Completed && fresh)
 }
 
@@ -191,11 +191,25 @@ fn may_retry(desk: &Desk, retried: ProposalId, by: &Proposal) -> Result<bool, St
     Ok(same && stored.state.status(desk.now()).is_final())
 }
 
-/// Closes the open proposal that a new one of the same proposer replaces.
+/// Closes the open proposal that a new one replaces: of the same proposer, or edited by a person who decides. An edit stays
+/// with the tool; another tool is another request.
 fn replace(desk: &mut Desk, replaced: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
     let Some(mut stored) = desk.proposal(replaced)? else {
         return Ok(false);
     };
-    let same = stored.state.proposer.id == by.proposer.id;
-    Ok(same && supersede(desk, &mut stored, "Replaced by its proposer", Some(by.id))?)
+    let before = &stored.state;
+    let editor = match by.proposer.kind {
+        ProposerKind::User => by.proposer.id.parse().ok(),
+        ProposerKind::Agent | ProposerKind::System => None,
+    };
+    let reason = if before.proposer.id == by.proposer.id {
+        "Replaced by its proposer".to_owned()
+    } else if before.tool == by.tool.id
+        && editor.is_some_and(|person| desk.people().role(person).is_some_and(Role::decides))
+    {
+        format!("Edited by {}", render::flat(&render::visible(&by.proposer.name)))
+    } else {
+        return Ok(false);
+    };
+    supersede(desk, &mut stored, &reason, Some(by.id))
 }

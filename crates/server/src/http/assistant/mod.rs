@@ -51,11 +51,37 @@ async fn visible(caller: &Caller, id: ProposalId) -> Result<Arc<Stored>, ApiErro
         .proposal(id)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    if caller.sees_all() || stored.state.proposer.id == caller.actor_id() {
+    if caller.sees_all()
+        || stored.state.proposer.id == caller.actor_id()
+        || is_edit_of_own(caller, id).await?
+    {
         Ok(stored)
     } else {
         Err(ApiError::not_found())
     }
+}
+
+/// Most edits of edits that are followed back.
+const MOST_EDITS: usize = 32;
+
+/// Whether the proposal has taken the place of one of the caller's own: whoever asked goes on with what became of it.
+async fn is_edit_of_own(caller: &Caller, id: ProposalId) -> Result<bool, ApiError> {
+    let mut id = id;
+    for _ in 0..MOST_EDITS {
+        let Some(bodies) = caller.tenant.proposal_bodies(id).await? else {
+            return Ok(false);
+        };
+        let Some(before) = bodies.proposal.supersedes else {
+            return Ok(false);
+        };
+        let stored = caller.tenant.proposal(before).await?;
+        match stored {
+            Some(stored) if stored.state.proposer.id == caller.actor_id() => return Ok(true),
+            Some(_) => id = before,
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 /// Waits until `done` holds of the proposal, at most `time`, and returns it as it then is. A caller whose credential ends

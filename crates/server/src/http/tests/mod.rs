@@ -6,6 +6,7 @@ mod credentials;
 mod denials;
 mod description;
 mod devices;
+mod edits;
 mod export;
 mod full;
 mod limits;
