@@ -56,7 +56,7 @@ async fn a_stop_that_was_signed_offline_holds_once_the_tenant_has_it_and_ends_wi
 
     let id = world.propose_task("Waits for the release").await;
     device.approve(id).await;
-    device.says(id, "Approved by you").await;
+    device.says(id, "Approved by you, stopped").await;
     let wrong = device
         .engine
         .release(Scope::Tenant, Some("yes".to_owned()))

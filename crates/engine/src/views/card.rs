@@ -153,7 +153,7 @@ impl Engine {
             expires_at: card.proposal.expires_at,
             state: words.state(&card.state, mine),
             why: why(&card, &people, &seat),
-            after_approve: after_approve(&card),
+            after_approve: after_approve(&card, &people),
             after_reject: "It will not run, and the proposer is told your reason. A rejection is final."
                 .to_owned(),
             history: trail::history(&words, &card),
@@ -336,7 +336,7 @@ fn settle(
     })
 }
 
-fn after_approve(card: &countersign_replica::Card) -> String {
+fn after_approve(card: &countersign_replica::Card, people: &People) -> String {
     let hold = card
         .state
         .policy
@@ -351,6 +351,12 @@ fn after_approve(card: &countersign_replica::Card) -> String {
         (Some(at), _) => format!("It runs once, not before {at}."),
         (None, 0) => "It runs once, right away.".to_owned(),
         (None, seconds) => format!("It runs once, after {seconds} seconds in which you can undo."),
+    };
+    let stopped = people.stopped(&card.state.proposer, &card.state.tool).is_some();
+    let run = if stopped {
+        "It runs once, when the stop over it has been released.".to_owned()
+    } else {
+        run
     };
     if quorum > 1 {
         format!("When {quorum} people have approved: {run}")

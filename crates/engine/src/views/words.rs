@@ -275,6 +275,9 @@ impl<'a> Words<'a> {
                 |cast| format!("Approved by {}", self.who(cast.approver)),
             )
         };
+        if self.people.stopped(&state.proposer, &state.tool).is_some() {
+            return view(StateKind::Pending, format!("{by}, stopped"), None, Tone::Warn);
+        }
         let words = match self.waits_for(state.executor) {
             Some(device) => format!("{by}, waits for {device}"),
             None => by,
