@@ -8,16 +8,25 @@ use crate::{
     id::{TenantId, UserId},
     people::People,
     record::{
-        MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rules, Stop, is_sentence, loosens,
+        ApprovalRule, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rules, Scope, Stop,
+        is_sentence, loosens,
     },
 };
 
-/// Whether a stop counts. Whoever decides may stop.
+/// Whether a stop counts. Whoever decides may stop what there is.
 ///
 /// # Errors
 /// Why it does not.
 pub fn stop(people: &People, stop: &Stop) -> Result<(), Reason> {
     decides(people, stop.tenant, stop.by)?;
+    let there = match &stop.scope {
+        Scope::Tenant => true,
+        Scope::Agent(agent) => people.agents.contains_key(agent),
+        Scope::Tool(tool) => people.tools.contains_key(tool),
+    };
+    if !there {
+        return Err(Reason::NotEligible);
+    }
     said_plainly(stop.reason.as_deref())
 }
 
@@ -55,7 +64,10 @@ pub fn rules(people: &People, wants: &Rules) -> Result<(), Reason> {
         .unwrap_or(u32::MAX)
         .min(MOST_PEOPLE);
     let fits = |quorum: u32| (1..=most.max(1)).contains(&quorum);
-    if wants.table.len() > MOST_RULES || !wants.table.iter().all(|rule| fits(rule.quorum)) {
+    // A tool may be named before it is registered; its name is shown to everybody.
+    let plain = |tool: &Option<String>| tool.as_deref().is_none_or(is_sentence);
+    let fit = |rule: &ApprovalRule| fits(rule.quorum) && plain(&rule.tool);
+    if wants.table.len() > MOST_RULES || !wants.table.iter().all(fit) {
         return Err(Reason::NotEligible);
     }
     let manages = people.role(wants.by).is_some_and(Role::manages);

@@ -307,6 +307,15 @@ impl People {
         } else if alone {
             wants.confirmed && role(wants.by).is_some_and(Role::manages)
         } else {
+            // Each person wants one table at a time.
+            for other in rules
+                .wanted
+                .iter_mut()
+                .filter(|wanted| wanted.table != wants.table)
+            {
+                other.by.remove(&wants.by);
+            }
+            rules.wanted.retain(|wanted| !wanted.by.is_empty());
             let known = rules.wanted.iter().position(|wanted| wanted.table == wants.table);
             let place = known.unwrap_or_else(|| {
                 rules.wanted.push(Wanted {

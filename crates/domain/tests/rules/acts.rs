@@ -201,6 +201,41 @@ fn a_release_of_an_earlier_stop_does_not_end_a_later_one() {
     assert!(stands_still(&book.0, &agent(1), "email.send"));
 }
 
+#[test]
+fn what_is_not_there_is_not_stopped() {
+    let mut book = Book::company();
+    let nobody = Scope::Agent(AgentId::from_uuid(uuid(1)));
+    for scope in [
+        nobody,
+        Scope::Tool("no.such".to_owned()),
+        Scope::Tool("x\u{202E}".repeat(9_000)),
+    ] {
+        assert_eq!(book.stop(1, scope), Err(Reason::NotEligible));
+    }
+}
+
+#[test]
+fn a_person_wants_one_table_at_a_time() {
+    let mut book = Book::company();
+    book.rules(1, &[rule(None, None, 3)], false).unwrap();
+    book.rules(1, &[rule(None, None, 2)], false).unwrap();
+    book.rules(1, &[], false).unwrap();
+    let wanted: Vec<_> = book
+        .0
+        .rules
+        .wanted
+        .iter()
+        .map(|wanted| wanted.table.len())
+        .collect();
+    assert_eq!(wanted, [0], "the last one");
+    let hidden = [rule(Some("x\u{202E}"), None, 3)];
+    assert_eq!(
+        book.rules(1, &hidden, false),
+        Err(Reason::NotEligible),
+        "everybody would read it"
+    );
+}
+
 fn rule(tool: Option<&str>, risk: Option<Risk>, quorum: u32) -> ApprovalRule {
     ApprovalRule {
         assurance: None,
