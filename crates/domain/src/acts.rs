@@ -127,11 +127,7 @@ pub fn resolve(
     if same.is_some() {
         return Err(Reason::Decided);
     }
-    let money = people
-        .tools
-        .get(&proposal.tool)
-        .is_some_and(|(_, manifest)| manifest.money);
-    if !money && proposal.settlers() == 1 {
+    if !moves_money(people, proposal) && proposal.settlers() == 1 {
         return Ok(());
     }
     let own = is_own(
@@ -144,6 +140,16 @@ pub fn resolve(
         Mode::Company => Ok(()),
         Mode::Solo => confirmed(word.confirmed, word.device.is_some()),
     }
+}
+
+/// Whether the word has to be confirmed: it is about money, and nobody else is there to say the same.
+pub fn takes_confirmation(people: &People, proposal: &ProposalState) -> bool {
+    people.mode() == Mode::Solo && (moves_money(people, proposal) || proposal.settlers() > 1)
+}
+
+fn moves_money(people: &People, proposal: &ProposalState) -> bool {
+    let tool = people.tools.get(&proposal.tool);
+    tool.is_some_and(|(_, manifest)| manifest.money)
 }
 
 fn decides(people: &People, tenant: TenantId, person: UserId) -> Result<(), Reason> {

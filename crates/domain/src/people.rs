@@ -262,6 +262,11 @@ impl People {
         self.tenant.as_ref().map_or(Mode::Company, |tenant| tenant.mode)
     }
 
+    /// How many people have to want what loosens.
+    pub fn wanting(&self) -> usize {
+        if self.second_needed() { 2 } else { 1 }
+    }
+
     /// The person whose own agent it is.
     pub fn agent_owner(&self, agent: AgentId) -> Option<UserId> {
         self.agents.get(&agent)?.owner
@@ -346,7 +351,7 @@ impl People {
     }
 
     fn release(&mut self, release: Release) {
-        let needed = if self.second_needed() { 2 } else { 1 };
+        let needed = self.wanting();
         let decides = |person: &UserId| {
             let role = self.members.get(person).and_then(|known| known.role);
             role.is_some_and(Role::decides)

@@ -8,7 +8,7 @@ use countersign_domain::{
     fold::Status,
     id::ProposalId,
     people::People,
-    record::{Body, LONGEST_SENTENCE, Mode, Nonce, Reason, Release, Resolution, Scope, Stop, is_sentence},
+    record::{Body, LONGEST_SENTENCE, Nonce, Reason, Release, Resolution, Scope, Stop, is_sentence},
 };
 use countersign_replica::Card;
 
@@ -114,7 +114,7 @@ impl Engine {
         }
         let (people, now, nonce) = (seat.people().await?, seat.now(), nonce()?);
         let confirmed = typed(form.confirmation.as_deref(), SETTLE);
-        if needs_word(&people, &card) && !confirmed {
+        if acts::takes_confirmation(&people, &card.state) && !confirmed {
             return Err(not_typed(SETTLE));
         }
         let word = Resolution {
@@ -166,19 +166,10 @@ pub(crate) fn settle(card: &Card, people: &People, viewer: Viewer) -> Option<Arm
     };
     Some(Arm {
         why_not,
-        after_ms: 600,
+        after_ms: rules::STILL_MS,
         must_read_to_end: false,
         open_first: true,
     })
-}
-
-/// Whether a word has to be typed to settle it.
-pub(crate) fn needs_word(people: &People, card: &Card) -> bool {
-    let money = people
-        .tools
-        .get(&card.state.tool)
-        .is_some_and(|(_, manifest)| manifest.money);
-    money && people.mode() == Mode::Solo
 }
 
 fn typed(confirmation: Option<&str>, word: &str) -> bool {

@@ -11,7 +11,7 @@ use countersign_domain::{
 use countersign_replica::{Card, Gap};
 
 /// Buttons arm when the card has been still for so long.
-const STILL_MS: u32 = 600;
+pub(crate) const STILL_MS: u32 = 600;
 const STILL_GRAVE_MS: u32 = 2_000;
 
 /// Why a call over a device's connection cannot be approved yet.

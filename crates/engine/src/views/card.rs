@@ -329,7 +329,7 @@ fn settle(
             "{look}, then say what you found.{more} If it did not happen, it can be proposed again."
         ),
         said: said.collect(),
-        confirm: acts::needs_word(people, card).then(|| ConfirmPrompt {
+        confirm: countersign_domain::acts::takes_confirmation(people, &card.state).then(|| ConfirmPrompt {
             prompt: format!("Type “{}” to settle it", acts::SETTLE),
             placeholder: acts::SETTLE.to_owned(),
         }),

@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use countersign_domain::{
     fold::Status,
-    people::People,
     record::{Reason, Release, Stop},
     wire::{InFlight, ReleaseRequest, StopList, StopRequest, StopSummary},
 };
@@ -28,7 +27,7 @@ pub(crate) async fn list(caller: Caller) -> Result<axum::Json<StopList>, ApiErro
         by: stopped.by,
         reason: stopped.reason.clone(),
         releases: stopped.releases.iter().copied().collect(),
-        needed: needed(&people),
+        needed: u32::try_from(people.wanting()).unwrap_or(u32::MAX),
     });
     let mut in_flight = Vec::new();
     if !people.stops.is_empty() {
@@ -95,11 +94,6 @@ pub(crate) async fn release(
     });
     caller.tenant.act(act).await?.map_err(refusal)?;
     list(caller).await
-}
-
-/// How many people have to want what loosens.
-pub(super) fn needed(people: &People) -> u32 {
-    if people.second_needed() { 2 } else { 1 }
 }
 
 /// Why an act changed nothing, as HTTP says it.

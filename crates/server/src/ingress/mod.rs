@@ -12,16 +12,15 @@ use countersign_domain::{
     fold::DEFAULT_LIFETIME,
     id::ProposalId,
     intent::{self, StructuredCall},
-    people::People,
     record::{Connection, Proposal, Proposer, ProposerKind, Untrusted},
-    render, wire,
+    wire,
 };
 use countersign_policy::Policy;
 use countersign_tools::{Ingress, IngressError, Registry};
 
 use crate::{
     random,
-    tenant::{Denied, Key, ProposeRefusal, StoreError, Stored, Tenant},
+    tenant::{Key, ProposeRefusal, StoreError, Stored, Tenant},
 };
 
 /// The tools and the policy that every tenant of this server has.
@@ -136,14 +135,11 @@ impl Rules {
         let key = key(&proposer, &request, &wanted, idempotency_key)?;
         let manifest = ingress.manifest;
         let proposer = editor(tenant, proposer, request.supersedes).await?;
-        let mut proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
+        let proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
         let people = tenant.people();
         let denied = tenant.denied_before(proposal.intent().map_err(too_large)?);
-        if let Some(denied) = &denied {
-            proposal.risk_reasons.push(denied_before(denied, &people));
-        }
         let new = self
-            .ready(proposal, manifest, &people, denied.is_some(), wanted.key)
+            .ready(proposal, manifest, &people, denied.as_ref(), wanted.key)
             .map_err(too_large)?;
         let (stored, created) = tenant
             .propose(new, key, self.max_open)
@@ -226,31 +222,6 @@ async fn editor(
         on_behalf_of: asked,
         ..proposer
     })
-}
-
-/// Most characters of somebody's reason that are said again.
-const MOST_OF_A_REASON: usize = 200;
-
-/// What the card says of an earlier no to the same request.
-fn denied_before(denied: &Denied, people: &People) -> String {
-    let who = people
-        .members
-        .get(&denied.by)
-        .map_or("A former member", |person| person.name.as_str());
-    let reason = denied.reason.as_deref().map(|reason| {
-        let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let short: String = line.chars().take(MOST_OF_A_REASON).collect();
-        format!(": {short}")
-    });
-    let at = denied.at.to_string();
-    let (day, time) = (
-        at.get(..10).unwrap_or_default(),
-        at.get(11..16).unwrap_or_default(),
-    );
-    render::flat(&render::visible(&format!(
-        "{who} denied the same request on {day} at {time} UTC{}",
-        reason.unwrap_or_else(|| ".".to_owned())
-    )))
 }
 
 fn wanted(

@@ -15,7 +15,10 @@ use countersign_policy::Call;
 use countersign_tools::{Facts, IngressError};
 
 use super::Rules;
-use crate::{random, tenant::NewProposal};
+use crate::{
+    random,
+    tenant::{Denied, NewProposal},
+};
 
 /// Why a request could not be made again.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +33,15 @@ impl Rules {
     /// The proposal with its record, what policy says of it, and its line.
     pub(super) fn ready(
         &self,
-        proposal: Proposal,
+        mut proposal: Proposal,
         manifest: &Pinned,
         people: &People,
-        denied_before: bool,
+        denied: Option<&Denied>,
         tool_call_id: String,
     ) -> Result<NewProposal, canonical::Error> {
+        if let Some(denied) = denied {
+            proposal.risk_reasons.push(denied_before(denied, people));
+        }
         let answer = self.policy.evaluate(&Call {
             tool: &proposal.tool.id,
             registered: true,
@@ -44,7 +50,7 @@ impl Rules {
             proposer: proposal.proposer.kind,
             hold: manifest.hold,
             money: manifest.money,
-            denied_before,
+            denied_before: denied.is_some(),
             mode: people.mode(),
             table: &people.rules.table,
         });
@@ -77,6 +83,7 @@ impl Rules {
         old: &Proposal,
         tool_call_id: String,
         people: &People,
+        denied: Option<&Denied>,
         facts: &dyn Facts,
         now: UnixMillis,
     ) -> Result<NewProposal, RenewError> {
@@ -97,8 +104,33 @@ impl Rules {
             risk_reasons: ingress.reasons,
             tool: tool(manifest),
         });
-        Ok(self.ready(renewed, manifest, people, false, tool_call_id)?)
+        Ok(self.ready(renewed, manifest, people, denied, tool_call_id)?)
     }
+}
+
+/// Most characters of somebody's reason that are said again.
+const MOST_OF_A_REASON: usize = 200;
+
+/// What the card says of an earlier no to the same request.
+fn denied_before(denied: &Denied, people: &People) -> String {
+    let who = people
+        .members
+        .get(&denied.by)
+        .map_or("A former member", |person| person.name.as_str());
+    let reason = denied.reason.as_deref().map(|reason| {
+        let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = line.chars().take(MOST_OF_A_REASON).collect();
+        format!(": {short}")
+    });
+    let at = denied.at.to_string();
+    let (day, time) = (
+        at.get(..10).unwrap_or_default(),
+        at.get(11..16).unwrap_or_default(),
+    );
+    render::flat(&render::visible(&format!(
+        "{who} denied the same request on {day} at {time} UTC{}",
+        reason.unwrap_or_else(|| ".".to_owned())
+    )))
 }
 
 /// The tool as a proposal names it.

@@ -50,7 +50,7 @@ impl Denials {
         Ok(Self(RwLock::new(denials)))
     }
 
-    fn get(&self, intent: Digest, now: UnixMillis) -> Option<Denied> {
+    pub(super) fn get(&self, intent: Digest, now: UnixMillis) -> Option<Denied> {
         let denials = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let found = denials
             .get(&intent)

@@ -74,10 +74,15 @@ fn renew(desk: &Desk, rules: &Rules, stored: &Stored) -> Result<Result<NewPropos
     let (_, record) = entries::record_at(desk.connection(), stored.state.created_seq)?;
     let old: Proposal = record.body().map_err(StoreError::damaged)?;
     let known = known_recipients(desk.connection(), ingress::addresses(&old.args))?;
+    // A no is not forgotten because the tool has changed.
+    let denied = desk
+        .denials()
+        .get(old.intent().map_err(StoreError::damaged)?, desk.now());
     Ok(rules.renew(
         &old,
         stored.tool_call_id.clone(),
         desk.people(),
+        denied.as_ref(),
         &known,
         desk.now(),
     ))
