@@ -39,6 +39,8 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::devices,
             commands::endorse_device,
             commands::revoke_device,
+            commands::device_review,
+            commands::rotate_key,
             commands::agents,
             commands::create_agent,
             commands::revoke_agent,

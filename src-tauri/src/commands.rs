@@ -18,7 +18,7 @@ use crate::{
         card::{Card, Decide, Decided, ResolveForm, Verdict},
         connections::{ConnectionForm, Connections, TestResult, form_field},
         inbox::{InboxPage, InboxQuery},
-        people::{Agents, Device, InviteForm, InviteMade, People, Role},
+        people::{Agents, Device, InviteForm, InviteMade, People, Review, RevokeForm, Role},
         requests::{DraftView, Submitted, TaskPage},
         setup::{ConnectCompany, FirstAgent, StartHere},
         stops::{Scope, StopChoice},
@@ -306,8 +306,25 @@ pub async fn endorse_device(shell: State<'_, Shell>, id: String, code: String) -
 
 #[tauri::command]
 #[specta::specta]
-pub async fn revoke_device(shell: State<'_, Shell>, id: String, reason: String) -> Answer<()> {
-    Ok(shell.engine()?.revoke_device(named(&id)?, reason).await?)
+pub async fn revoke_device(shell: State<'_, Shell>, id: String, form: RevokeForm) -> Answer<()> {
+    Ok(shell
+        .engine()?
+        .revoke_device(named(&id)?, form.try_into()?)
+        .await?)
+}
+
+/// What had run on the word of a revoked device after its last good record.
+#[tauri::command]
+#[specta::specta]
+pub async fn device_review(shell: State<'_, Shell>, id: String) -> Answer<Review> {
+    Ok(shell.engine()?.device_review(named(&id)?).await?.into())
+}
+
+/// Gives this device a new key.
+#[tauri::command]
+#[specta::specta]
+pub async fn rotate_key(shell: State<'_, Shell>) -> Answer<()> {
+    Ok(shell.engine()?.rotate_key().await?)
 }
 
 #[tauri::command]

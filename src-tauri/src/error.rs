@@ -54,7 +54,7 @@ impl CommandError {
         }
     }
 
-    fn invalid(field: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self {
             code: ErrorCode::Invalid,
             message: message.into(),

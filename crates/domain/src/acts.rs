@@ -1,5 +1,5 @@
-//! Whether what a person wants beside deciding counts: stopping and releasing, the tenant's table of rules, settling an
-//! unknown outcome. Pure: asked by the server when it arrives, and by a desktop before it offers it.
+//! Whether what a person wants beside deciding counts: stopping and releasing, the tenant's table of rules, another key
+//! for a device, settling an unknown outcome. Pure: asked by the server when it arrives, and by a desktop before it offers it.
 
 use crate::{
     UnixMillis,
@@ -8,8 +8,8 @@ use crate::{
     id::{TenantId, UserId},
     people::People,
     record::{
-        ApprovalRule, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rules, Scope, Stop,
-        is_sentence, loosens,
+        ApprovalRule, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rotate, Rules, Scope,
+        Stop, is_sentence, loosens,
     },
 };
 
@@ -86,6 +86,37 @@ pub fn rules(people: &People, wants: &Rules) -> Result<(), Reason> {
             confirmed(wants.confirmed, wants.device.is_some())
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether a device may go on with a new key: it is in service, the new key says that it takes over, and no device here
+/// has or had that key. Numbers only go forwards, so nothing that was signed before changes its signer.
+///
+/// # Errors
+/// Why it may not.
+pub fn rotate(people: &People, rotate: &Rotate) -> Result<(), Reason> {
+    let here = people
+        .tenant
+        .as_ref()
+        .is_some_and(|tenant| tenant.id == rotate.tenant);
+    let device = people.devices.get(&rotate.device).filter(|_| here);
+    let device = device
+        .filter(|device| device.endorsed_by.is_some())
+        .ok_or(Reason::NotEligible)?;
+    if device.revoked_at.is_some() {
+        return Err(Reason::DeviceRevoked);
+    }
+    if people.devices.values().any(|known| known.has_had(rotate.key)) {
+        return Err(Reason::NotEligible);
+    }
+    let last_turn = device.earlier_keys.last().map_or(0, |(last, _)| *last);
+    if rotate.device_seq <= last_turn {
+        return Err(Reason::Fork);
+    }
+    if rotate.is_proven() {
+        Ok(())
+    } else {
+        Err(Reason::BadSignature)
     }
 }
 

@@ -180,15 +180,18 @@ impl SigningKey {
     /// Signs a body as a record of the given type.
     pub fn sign(&self, payload_type: &str, body: impl Into<Vec<u8>>) -> Envelope {
         let payload = body.into();
-        let sig = self.sign_bytes(&pae(payload_type, &payload));
-        let signatures = vec![Signature {
-            keyid: self.public_key().key_id(),
-            sig,
-        }];
+        let signatures = vec![self.signature(payload_type, &payload)];
         Envelope {
             payload,
             payload_type: payload_type.to_owned(),
             signatures,
+        }
+    }
+
+    pub(crate) fn signature(&self, payload_type: &str, body: &[u8]) -> Signature {
+        Signature {
+            keyid: self.public_key().key_id(),
+            sig: self.sign_bytes(&pae(payload_type, body)),
         }
     }
 

@@ -395,6 +395,7 @@ impl ProposalState {
             | Kind::Stop
             | Kind::Release
             | Kind::Rules
+            | Kind::Rotate
             | Kind::Proposal => return Err(FoldError::NotOurs(record.kind)),
         }
         self.last_seq = seq;

@@ -11,7 +11,8 @@ use crate::{
     manifest::Manifest,
     record::{
         Agent, ApprovalRule, Connection, ConnectionKind, Endorse, Endorsement, Enrol, Genesis, Invite, Kind,
-        Member, Mode, Proposer, ProposerKind, Refuse, Release, Revoke, Role, Rules, Scope, Stop, loosens,
+        Member, Mode, Proposer, ProposerKind, Refuse, Release, Revoke, Role, Rotate, Rules, Scope, Stop,
+        loosens,
     },
 };
 
@@ -108,7 +109,15 @@ pub struct Device {
     pub enrolled_at: UnixMillis,
     /// `None` while it waits to be vouched for.
     pub endorsed_by: Option<Endorsement>,
+    /// The keys that it had before, each with the last of its numbers that it signed, oldest first.
+    pub earlier_keys: Vec<(u64, PublicKey)>,
+    /// Since when it has its present key.
+    pub key_since: UnixMillis,
     pub revoked_at: Option<UnixMillis>,
+    /// Once it is revoked: the last of its numbers that is trusted; 0 is none.
+    pub last_good_seq: u64,
+    /// Once it is revoked: since when its key may have been in other hands.
+    pub compromised_since: Option<UnixMillis>,
 }
 
 impl Device {
@@ -120,6 +129,31 @@ impl Device {
     /// Whether somebody still has to vouch for it.
     pub const fn is_waiting(&self) -> bool {
         self.endorsed_by.is_none() && self.revoked_at.is_none()
+    }
+
+    /// A second revocation only takes more trust away: what was found out later counts.
+    fn revoke(&mut self, at: UnixMillis, revoke: &Revoke) {
+        let good = revoke.last_good_seq.unwrap_or(0);
+        self.last_good_seq = match self.revoked_at {
+            None => good,
+            Some(_) => self.last_good_seq.min(good),
+        };
+        self.compromised_since = match (self.compromised_since, revoke.compromised_since) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.revoked_at.get_or_insert(at);
+    }
+
+    /// The key that its record `seq` is signed with.
+    pub fn key_of(&self, seq: u64) -> PublicKey {
+        let earlier = self.earlier_keys.iter().find(|(last, _)| seq <= *last);
+        earlier.map_or(self.key, |(_, key)| *key)
+    }
+
+    /// Whether it has or once had this key.
+    pub fn has_had(&self, key: PublicKey) -> bool {
+        self.key == key || self.earlier_keys.iter().any(|(_, earlier)| *earlier == key)
     }
 
     /// Six digits that both sides derive from the enrol record, for people to compare.
@@ -135,7 +169,7 @@ pub fn enrolment_code(enrol: Digest) -> String {
 }
 
 /// The kinds that [`People::apply`] takes.
-pub const KINDS: [Kind; 13] = [
+pub const KINDS: [Kind; 14] = [
     Kind::Genesis,
     Kind::Member,
     Kind::Invite,
@@ -149,6 +183,7 @@ pub const KINDS: [Kind; 13] = [
     Kind::Stop,
     Kind::Release,
     Kind::Rules,
+    Kind::Rotate,
 ];
 
 impl People {
@@ -216,7 +251,7 @@ impl People {
             Kind::Revoke => {
                 let revoke: Revoke = record.body()?;
                 if let Some(device) = self.devices.get_mut(&revoke.device) {
-                    device.revoked_at.get_or_insert(at);
+                    device.revoke(at, &revoke);
                 }
             }
             Kind::Refuse => {
@@ -236,6 +271,7 @@ impl People {
             }
             Kind::Release => self.release(record.body()?),
             Kind::Rules => self.rule(at, record.digest, record.body()?),
+            Kind::Rotate => self.rotate(at, record, record.body()?),
             Kind::Proposal
             | Kind::Preview
             | Kind::Evaluation
@@ -250,6 +286,12 @@ impl People {
             | Kind::Resolution => return Err(FoldError::NotOurs(record.kind)),
         }
         Ok(())
+    }
+
+    /// The key with which the device that `record` names has to have signed it; `None` where no device here signs.
+    pub fn key_behind(&self, record: &Record) -> Option<PublicKey> {
+        let (device, seq) = record.link()?;
+        Some(self.devices.get(&device)?.key_of(seq))
     }
 
     /// The person's role; `None` for strangers and former members.
@@ -405,7 +447,25 @@ impl People {
             enrol: digest,
             enrolled_at: at,
             endorsed_by: None,
+            earlier_keys: Vec::new(),
+            key_since: at,
             revoked_at: None,
+            last_good_seq: 0,
+            compromised_since: None,
         });
+    }
+
+    /// Both signatures are looked at here too: whoever writes the journal must not be able to swap a device's key.
+    fn rotate(&mut self, at: UnixMillis, record: &Record, rotate: Rotate) {
+        if crate::acts::rotate(self, &rotate).is_err() {
+            return;
+        }
+        if let Some(device) = self.devices.get_mut(&rotate.device)
+            && record.is_signed_by(&device.key_of(rotate.device_seq))
+        {
+            device.earlier_keys.push((rotate.device_seq, device.key));
+            device.key = rotate.key;
+            device.key_since = at;
+        }
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     client::{self, Address, CallError, TenantClient},
-    device::{AccountSecrets, DeviceSecrets, Key, Keyring},
+    device::{AccountSecrets, DeviceSecrets, Keyring},
     engine::Engine,
     enrol::device_name,
     error::EngineError,
@@ -103,16 +103,13 @@ impl Engine {
         keyring: Keyring,
     ) -> Result<(), EngineError> {
         let (tenant, person) = (arrival.tenant, arrival.person);
-        let known = secrets.account(tenant, person).cloned();
-        let own = AccountSecrets {
-            device_seed: match known {
-                Some(known) => known.device_seed.clone(),
-                None => Key::fresh()?,
-            },
-            token: Some(arrival.token.clone()),
+        let mut own = match secrets.account(tenant, person) {
+            Some(known) => known.clone(),
+            None => AccountSecrets::fresh()?,
         };
+        own.token = Some(arrival.token.clone());
         let key = own.signing_key();
-        secrets.put(tenant, person, own);
+        secrets.put(tenant, person, own.clone());
         // The keychain has the key before any file or server speaks of it.
         keyring.save(&secrets).await?;
         crash_point(Point::KeychainWritten);
@@ -120,7 +117,7 @@ impl Engine {
         let store = Store::open(&self.inner.folder.device_db(), &secrets.database_key)?;
         let row = store.read(move |db| account::of(db, tenant, person)).await?;
         match row {
-            Some(row) if row.device_key == key.public_key() => {
+            Some(row) if own.key_of(row.device_key).is_some() => {
                 let (url, email) = (arrival.address.as_str().to_owned(), arrival.email.clone());
                 store
                     .write(move |tx| account::activate(tx, row.id, &url, &email))

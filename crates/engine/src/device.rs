@@ -14,7 +14,7 @@ use std::{
 };
 
 use countersign_domain::{
-    dsse::SigningKey,
+    dsse::{PublicKey, SigningKey},
     id::{ConnectionId, TenantId, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -210,6 +210,9 @@ pub(crate) struct Key([u8; 32]);
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountSecrets {
     pub(crate) device_seed: Key,
+    /// The key that comes after it, from before a turn is signed until the old one is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next_seed: Option<Key>,
     /// Absent while signed out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
@@ -241,8 +244,36 @@ impl DeviceSecrets {
 }
 
 impl AccountSecrets {
+    /// Of a device that is new here.
+    pub(crate) fn fresh() -> Result<Self, getrandom::Error> {
+        Ok(Self {
+            device_seed: Key::fresh()?,
+            next_seed: None,
+            token: None,
+        })
+    }
+
     pub(crate) fn signing_key(&self) -> SigningKey {
         SigningKey::from_seed(&self.device_seed.0)
+    }
+
+    /// The key that belongs to `public`. Which of the two it is the device's own database knows.
+    pub(crate) fn key_of(&self, public: PublicKey) -> Option<SigningKey> {
+        let seeds = [Some(&self.device_seed), self.next_seed.as_ref()];
+        let mut keys = seeds
+            .into_iter()
+            .flatten()
+            .map(|seed| SigningKey::from_seed(&seed.0));
+        keys.find(|key| key.public_key() == public)
+    }
+
+    /// Forgets the key that does not belong to `public`.
+    pub(crate) fn keep_only(&mut self, public: PublicKey) {
+        if let Some(next) = self.next_seed.take()
+            && SigningKey::from_seed(&next.0).public_key() == public
+        {
+            self.device_seed = next;
+        }
     }
 }
 

@@ -53,16 +53,17 @@ pub(crate) async fn settle(seat: &Arc<Seat>) -> Result<(), anyhow::Error> {
 /// The enrol record over a fresh challenge, stored before it is sent.
 async fn fresh(seat: &Seat) -> Result<countersign_domain::dsse::Envelope, anyhow::Error> {
     let challenge = seat.client.challenge().await?.challenge;
+    let key = seat.present_key().await?;
     let body = Enrol {
         challenge,
         device: seat.device(),
         name: seat.account.device_name.clone(),
         nonce: nonce()?,
-        public_key: seat.key.public_key(),
+        public_key: key.public_key(),
         tenant: seat.tenant(),
         user: seat.person(),
     };
-    let envelope = Record::signed(&body, &seat.key)?.to_envelope();
+    let envelope = Record::signed(&body, &key)?.to_envelope();
     let (id, text) = (seat.account.id, serde_json::to_string(&envelope)?);
     seat.store
         .write(move |tx| account::set_enrol(tx, id, &text))

@@ -29,6 +29,7 @@ mod journal;
 mod opening;
 mod overlay;
 mod reconcile;
+mod rotate;
 mod rules;
 mod seat;
 mod store;

@@ -68,7 +68,7 @@ impl Engine {
         keyring: Keyring,
     ) -> Result<Stage, EngineError> {
         let own = secrets.account(account.tenant, account.person);
-        let Some(own) = own.filter(|own| own.signing_key().public_key() == account.device_key) else {
+        let Some((own, key)) = own.and_then(|own| Some((own, own.key_of(account.device_key)?))) else {
             return Ok(Stage::Keychain {
                 message: locked_out(&SecretStoreError::Missing),
             });
@@ -77,8 +77,8 @@ impl Engine {
             return Ok(sign_in_stage(&account));
         };
         let path = self.inner.folder.replica_db(account.tenant, account.person);
-        let key = countersign_replica::Key::from_bytes(*secrets.database_key.as_bytes());
-        let journal = match Journal::open(path, key) {
+        let opens = countersign_replica::Key::from_bytes(*secrets.database_key.as_bytes());
+        let journal = match Journal::open(path, opens) {
             Ok(journal) => journal,
             Err(error @ countersign_replica::OpenError::Newer { .. }) => {
                 return Ok(Stage::Fatal {
@@ -89,7 +89,7 @@ impl Engine {
         };
         let client = TenantClient::new(Address::parse(&account.tenant_url)?, account.tenant, token.into())?;
         let seat = Arc::new(Seat::new(SeatParts {
-            key: own.signing_key(),
+            key,
             account,
             store,
             journal,

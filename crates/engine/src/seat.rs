@@ -7,7 +7,7 @@ use std::sync::{
 
 use countersign_domain::{
     Record, UnixMillis,
-    dsse::SigningKey,
+    dsse::{PublicKey, SigningKey},
     id::{DeviceId, ProposalId, TenantId, UserId},
     people::People,
     record::{Body, Holder, Nonce, Verdict},
@@ -30,7 +30,8 @@ use crate::{
 /// Everything that belongs to one sign-in. Dropping the last handle closes the files.
 pub(crate) struct Seat {
     pub(crate) account: Account,
-    pub(crate) key: SigningKey,
+    /// The key that signs, and after it the one that is about to.
+    keys: Mutex<Vec<SigningKey>>,
     pub(crate) store: Store,
     pub(crate) journal: Journal,
     pub(crate) client: TenantClient,
@@ -112,7 +113,7 @@ impl Seat {
         } = parts;
         Self {
             account,
-            key,
+            keys: Mutex::new(vec![key]),
             store,
             journal,
             client,
@@ -226,6 +227,24 @@ impl Seat {
         let _ = self.events.send(event);
     }
 
+    /// The key that signs at present.
+    pub(crate) async fn present_key(&self) -> Result<SigningKey, StoreError> {
+        let id = self.account.id;
+        let public = self.store.read(move |db| account::key(db, id)).await?;
+        self.held(public)
+    }
+
+    fn held(&self, public: PublicKey) -> Result<SigningKey, StoreError> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = keys.iter().find(|key| key.public_key() == public).cloned();
+        mine.ok_or_else(|| StoreError::damaged("the key that signs is not at hand"))
+    }
+
+    /// A key that may sign here once the database says so.
+    pub(crate) fn hold(&self, key: SigningKey) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+    }
+
     /// Signs a body with the device's next number and stores it, in the caller's transaction. `body` gets the number and
     /// the record before.
     pub(crate) fn sign<B: Body>(
@@ -235,7 +254,8 @@ impl Seat {
         body: impl FnOnce(u64, Option<countersign_domain::Digest>) -> B,
     ) -> Result<Record, StoreError> {
         let (seq, previous) = account::next_link(tx, self.account.id)?;
-        let record = Record::signed(&body(seq, previous), &self.key).map_err(StoreError::damaged)?;
+        let key = self.held(account::key(tx, self.account.id)?)?;
+        let record = Record::signed(&body(seq, previous), &key).map_err(StoreError::damaged)?;
         let entry = NewEntry {
             record: &record,
             device_seq: seq,

@@ -9,7 +9,7 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     execution::Authority,
     id::{ConnectionId, ProposalId},
-    record::{Decision, Holder},
+    record::Holder,
     wire::Lease,
 };
 use countersign_tools::{
@@ -214,15 +214,11 @@ impl Ledger for Books {
         let connection = connection
             .and_then(|named| people.connections.get(&named.id))
             .cloned();
-        let key = |record: &Record| {
-            let device = record.body::<Decision>().ok()?.device?;
-            Some(people.devices.get(&device)?.key)
-        };
         let approvals = evidence
             .decisions
             .into_iter()
             .map(|record| Approval {
-                key: key(&record),
+                key: people.key_behind(&record),
                 record,
             })
             .collect();

@@ -169,9 +169,10 @@ impl Judge {
             }
             return Err(format!("it names the device {device}, which was never enrolled"));
         };
+        let seq = record.link().map_or(0, |(_, seq)| seq);
         let standing = DeviceStanding {
             user: known.user,
-            key: known.key,
+            key: known.key_of(seq),
             revoked: known.revoked_at.is_some(),
             forked: false,
             last_seq: self.numbers.get(&device).map_or(0, |numbers| numbers.ordered),
@@ -260,6 +261,8 @@ impl Judge {
             acts::release(&self.people, &record.body().map_err(unread)?)
         } else if record.kind == Kind::Rules {
             acts::rules(&self.people, &record.body().map_err(unread)?)
+        } else if record.kind == Kind::Rotate {
+            acts::rotate(&self.people, &record.body().map_err(unread)?)
         } else {
             Ok(())
         };

@@ -178,7 +178,8 @@ impl Open {
             | Kind::Refuse
             | Kind::Stop
             | Kind::Release
-            | Kind::Rules => Ok(()),
+            | Kind::Rules
+            | Kind::Rotate => Ok(()),
         }
     }
 
@@ -359,7 +360,8 @@ impl Over {
             | Kind::Resolution
             | Kind::Stop
             | Kind::Release
-            | Kind::Rules => {}
+            | Kind::Rules
+            | Kind::Rotate => {}
         }
         Ok(())
     }

@@ -219,7 +219,8 @@ fn sentence(record: &Record, people: &People) -> Option<String> {
         | Kind::Refuse
         | Kind::Stop
         | Kind::Release
-        | Kind::Rules => return None,
+        | Kind::Rules
+        | Kind::Rotate => return None,
     })
 }
 

@@ -1,12 +1,12 @@
 //! People, their devices, and agents.
 
-use countersign_domain::record;
+use countersign_domain::{record, wire::RevokeRequest};
 use countersign_engine::views::people;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{Permission, time};
-use crate::embedded::address;
+use super::{Permission, Span, StateView, line, time};
+use crate::{embedded::address, error::CommandError};
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Type)]
 #[serde(rename_all = "snake_case")]
@@ -92,15 +92,57 @@ pub struct Device {
     pub fingerprint: String,
     /// RFC 3339.
     pub enrolled_at: String,
+    /// RFC 3339: since when it has its present key, where that is not its first.
+    pub key_since: Option<String>,
     pub this_device: bool,
     /// "Revoked 12 May", or that it waits to be confirmed; null while it counts.
     pub note: Option<String>,
     pub revoked: bool,
     pub may_revoke: bool,
+    /// It is this device, and its key can be replaced.
+    pub may_rotate: bool,
+    /// Its key should be replaced.
+    pub key_is_old: bool,
+    /// Whether this person may see what had run on its word after its last good record.
+    pub may_review: bool,
     /// Of the person who looks.
     pub mine: bool,
     /// Whether this person may confirm it, by the code that it shows.
     pub may_endorse: bool,
+}
+
+/// How a device leaves service.
+#[derive(Clone, Debug, Deserialize, Type)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevokeForm {
+    pub reason: String,
+    /// RFC 3339: since when its key may have been in other hands.
+    pub compromised_since: Option<String>,
+    /// It was in good hands to the end: what it has approved still counts.
+    pub decisions_stand: bool,
+}
+
+/// What had run, or was running, on the word of a revoked device after its last good record.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    /// RFC 3339.
+    pub compromised_since: Option<String>,
+    /// Newest first.
+    pub decisions: Vec<Reviewed>,
+}
+
+/// One approval that people have to look at again.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Reviewed {
+    /// The proposal.
+    pub id: String,
+    pub sentence: Vec<Span>,
+    /// RFC 3339: when it was approved.
+    pub at: String,
+    /// Null until the proposal has come here.
+    pub state: Option<StateView>,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]
@@ -187,12 +229,45 @@ impl From<people::DeviceRow> for Device {
             person: device.person,
             fingerprint: device.fingerprint,
             enrolled_at: time(device.enrolled_at),
+            key_since: device.key_since.map(time),
+            may_rotate: device.may_rotate,
+            key_is_old: device.key_is_old,
+            may_review: device.may_review,
             this_device: device.this_device,
             note: device.note,
             revoked: device.revoked,
             may_revoke: device.may_revoke,
             mine: device.mine,
             may_endorse: device.may_endorse,
+        }
+    }
+}
+
+impl TryFrom<RevokeForm> for RevokeRequest {
+    type Error = CommandError;
+
+    fn try_from(form: RevokeForm) -> Result<Self, CommandError> {
+        let since = form.compromised_since.map(|text| text.parse()).transpose();
+        Ok(Self {
+            reason: form.reason,
+            compromised_since: since
+                .map_err(|_| CommandError::invalid("compromisedSince", "Give a day and a time."))?,
+            decisions_stand: form.decisions_stand,
+        })
+    }
+}
+
+impl From<people::Review> for Review {
+    fn from(review: people::Review) -> Self {
+        let decisions = review.decisions.into_iter().map(|decision| Reviewed {
+            id: decision.id.to_string(),
+            sentence: line(&decision.sentence),
+            at: time(decision.at),
+            state: decision.state.map(Into::into),
+        });
+        Self {
+            compromised_since: review.compromised_since.map(time),
+            decisions: decisions.collect(),
         }
     }
 }

@@ -53,7 +53,11 @@ export const commands = {
 	devices: () => typedError<Device[], CommandError>(__TAURI_INVOKE("devices")),
 	/**  Confirms a waiting device by the code that it shows to its own person. */
 	endorseDevice: (id: string, code: string) => typedError<null, CommandError>(__TAURI_INVOKE("endorse_device", { id, code })),
-	revokeDevice: (id: string, reason: string) => typedError<null, CommandError>(__TAURI_INVOKE("revoke_device", { id, reason })),
+	revokeDevice: (id: string, form: RevokeForm) => typedError<null, CommandError>(__TAURI_INVOKE("revoke_device", { id, form })),
+	/**  What had run on the word of a revoked device after its last good record. */
+	deviceReview: (id: string) => typedError<Review, CommandError>(__TAURI_INVOKE("device_review", { id })),
+	/**  Gives this device a new key. */
+	rotateKey: () => typedError<null, CommandError>(__TAURI_INVOKE("rotate_key")),
 	agents: () => typedError<Agents, CommandError>(__TAURI_INVOKE("agents")),
 	createAgent: (name: string) => typedError<FirstAgent, CommandError>(__TAURI_INVOKE("create_agent", { name })),
 	revokeAgent: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("revoke_agent", { id })),
@@ -303,11 +307,19 @@ export type Device = {
 	fingerprint: string,
 	/**  RFC 3339. */
 	enrolledAt: string,
+	/**  RFC 3339: since when it has its present key, where that is not its first. */
+	keySince: string | null,
 	thisDevice: boolean,
 	/**  "Revoked 12 May", or that it waits to be confirmed; null while it counts. */
 	note: string | null,
 	revoked: boolean,
 	mayRevoke: boolean,
+	/**  It is this device, and its key can be replaced. */
+	mayRotate: boolean,
+	/**  Its key should be replaced. */
+	keyIsOld: boolean,
+	/**  Whether this person may see what had run on its word after its last good record. */
+	mayReview: boolean,
 	/**  Of the person who looks. */
 	mine: boolean,
 	/**  Whether this person may confirm it, by the code that it shows. */
@@ -550,6 +562,34 @@ export type ResolveForm = {
 	/**  How the person knows; one line. */
 	note: string | null,
 	confirmation: string | null,
+};
+
+/**  What had run, or was running, on the word of a revoked device after its last good record. */
+export type Review = {
+	/**  RFC 3339. */
+	compromisedSince: string | null,
+	/**  Newest first. */
+	decisions: Reviewed[],
+};
+
+/**  One approval that people have to look at again. */
+export type Reviewed = {
+	/**  The proposal. */
+	id: string,
+	sentence: Span[],
+	/**  RFC 3339: when it was approved. */
+	at: string,
+	/**  Null until the proposal has come here. */
+	state: StateView | null,
+};
+
+/**  How a device leaves service. */
+export type RevokeForm = {
+	reason: string,
+	/**  RFC 3339: since when its key may have been in other hands. */
+	compromisedSince: string | null,
+	/**  It was in good hands to the end: what it has approved still counts. */
+	decisionsStand: boolean,
 };
 
 export type Risk = "low" | "medium" | "high" | "critical";

@@ -1,4 +1,4 @@
-import { screen, within } from "@testing-library/svelte";
+import { fireEvent, screen, within } from "@testing-library/svelte";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { error, type Scenario } from "./fake/core";
 import { a11y, heading, open, settle } from "./window";
@@ -279,9 +279,63 @@ describe("people and devices", () => {
     await user.click(screen.getByRole("button", { name: "Revoke Front desk" }));
     await settle();
     await user.type(screen.getByLabelText("Reason"), "lost");
+    expect(screen.getByText(/has not run yet needs another approval/)).toBeVisible();
     await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Revoke" }));
     await settle();
-    expect(core.calledWith("revoke_device")).toEqual([{ id: "d2", reason: "lost" }]);
+    const form = { reason: "lost", compromisedSince: null, decisionsStand: false };
+    expect(core.calledWith("revoke_device")).toEqual([{ id: "d2", form }]);
+  });
+
+  it("revokes a device from the time on at which it was stolen, and not without the time", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Revoke Front desk" }));
+    await settle();
+    const dialog = within(screen.getByRole("dialog"));
+    await user.type(screen.getByLabelText("Reason"), "stolen");
+    await user.click(dialog.getByRole("radio", { name: "No" }));
+    expect(screen.getByText(/What it approved still runs/)).toBeVisible();
+    await user.click(dialog.getByRole("radio", { name: "From a time on" }));
+    await user.click(dialog.getByRole("button", { name: "Revoke" }));
+    expect(core.calledWith("revoke_device")).toEqual([]);
+    await fireEvent.input(screen.getByLabelText("Since"), {
+      target: { value: "2026-05-11T08:30" },
+    });
+    expect(await a11y()).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "Revoke" }));
+    await settle();
+    const since = new Date("2026-05-11T08:30").toISOString();
+    const form = { reason: "stolen", compromisedSince: since, decisionsStand: false };
+    expect(core.calledWith("revoke_device")).toEqual([{ id: "d2", form }]);
+  });
+
+  it("lists what ran on the word of a revoked device, and opens it", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "What ran on Old laptop" }));
+    await settle();
+    expect(screen.getByText(/in other hands since/)).toBeVisible();
+    expect(screen.getByText("Send the May invoice to Acme")).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.click(screen.getByRole("button", { name: "Open" }));
+    await settle();
+    expect(screen.queryByRole("dialog")).toBeNull();
+    expect(core.calledWith("card").at(-1)).toEqual({ id: "p9" });
+  });
+
+  it("gives this device a new key once that is confirmed", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "New key" }));
+    await settle();
+    expect(core.calledWith("rotate_key")).toEqual([]);
+    const dialog = within(screen.getByRole("dialog"));
+    await user.click(dialog.getByRole("button", { name: "New key" }));
+    await settle();
+    expect(core.calledWith("rotate_key")).toHaveLength(1);
   });
 
   it("confirms a waiting device by the code that its person tells, and by no other", async () => {

@@ -5,6 +5,7 @@
 //! nothing depends on that but speed.
 
 mod decision;
+mod device;
 mod execution;
 mod people;
 mod proposal;
@@ -18,11 +19,12 @@ use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct as _};
 
 pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
+pub use device::{Endorse, Endorsement, Enrol, Refuse, Revoke, Rotate};
 pub use execution::{
     Begin, Effect, Executor, Failure, LONGEST_SENTENCE, Lapse, Outcome, Receipt, Resolution, TaskPriority,
     is_sentence,
 };
-pub use people::{Agent, Endorse, Endorsement, Enrol, Invite, Member, Refuse, Revoke, Role};
+pub use people::{Agent, Invite, Member, Role};
 pub use proposal::{
     ConnectionRef, EffectClass, Evaluation, Evidence, Expire, Holder, Phase, PolicyDecision, Preview,
     PreviewOutcome, Proposal, Proposer, ProposerKind, Renewal, Requirement, Risk, Supersede, ToolRef,
@@ -67,11 +69,12 @@ pub enum Kind {
     Stop,
     Release,
     Rules,
+    Rotate,
 }
 
 impl Kind {
     /// Every kind that this version knows, with its name.
-    pub const ALL: [(Self, &'static str); 25] = [
+    pub const ALL: [(Self, &'static str); 26] = [
         (Self::Genesis, "genesis"),
         (Self::Member, "member"),
         (Self::Invite, "invite"),
@@ -97,6 +100,7 @@ impl Kind {
         (Self::Stop, "stop"),
         (Self::Release, "release"),
         (Self::Rules, "rules"),
+        (Self::Rotate, "rotate"),
     ];
 
     /// The kind's name in headers and payload types.
@@ -275,6 +279,7 @@ impl Record {
             Kind::Stop => self.body::<Stop>().ok()?.link(),
             Kind::Release => self.body::<Release>().ok()?.link(),
             Kind::Rules => self.body::<Rules>().ok()?.link(),
+            Kind::Rotate => self.body::<Rotate>().ok()?.link(),
             Kind::Genesis
             | Kind::Member
             | Kind::Invite

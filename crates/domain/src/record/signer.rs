@@ -3,7 +3,7 @@
 use super::{
     Agent, Begin, Body, Connection, Decision, Endorse, Endorsement, Enrol, Evaluation, Expire, Genesis,
     InvalidRecord, Invite, Kind, Lapse, Member, Preview, Proposal, Receipt, Record, Refuse, Release,
-    Resolution, Revoke, Rules, Stop, Supersede, Void, Withdraw,
+    Resolution, Revoke, Rotate, Rules, Stop, Supersede, Void, Withdraw,
 };
 use crate::{id::DeviceId, manifest::Manifest};
 
@@ -21,6 +21,7 @@ impl Record {
             Kind::Stop => self.body::<Stop>().ok()?.device,
             Kind::Release => self.body::<Release>().ok()?.device,
             Kind::Rules => self.body::<Rules>().ok()?.device,
+            Kind::Rotate => Some(self.body::<Rotate>().ok()?.device),
             Kind::Endorse => match self.body::<Endorse>().ok()?.by {
                 Endorsement::Device(by) => Some(by),
                 Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => None,
@@ -66,6 +67,7 @@ impl Record {
             Kind::Stop => of::<Stop>(self),
             Kind::Release => of::<Release>(self),
             Kind::Rules => of::<Rules>(self),
+            Kind::Rotate => of::<Rotate>(self),
             Kind::Proposal => of::<Proposal>(self),
             Kind::Preview => of::<Preview>(self),
             Kind::Evaluation => of::<Evaluation>(self),

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     UnixMillis,
     dsse::{Envelope, PublicKey},
-    id::{DeviceId, UserId},
-    record::{Endorsement, Nonce},
+    fold::Status,
+    id::{DeviceId, ProposalId, UserId},
+    record::{Endorsement, Nonce, Verdict},
 };
 
 /// `POST /api/devices/challenge`: the nonce that an enrol record has to carry, valid for ten minutes.
@@ -55,12 +56,49 @@ pub struct EndorseRequest {
     pub code: String,
 }
 
-/// `POST /api/devices/{id}/revoke`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// `POST /api/devices/{id}/revoke`. Without more than a reason nothing counts any more that the device has approved and
+/// that has not begun.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RevokeRequest {
+    /// 1 to 500 characters.
     pub reason: String,
+    /// Since when its key may have been in other hands: what the server had before still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised_since: Option<UnixMillis>,
+    /// The device was in good hands to the end: what it has approved still counts. Not together with `compromisedSince`.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub decisions_stand: bool,
+}
+
+/// `GET /api/devices/{id}/review`: what had begun, or was over, on the word of a revoked device after its last good record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceReview {
+    pub device_id: DeviceId,
+    pub revoked_at: UnixMillis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised_since: Option<UnixMillis>,
+    /// The last of its numbers that is trusted; 0 when none is.
+    pub last_good_seq: u64,
+    /// Newest first.
+    pub decisions: Vec<ReviewedDecision>,
+}
+
+/// One decision that people have to look at again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewedDecision {
+    pub proposal_id: ProposalId,
+    pub tool_id: String,
+    pub sentence: String,
+    pub verdict: Verdict,
+    /// When the server had it.
+    pub at: UnixMillis,
+    pub status: Status,
 }
 
 /// `GET /api/devices`

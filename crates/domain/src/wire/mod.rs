@@ -26,7 +26,8 @@ pub use assistant::{
     ProposedCall, Reject, ResultSummary, WithdrawRequest,
 };
 pub use devices::{
-    Challenge, DeviceList, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled, RevokeRequest,
+    Challenge, DeviceList, DeviceReview, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,
+    ReviewedDecision, RevokeRequest,
 };
 pub use executions::{Claim, Claimed, ExecutionAnswer, ExecutionRecord, Lease, LeaseRefused, RefuseLease};
 pub use people::{

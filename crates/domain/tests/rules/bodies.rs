@@ -7,8 +7,8 @@ use countersign_domain::{
     record::{
         Actor, Agent, Begin, Body, Connection, Decision, Effect, Endorse, Endorsement, Enrol, Evaluation,
         Expire, Genesis, Holder, InvalidRecord, Invite, Kind, Lapse, Member, Preview, PreviewOutcome,
-        Proposal, Receipt, Refuse, Release, Resolution, Revoke, Rules, Stop, Supersede, TaskPriority, Void,
-        Withdraw,
+        Proposal, Receipt, Refuse, Release, Resolution, Revoke, Rotate, Rules, Stop, Supersede, TaskPriority,
+        Void, Withdraw,
     },
     render::{flat, visible},
 };
@@ -63,6 +63,7 @@ macro_rules! of_its_type {
             Kind::Stop => $check::<Stop>($record),
             Kind::Release => $check::<Release>($record),
             Kind::Rules => $check::<Rules>($record),
+            Kind::Rotate => $check::<Rotate>($record),
         }
     };
 }
@@ -190,12 +191,14 @@ fn a_body_that_lacks_a_required_name_is_refused() {
         "base",
         "checkpoint",
         "comment",
+        "compromised_since",
         "confirm",
         "connection",
         "device",
         "device_seq",
         "effect",
         "failure",
+        "last_good_seq",
         "not_before",
         "note",
         "owner",

@@ -12,6 +12,7 @@ mod cards;
 mod characters;
 mod decisions;
 mod forgery;
+mod keys;
 mod merge;
 mod people;
 mod prefixes;

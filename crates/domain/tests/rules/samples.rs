@@ -10,8 +10,8 @@ use countersign_domain::{
         ConnectionRef, Decision, Effect, EffectClass, Endorse, Endorsement, Enrol, Evaluation, Evidence,
         Expire, Failure, Genesis, Holder, Invite, Lapse, Member, Mode, Outcome, Phase, PolicyDecision,
         Preview, PreviewOutcome, Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse, Release,
-        Requirement, Resolution, Revoke, Risk, Role, Rules, Scope, Stop, Supersede, TaskPriority, ToolRef,
-        Untrusted, Verdict, Void, Withdraw,
+        Requirement, Resolution, Revoke, Risk, Role, Rotate, Rules, Scope, Stop, Supersede, TaskPriority,
+        ToolRef, Untrusted, Verdict, Void, Withdraw,
     },
     render::{View, render},
 };
@@ -49,6 +49,7 @@ pub(crate) fn records() -> Vec<Record> {
         Record::unsigned(&stop()),
         Record::unsigned(&release()),
         Record::unsigned(&rules()),
+        Record::unsigned(&rotate()),
     ]
     .map(Result::unwrap)
     .into()
@@ -120,6 +121,19 @@ fn rules() -> Rules {
             risk: Some(Risk::High),
             tool: Some("email.send".to_owned()),
         }],
+        tenant: tenant(),
+    }
+}
+
+fn rotate() -> Rotate {
+    Rotate {
+        at: at(25),
+        device: device(1),
+        device_seq: 11,
+        key: key(2).public_key(),
+        nonce: nonce(25),
+        previous: Some(digest("the device's tenth record")),
+        proof: Rotate::proof(&key(2), tenant(), device(1), 11, nonce(25)).unwrap(),
         tenant: tenant(),
     }
 }
@@ -255,7 +269,9 @@ fn revoke() -> Revoke {
     Revoke {
         at: at(6),
         by: Actor::Agent(AgentId::from_uuid(uuid(0x400))),
+        compromised_since: Some(at(3)),
         device: device(1),
+        last_good_seq: Some(4),
         nonce: nonce(9),
         reason: "Lost on a train.".to_owned(),
     }

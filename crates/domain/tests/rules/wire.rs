@@ -139,6 +139,15 @@ fn requests_have_one_form() {
         "revoke",
         &RevokeRequest {
             reason: "Lost.".to_owned(),
+            ..RevokeRequest::default()
+        },
+    );
+    sheet.request(
+        "revoke, compromised",
+        &RevokeRequest {
+            reason: "Stolen.".to_owned(),
+            compromised_since: Some(at(1)),
+            decisions_stand: false,
         },
     );
     sheet.request("change member", &ChangeMember { role: Role::Admin });

@@ -73,14 +73,19 @@ impl TenantClient {
         .map(drop)
     }
 
-    pub(crate) async fn revoke_device(&self, id: DeviceId, reason: String) -> Result<(), CallError> {
+    pub(crate) async fn revoke_device(
+        &self,
+        id: DeviceId,
+        request: &wire::RevokeRequest,
+    ) -> Result<(), CallError> {
         let path = format!("api/devices/{id}/revoke");
-        send(json(
-            self.request(Method::POST, &path)?,
-            &wire::RevokeRequest { reason },
-        )?)
-        .await
-        .map(drop)
+        send(json(self.request(Method::POST, &path)?, request)?)
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn device_review(&self, id: DeviceId) -> Result<wire::DeviceReview, CallError> {
+        self.get(&format!("api/devices/{id}/review")).await
     }
 
     pub(crate) async fn push(&self, records: &wire::PushRecords) -> Result<wire::PushedRecords, CallError> {

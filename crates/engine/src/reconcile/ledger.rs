@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use countersign_domain::{
     Record, UnixMillis,
     id::{ConnectionId, ProposalId},
-    record::{Decision, Kind},
+    record::Kind,
     wire::RefuseLease,
 };
 use countersign_faults::{Point, crash_point};
@@ -131,15 +131,9 @@ impl Ledger for DeviceLedger {
                 let approvals = records
                     .into_iter()
                     .filter(|record| record.kind == Kind::Decision)
-                    .map(|record| {
-                        let device = record
-                            .body::<Decision>()
-                            .ok()
-                            .and_then(|decision| decision.device);
-                        let key = device
-                            .and_then(|device| people.devices.get(&device))
-                            .map(|known| known.key);
-                        Approval { record, key }
+                    .map(|record| Approval {
+                        key: people.key_behind(&record),
+                        record,
                     })
                     .collect();
                 Ok(Stored {

@@ -13,7 +13,7 @@ use super::{StoreError, from_sql, to_sql};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct AccountId(pub(super) i64);
 
-/// What does not change about an account, but for its address.
+/// What does not change about an account, but for its address and its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
@@ -22,6 +22,7 @@ pub(crate) struct Account {
     pub(crate) tenant_url: String,
     pub(crate) email: String,
     pub(crate) device: DeviceId,
+    /// Of the key that signed when the account was read.
     pub(crate) device_key: PublicKey,
     pub(crate) device_name: String,
     /// The enrol record, while the server has not answered it.
@@ -116,6 +117,23 @@ pub(crate) fn set_enrol(tx: &Transaction<'_>, id: AccountId, envelope: &str) -> 
     tx.execute(
         "UPDATE account SET enrol = ?2 WHERE id = ?1",
         params![id.0, envelope],
+    )?;
+    Ok(())
+}
+
+/// The key that signs at present.
+pub(crate) fn key(db: &Connection, id: AccountId) -> Result<PublicKey, StoreError> {
+    let bytes: Vec<u8> = db
+        .prepare_cached("SELECT device_key FROM account WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?;
+    PublicKey::from_slice(&bytes).map_err(StoreError::damaged)
+}
+
+/// What this device signs from here on takes another key. In the transaction that stores the turn to it.
+pub(crate) fn set_key(tx: &Transaction<'_>, id: AccountId, key: PublicKey) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE account SET device_key = ?2 WHERE id = ?1",
+        params![id.0, key.as_bytes()],
     )?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod deciding;
 mod executing;
 mod keychain;
+mod keys;
 mod looking;
 mod managing;
 mod noticing;

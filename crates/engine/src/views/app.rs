@@ -209,7 +209,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         person_name: me.map_or_else(|| seat.account.email.clone(), |me| me.name.clone()),
         email: seat.account.email.clone(),
         device_name: seat.account.device_name.clone(),
-        device_fingerprint: seat.account.device_key.key_id().fingerprint(),
+        device_fingerprint: seat.present_key().await?.public_key().key_id().fingerprint(),
         device_waits: device.filter(|device| device.is_waiting()).map(|device| DeviceWaits {
             code: device.code(),
             own: people

@@ -2,14 +2,14 @@
 //! the tenant.
 
 use countersign_domain::{
-    UnixMillis,
-    id::{AgentId, DeviceId, InviteId, UserId},
+    Millis, UnixMillis,
+    id::{AgentId, DeviceId, InviteId, ProposalId, UserId},
     people,
     record::{Invite, Mode, Role},
-    wire::{AgentCreated, ChangeMember, CreateAgent, InviteRequest, Invited},
+    wire::{AgentCreated, ChangeMember, CreateAgent, InviteRequest, Invited, RevokeRequest},
 };
 
-use super::{Permission, Words};
+use super::{Permission, StateView, Words};
 use crate::{Engine, EngineError, client::CallError, enrol, seat::Seat};
 
 /// Everyone.
@@ -46,15 +46,42 @@ pub struct DeviceRow {
     pub person: String,
     pub fingerprint: String,
     pub enrolled_at: UnixMillis,
+    /// Since when it has its present key, where that is not its first.
+    pub key_since: Option<UnixMillis>,
     pub this_device: bool,
     /// "Revoked 12 May"; or that it waits to be confirmed.
     pub note: Option<String>,
     pub revoked: bool,
     pub may_revoke: bool,
+    /// It is this device, and its key can be replaced.
+    pub may_rotate: bool,
+    /// Its key is older than is good for one.
+    pub key_is_old: bool,
+    /// Whether this person may see what had begun on its word after its last good record.
+    pub may_review: bool,
     /// Of the person who looks.
     pub mine: bool,
     /// Whether this person may confirm it by its code.
     pub may_endorse: bool,
+}
+
+/// What had begun on the word of a revoked device that is not trusted any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Review {
+    pub compromised_since: Option<UnixMillis>,
+    /// Newest first.
+    pub decisions: Vec<Reviewed>,
+}
+
+/// One approval that people have to look at again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reviewed {
+    pub id: ProposalId,
+    pub sentence: String,
+    /// When the server had the approval.
+    pub at: UnixMillis,
+    /// `None` until the proposal has come here.
+    pub state: Option<StateView>,
 }
 
 /// Every agent.
@@ -73,6 +100,9 @@ pub struct AgentRow {
     pub revoked: bool,
     pub may_revoke: bool,
 }
+
+/// After this a device's key should be replaced: whoever may have copied it unseen has it no longer (threats.md §2).
+const GOOD_KEY_TIME: Millis = Millis::hours(90 * 24);
 
 /// Everyone's roles, mildest first.
 const ROLES: [Role; 5] = [
@@ -172,7 +202,7 @@ impl Engine {
     pub async fn devices(&self) -> Result<Vec<DeviceRow>, EngineError> {
         let seat = self.seat()?;
         let people = seat.people().await?;
-        let words = Words::new(&seat, &people);
+        let (words, now) = (Words::new(&seat, &people), seat.now());
         let manages = people.role(seat.person()).is_some_and(Role::manages);
         let in_service = enrol::is_in_service(&seat, &people);
         let active = people
@@ -195,6 +225,10 @@ impl Engine {
                     .unwrap_or_default(),
                 fingerprint: device.key.key_id().fingerprint(),
                 enrolled_at: device.enrolled_at,
+                key_since: (!device.earlier_keys.is_empty()).then_some(device.key_since),
+                may_rotate: *id == seat.device() && in_service,
+                key_is_old: device.is_active() && now.since(device.key_since) > GOOD_KEY_TIME,
+                may_review: device.revoked_at.is_some() && (mine || manages),
                 this_device: *id == seat.device(),
                 mine,
                 note: match device.revoked_at {
@@ -211,13 +245,38 @@ impl Engine {
         Ok(people.devices.iter().map(row).collect())
     }
 
-    /// Takes a device out of service.
+    /// Takes a device out of service, with what is still trusted of that which it has signed.
     ///
     /// # Errors
     /// Offline, or when the tenant says no.
-    pub async fn revoke_device(&self, id: DeviceId, reason: String) -> Result<(), EngineError> {
+    pub async fn revoke_device(&self, id: DeviceId, request: RevokeRequest) -> Result<(), EngineError> {
         let seat = self.online()?;
-        done(&seat, seat.client.revoke_device(id, reason).await)
+        done(&seat, seat.client.revoke_device(id, &request).await)
+    }
+
+    /// What had begun on the word of a revoked device after its last good record.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn device_review(&self, id: DeviceId) -> Result<Review, EngineError> {
+        let seat = self.online()?;
+        let (review, people) = (seat.client.device_review(id).await?, seat.people().await?);
+        let words = Words::new(&seat, &people);
+        let mut decisions = Vec::new();
+        for decision in review.decisions {
+            let id = decision.proposal_id;
+            let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
+            decisions.push(Reviewed {
+                id,
+                sentence: decision.sentence,
+                at: decision.at,
+                state: card.map(|card| words.state(&card.state, None)),
+            });
+        }
+        Ok(Review {
+            compromised_since: review.compromised_since,
+            decisions,
+        })
     }
 
     /// Confirms a new device by the code that it shows: one of this person's own with the key of this device, another

@@ -107,7 +107,9 @@ impl JournalBuilder {
         let revoke = Revoke {
             at: self.at,
             by: Actor::User(self.owner),
+            compromised_since: None,
             device: device.id,
+            last_good_seq: None,
             nonce: self.nonce(),
             reason: "Lost".to_owned(),
         };

@@ -130,6 +130,7 @@ fn told(record: &Record, people: &People) -> Option<(String, String)> {
         | Kind::Enrol
         | Kind::Endorse
         | Kind::Revoke
+        | Kind::Rotate
         | Kind::Refuse
         | Kind::Preview
         | Kind::Expire

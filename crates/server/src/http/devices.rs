@@ -12,8 +12,8 @@ use countersign_domain::{
     people::Device,
     record::Enrol,
     wire::{
-        Challenge, DeviceList, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,
-        RevokeRequest,
+        Challenge, DeviceList, DeviceReview, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest,
+        Enrolled, RevokeRequest,
     },
 };
 use countersign_faults::{Point, crash_point};
@@ -24,7 +24,7 @@ use super::{
     error::ApiError,
     people::{id, name},
 };
-use crate::App;
+use crate::{App, tenant::Trust};
 
 /// Longest reason of a revocation, in characters.
 const LONGEST_REASON: usize = 500;
@@ -140,6 +140,7 @@ pub(crate) async fn endorse(
 
 /// `POST /api/devices/{id}/revoke`
 pub(crate) async fn revoke(
+    State(app): State<App>,
     caller: Caller,
     Path(device): Path<String>,
     Json(request): Json<RevokeRequest>,
@@ -149,11 +150,41 @@ pub(crate) async fn revoke(
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
         return Err(ApiError::missing("reason"));
     }
+    let trust = match request.compromised_since {
+        Some(_) if request.decisions_stand => return Err(ApiError::missing("decisionsStand")),
+        Some(since) if since > app.now() => return Err(ApiError::missing("compromisedSince")),
+        Some(since) => Trust::Before(since),
+        None if request.decisions_stand => Trust::Everything,
+        None => Trust::Nothing,
+    };
     caller
         .tenant
-        .revoke_device(user, id(&device)?, reason.to_owned())
+        .revoke_device(user, id(&device)?, reason.to_owned(), trust)
         .await??;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/devices/{id}/review`: one's own, or anybody's for who manages the tenant.
+pub(crate) async fn review(
+    caller: Caller,
+    Path(device): Path<String>,
+) -> Result<axum::Json<DeviceReview>, ApiError> {
+    let (user, role) = caller.member()?;
+    let device_id: DeviceId = id(&device)?;
+    let people = caller.tenant.people();
+    let device = people.devices.get(&device_id);
+    let device = device.filter(|device| role.manages() || device.user == user);
+    let Some((device, revoked_at)) = device.and_then(|device| Some((device, device.revoked_at?))) else {
+        return Err(ApiError::not_found());
+    };
+    let decisions = caller.tenant.doubted(device_id, device.last_good_seq).await?;
+    Ok(axum::Json(DeviceReview {
+        device_id,
+        revoked_at,
+        compromised_since: device.compromised_since,
+        last_good_seq: device.last_good_seq,
+        decisions,
+    }))
 }
 
 fn standing(device: &Device) -> DeviceState {

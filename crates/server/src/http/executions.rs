@@ -7,6 +7,7 @@ use countersign_domain::{
     Record,
     dsse::Envelope,
     id::{DeviceId, UserId},
+    people::Device,
     record::{Begin, Body, Holder, Receipt, is_sentence},
     wire::{Claim, Claimed, ExecutionAnswer, ExecutionRecord, LeaseRefused, RefuseLease},
 };
@@ -121,26 +122,21 @@ fn signed<B: Body>(
             "Forbidden: The record names another executor",
         ));
     };
-    let key = own_device(&caller.tenant, user, device)?;
-    if record.is_signed_by(&key) {
-        Ok((record, body))
-    } else {
-        Err(ApiError::forbidden(
+    let known = own_device(&caller.tenant, user, device)?;
+    match body.link() {
+        Some((_, seq)) if record.is_signed_by(&known.key_of(seq)) => Ok((record, body)),
+        Some(_) | None => Err(ApiError::forbidden(
             "bad_signature",
             "Forbidden: The signature is not that device's",
-        ))
+        )),
     }
 }
 
-/// The key of an active device of this person.
-fn own_device(
-    tenant: &Tenant,
-    user: UserId,
-    device: DeviceId,
-) -> Result<countersign_domain::dsse::PublicKey, ApiError> {
+/// An active device of this person.
+fn own_device(tenant: &Tenant, user: UserId, device: DeviceId) -> Result<Device, ApiError> {
     let people = tenant.people();
     match people.devices.get(&device) {
-        Some(known) if known.user == user && known.is_active() => Ok(known.key),
+        Some(known) if known.user == user && known.is_active() => Ok(known.clone()),
         Some(known) if known.user == user => Err(ApiError::forbidden(
             "device_revoked",
             "Forbidden: The device is not in service",

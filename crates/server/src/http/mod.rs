@@ -89,6 +89,7 @@ calls! {
     post "/api/devices/enrol" => devices::enrol;
     post "/api/devices/{id}/endorse" => devices::endorse;
     post "/api/devices/{id}/revoke" => devices::revoke;
+    get "/api/devices/{id}/review" => devices::review;
     post "/api/assistant/propose" => assistant::propose;
     post "/api/assistant/approve" => assistant::approve;
     post "/api/assistant/reject" => assistant::reject;

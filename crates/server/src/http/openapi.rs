@@ -113,6 +113,12 @@ pub(crate) fn describe() -> Value {
     api.call("post", "/api/devices/{id}/revoke", "Take a device out of service")
         .takes::<wire::RevokeRequest>()
         .done();
+    api.call(
+        "get",
+        "/api/devices/{id}/review",
+        "What had begun on the word of a revoked device after its last good record",
+    )
+    .answers::<wire::DeviceReview>(200);
 
     api.call(
         "post",

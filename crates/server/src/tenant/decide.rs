@@ -1,5 +1,7 @@
 //! Taking decisions: those that a device signed, in its order, and those of a signed-in session.
 
+use std::collections::BTreeSet;
+
 use countersign_domain::{
     Digest, Record,
     decision::{Circumstances, Credential, DeviceStanding, verify_decision},
@@ -8,7 +10,7 @@ use countersign_domain::{
     record::{Actor, Body, Decision, Phase, Proposer, Reason, Revoke, Verdict, Void, Withdraw},
     wire::RecordResult,
 };
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     denials,
@@ -185,8 +187,12 @@ fn verify(
     }
 }
 
-/// The device as the journal has it.
-pub(super) fn standing(desk: &Desk, device: DeviceId) -> Result<Option<DeviceStanding>, StoreError> {
+/// The device as the journal has it, with the key that its record `seq` takes.
+pub(super) fn standing(
+    desk: &Desk,
+    device: DeviceId,
+    seq: u64,
+) -> Result<Option<DeviceStanding>, StoreError> {
     let Some(known) = desk.people().devices.get(&device) else {
         return Ok(None);
     };
@@ -199,7 +205,7 @@ pub(super) fn standing(desk: &Desk, device: DeviceId) -> Result<Option<DeviceSta
         .query_row([&device.as_bytes()[..]], |row| row.get(0))?;
     Ok(Some(DeviceStanding {
         user: known.user,
-        key: known.key,
+        key: known.key_of(seq),
         revoked: known.revoked_at.is_some(),
         forked: false,
         last_seq: last_seq.unwrap_or(0).unsigned_abs(),
@@ -257,20 +263,38 @@ pub(super) fn quarantine(desk: &mut Desk, device: DeviceId) -> Result<(), StoreE
     let revoke = Revoke {
         at: desk.now(),
         by: Actor::Server,
+        compromised_since: None,
         device,
+        last_good_seq: None,
         nonce: random::nonce(),
         reason: "It signed two different records with one number: its key may have been copied.".to_owned(),
     };
     revoke_device(desk, &revoke)
 }
 
-/// Takes a device out of service and voids what it decided and has not begun, in one go.
+/// Takes a device out of service and voids what it approved after its last good record and has not begun, in one go.
 pub(super) fn revoke_device(desk: &mut Desk, revoke: &Revoke) -> Result<(), StoreError> {
     let record = Record::unsigned(revoke).map_err(StoreError::damaged)?;
     desk.append_about(&record, revoke.subject())?;
+    let doubted = after(
+        desk.connection(),
+        revoke.device,
+        revoke.last_good_seq.unwrap_or(0),
+    )?;
     void_where(desk, Reason::DeviceRevoked, |_, cast| {
-        cast.device == Some(revoke.device)
+        cast.device == Some(revoke.device) && doubted.contains(&cast.digest)
     })
+}
+
+/// The digests of what a device has signed with numbers above `seq`.
+pub(super) fn after(db: &Connection, device: DeviceId, seq: u64) -> Result<BTreeSet<Digest>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT digest FROM device_record WHERE device = ?1 AND device_seq > ?2")?;
+    let rows = statement.query_map(params![&device.as_bytes()[..], to_sql(seq)?], |row| {
+        row.get::<_, Vec<u8>>(0)
+    })?;
+    rows.map(|bytes| Digest::from_slice(&bytes?).map_err(StoreError::damaged))
+        .collect()
 }
 
 /// Voids every standing approval that `touched` picks, in proposals that have not begun. A no stays, and so does what

@@ -75,6 +75,24 @@ pub(super) fn record_at(connection: &Connection, seq: u64) -> Result<(UnixMillis
     Ok((UnixMillis(at), record))
 }
 
+/// The first entry whose time is not before `time`; the next one to come where there is none. Times never go back, so it
+/// is found by halving.
+pub(super) fn first_since(connection: &Connection, time: UnixMillis) -> Result<u64, StoreError> {
+    let size: i64 = connection.query_row("SELECT coalesce(max(seq), 0) FROM entry", [], |row| row.get(0))?;
+    let mut at = connection.prepare_cached("SELECT at_ms FROM entry WHERE seq = ?1")?;
+    let (mut low, mut high) = (1, size + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let then: i64 = at.query_row([middle], |row| row.get(0))?;
+        if then < time.0 {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low.unsigned_abs())
+}
+
 /// The entries after `after`, up to `until`, at most `limit`, with every body.
 pub(super) fn range(
     connection: &Connection,

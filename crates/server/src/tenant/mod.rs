@@ -60,7 +60,7 @@ pub use found::Founding;
 pub use hands::Work;
 pub(crate) use mirror::keep_ready;
 pub(crate) use people::INVITATION;
-pub use people::{NewAgent, NewInvite, PeopleRefusal};
+pub use people::{NewAgent, NewInvite, PeopleRefusal, Trust};
 pub use proposals::Stored;
 pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
 pub use reads::{Evidence, Filter, ProposalBodies};

@@ -5,13 +5,15 @@ use std::{collections::BTreeSet, sync::Arc};
 use countersign_domain::{
     Record, UnixMillis,
     fold::Status,
-    id::{ProposalId, TaskId},
-    record::{Body, Preview, Proposal, Receipt, Risk, TaskPriority},
-    wire::TaskSummary,
+    id::{DeviceId, ProposalId, TaskId},
+    record::{Body, Kind, Preview, Proposal, Receipt, Risk, TaskPriority, Verdict},
+    wire::{ReviewedDecision, TaskSummary},
 };
 use rusqlite::{Connection, types::Value};
 
-use super::{Tenant, entries, proposals, proposals::Stored, search, writer::StoreError};
+use super::{
+    Tenant, decide::after, desk::to_sql, entries, proposals, proposals::Stored, search, writer::StoreError,
+};
 
 /// A proposal with the bodies that the card and the detail view need.
 #[derive(Clone, Debug)]
@@ -132,6 +134,16 @@ impl Tenant {
             .await
     }
 
+    /// What a device has approved with numbers above `seq` and what had begun by then, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn doubted(&self, device: DeviceId, seq: u64) -> Result<Vec<ReviewedDecision>, StoreError> {
+        let now = self.now();
+        self.read(move |connection| doubted(connection, device, seq, now))
+            .await
+    }
+
     /// Everyone whom this tenant has mailed before, in lower case.
     ///
     /// # Errors
@@ -161,6 +173,55 @@ pub(super) fn known_recipients(
 }
 
 /// The entries on which a proposal's card and its run stand.
+fn doubted(
+    db: &Connection,
+    device: DeviceId,
+    seq: u64,
+    now: UnixMillis,
+) -> Result<Vec<ReviewedDecision>, StoreError> {
+    let digests = after(db, device, seq)?;
+    if digests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT subject FROM entry WHERE kind = ?1 AND digest IN
+             (SELECT digest FROM device_record WHERE device = ?2 AND device_seq > ?3)
+         ORDER BY seq DESC",
+    )?;
+    let mut rows = statement.query(rusqlite::params![
+        Kind::Decision.name(),
+        &device.as_bytes()[..],
+        to_sql(seq)?
+    ])?;
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let subject: String = row.get(0)?;
+        // A refused one stands with its device.
+        let Some(id) = subject.strip_prefix("proposal/").and_then(|id| id.parse().ok()) else {
+            continue;
+        };
+        if !seen.insert(id) {
+            continue;
+        }
+        let Some(stored) = proposals::find(db, id)?.filter(|stored| stored.state.begun.is_some()) else {
+            continue;
+        };
+        let status = stored.status(now);
+        let counted = stored.state.standing().filter(|cast| {
+            cast.device == Some(device) && cast.verdict == Verdict::Approve && digests.contains(&cast.digest)
+        });
+        found.extend(counted.map(|cast| ReviewedDecision {
+            proposal_id: id,
+            tool_id: stored.state.tool.clone(),
+            sentence: stored.sentence.clone(),
+            verdict: cast.verdict,
+            at: cast.at,
+            status,
+        }));
+    }
+    Ok(found)
+}
+
 fn needed(stored: &Stored) -> impl Iterator<Item = u64> {
     let state = &stored.state;
     [Some(state.created_seq), stored.preview_seq, stored.receipt_seq]

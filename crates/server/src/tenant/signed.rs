@@ -1,5 +1,5 @@
-//! What a device signs beside its decisions: it vouches for another device of its person, takes its person's proposal
-//! back, says what a call over its connection would do.
+//! What a device signs beside its decisions: it vouches for another device of its person, goes on with a new key, takes
+//! its person's proposal back, says what a call over its connection would do.
 //!
 //! Each is answered for ever, as decisions are. One that does not count is journalled all the same: with its proposal,
 //! behind its void, or where there is none that its signer may speak of, with its device, behind a [`Refuse`].
@@ -11,7 +11,7 @@ use countersign_domain::{
     decision::SignedBy,
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
-    record::{Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Resolution, Void, Withdraw},
+    record::{Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Resolution, Rotate, Void, Withdraw},
     wire::RecordResult,
 };
 
@@ -40,6 +40,8 @@ pub enum SignedBody {
     Preview(Preview),
     /// The person says what became of a call.
     Resolution(Resolution),
+    /// It goes on with a new key.
+    Rotate(Rotate),
     /// The person wants something for the whole tenant.
     Act(Act),
 }
@@ -56,6 +58,7 @@ pub(super) fn take(
         SignedBody::Withdraw(body) => withdraw(desk, record, body, user),
         SignedBody::Preview(body) => preview(desk, record, body, user),
         SignedBody::Resolution(body) => resolution(desk, record, body, user),
+        SignedBody::Rotate(body) => rotate(desk, record, body, user),
         SignedBody::Act(act) => acts::by_device(desk, record, act, user),
     }
     .map(Ok)
@@ -89,7 +92,7 @@ pub(super) fn arrive<'r>(
         return Ok(nobodys());
     };
     // Before anything is looked up in its name: is it this person's device, and did it sign these bytes?
-    let standing = standing(desk, device)?.filter(|standing| standing.user == user);
+    let standing = standing(desk, device, device_seq)?.filter(|standing| standing.user == user);
     let Some(by) = standing.and_then(|standing| standing.signed(record)) else {
         return Ok(nobodys());
     };
@@ -236,6 +239,23 @@ fn endorse(
     };
     signed.settle(desk, record, verdict, |desk| {
         desk.append(record, endorse)?;
+        Ok(effective(record, None))
+    })
+}
+
+fn rotate(
+    desk: &mut Desk,
+    record: &Record,
+    rotate: &Rotate,
+    user: UserId,
+) -> Result<RecordResult, StoreError> {
+    let signed = match arrive(desk, record, user, rotate.link())? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(answer),
+    };
+    let verdict = countersign_domain::acts::rotate(desk.people(), rotate);
+    signed.settle(desk, record, verdict, |desk| {
+        desk.append(record, rotate)?;
         Ok(effective(record, None))
     })
 }

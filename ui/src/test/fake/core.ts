@@ -184,6 +184,8 @@ export class FakeCore {
       void (this.people.people.members = this.people.people.members.filter((one) => one.id !== id)),
     devices: () => this.people.devices,
     revoke_device: () => null,
+    rotate_key: () => null,
+    device_review: () => this.people.review,
     endorse_device: ({ id, code }) => {
       if (code !== "482913")
         throw error("invalid", "That is not the code that the device shows.", "code");

@@ -1,5 +1,5 @@
 /* The tenant that the fake core serves: people, devices, agents, connections, tasks. */
-import type { Agent, AppState, Connection, Device, People, Task } from "../../lib/bindings";
+import type { Agent, AppState, Connection, Device, People, Review, Task } from "../../lib/bindings";
 import { at, hour } from "./cards";
 import { spans } from "./spans";
 
@@ -126,6 +126,10 @@ export function house(company: boolean) {
       note: null,
       revoked: false,
       mayRevoke: false,
+      mayRotate: true,
+      keyIsOld: false,
+      keySince: null,
+      mayReview: false,
       mine: true,
       mayEndorse: false,
     },
@@ -139,6 +143,10 @@ export function house(company: boolean) {
       note: null,
       revoked: false,
       mayRevoke: true,
+      mayRotate: false,
+      keyIsOld: false,
+      keySince: null,
+      mayReview: false,
       mine: false,
       mayEndorse: false,
     },
@@ -152,6 +160,10 @@ export function house(company: boolean) {
       note: "Revoked 6 May",
       revoked: true,
       mayRevoke: false,
+      mayRotate: false,
+      keyIsOld: false,
+      keySince: null,
+      mayReview: true,
       mine: true,
       mayEndorse: false,
     },
@@ -167,6 +179,10 @@ export function house(company: boolean) {
             note: "Waits to be confirmed",
             revoked: false,
             mayRevoke: true,
+            mayRotate: false,
+            keyIsOld: false,
+            keySince: null,
+            mayReview: false,
             mine: false,
             mayEndorse: true,
           },
@@ -180,6 +196,10 @@ export function house(company: boolean) {
             note: "Waits to be confirmed",
             revoked: false,
             mayRevoke: true,
+            mayRotate: false,
+            keyIsOld: false,
+            keySince: null,
+            mayReview: false,
             mine: true,
             mayEndorse: true,
           },
@@ -238,5 +258,16 @@ export function house(company: boolean) {
       proposalId: "p3",
     },
   ];
-  return { state, connections, people, devices, agents, tasks };
+  const review: Review = {
+    compromisedSince: at(-2 * day),
+    decisions: [
+      {
+        id: "p9",
+        sentence: spans("Send the May invoice to Acme"),
+        at: at(-day),
+        state: { kind: "completed", words: "Done 11 May", at: at(-day), tone: "good" },
+      },
+    ],
+  };
+  return { state, connections, people, devices, review, agents, tasks };
 }

@@ -29,6 +29,19 @@ impl Device {
         }
     }
 
+    /// The same device, which signs with another key.
+    pub(super) fn with(&self, key: SigningKey) -> Self {
+        Self {
+            id: self.id,
+            key,
+            last: AtomicU64::new(self.last.load(Ordering::SeqCst)),
+        }
+    }
+
+    pub(super) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// The number of its next record.
     pub(super) fn next(&self) -> Option<u64> {
         Some(self.last.fetch_add(1, Ordering::SeqCst) + 1)

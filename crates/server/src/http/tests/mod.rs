@@ -9,6 +9,7 @@ mod devices;
 mod edits;
 mod export;
 mod full;
+mod keys;
 mod limits;
 mod metrics;
 mod people;

@@ -3,20 +3,39 @@
 use std::sync::Arc;
 
 use countersign_domain::{
-    Digest, Record,
+    Digest, Record, UnixMillis,
     id::{DeviceId, UserId},
     people::Device,
     record::{Actor, Endorse, Endorsement, Enrol, Holder, Revoke, Role},
 };
 
+use rusqlite::{Connection, params};
+
 use super::{Change, PeopleRefusal, check, connections::close_connection, managing};
 use crate::{
     random,
-    tenant::{Tenant, decide, desk::Desk, found::append, writer::StoreError},
+    tenant::{
+        Tenant, decide,
+        desk::{Desk, to_sql},
+        entries,
+        found::append,
+        writer::StoreError,
+    },
 };
 
 /// Most devices of one person that wait to be vouched for. Nobody else's are in the way.
 const MOST_WAITING: usize = 5;
+
+/// What still counts of that which a device has signed before it is revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// Nothing that has not begun.
+    Nothing,
+    /// What the server had before this time: from then on the key may have been in other hands.
+    Before(UnixMillis),
+    /// All of it: the device was in good hands to the end.
+    Everything,
+}
 
 impl Tenant {
     /// Takes an enrol record whose signature and challenge have been checked.
@@ -43,12 +62,14 @@ impl Tenant {
         self.write(move |desk| endorse_by_server(desk, user, &code)).await
     }
 
-    /// Takes a device out of service, with the connections that it holds.
+    /// Takes a device out of service, with the connections that it holds. One that is out already loses what trust was left
+    /// to it, where less is.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn revoke_device(&self, by: UserId, device: DeviceId, reason: String) -> Change {
-        self.write(move |desk| revoke(desk, by, device, &reason)).await
+    pub async fn revoke_device(&self, by: UserId, device: DeviceId, reason: String, trust: Trust) -> Change {
+        self.write(move |desk| revoke(desk, by, device, &reason, trust))
+            .await
     }
 }
 
@@ -64,7 +85,11 @@ fn enrol_device(desk: &mut Desk, record: &Record, enrol: &Enrol) -> Change<Devic
             Err(PeopleRefusal::DeviceKnown)
         });
     }
-    if people.devices.values().any(|known| known.key == enrol.public_key) {
+    if people
+        .devices
+        .values()
+        .any(|known| known.has_had(enrol.public_key))
+    {
         return Ok(Err(PeopleRefusal::DeviceKnown));
     }
     let waits = |known: &&Device| {
@@ -153,7 +178,7 @@ fn put_endorsement(
     Ok(())
 }
 
-fn revoke(desk: &mut Desk, by: UserId, id: DeviceId, reason: &str) -> Change {
+fn revoke(desk: &mut Desk, by: UserId, id: DeviceId, reason: &str, trust: Trust) -> Change {
     let people = desk.people();
     let mine = check!(people.role(by).ok_or(PeopleRefusal::Forbidden));
     // A member who manages nothing does not learn whose devices there are.
@@ -165,10 +190,36 @@ fn revoke(desk: &mut Desk, by: UserId, id: DeviceId, reason: &str) -> Change {
     if device.user != by && people.role(device.user) == Some(Role::Owner) && mine != Role::Owner {
         return Ok(Err(PeopleRefusal::NeedsOwner));
     }
-    if device.revoked_at.is_none() {
-        take_out_of_service(desk, Actor::User(by), id, reason)?;
+    let left = match device.revoked_at {
+        None => true,
+        Some(_) => last_good(desk.connection(), id, trust)? < device.last_good_seq,
+    };
+    if left {
+        take_out_of_service(desk, Actor::User(by), id, reason, trust)?;
     }
     Ok(Ok(()))
+}
+
+/// The last of a device's numbers that is trusted; 0 when none is.
+fn last_good(db: &Connection, device: DeviceId, trust: Trust) -> Result<u64, StoreError> {
+    let from = match trust {
+        Trust::Nothing => return Ok(0),
+        Trust::Everything => None,
+        Trust::Before(time) => Some(entries::first_since(db, time)?),
+    };
+    // What arrived since then has numbers of its own; the one before the first of them is the last good one.
+    let seq: Option<i64> = db
+        .prepare_cached(
+            "SELECT coalesce(
+                 (SELECT min(device_seq) - 1 FROM device_record WHERE device = ?1
+                      AND digest IN (SELECT digest FROM entry WHERE seq >= ?2)),
+                 (SELECT max(device_seq) FROM device_record WHERE device = ?1))",
+        )?
+        .query_row(
+            params![&device.as_bytes()[..], from.map_or(Ok(i64::MAX), to_sql)?],
+            |row| row.get(0),
+        )?;
+    Ok(seq.unwrap_or(0).unsigned_abs())
 }
 
 /// Revokes a device and closes the connections that only it could use.
@@ -177,11 +228,18 @@ pub(super) fn take_out_of_service(
     by: Actor,
     device: DeviceId,
     reason: &str,
+    trust: Trust,
 ) -> Result<(), StoreError> {
+    let good = last_good(desk.connection(), device, trust)?;
     let revoke = Revoke {
         at: desk.now(),
         by,
+        compromised_since: match trust {
+            Trust::Before(time) => Some(time),
+            Trust::Nothing | Trust::Everything => None,
+        },
         device,
+        last_good_seq: (good > 0).then_some(good),
         nonce: random::nonce(),
         reason: reason.to_owned(),
     };

@@ -10,7 +10,11 @@ use countersign_domain::{
 };
 
 use super::{
-    Change, PeopleRefusal, agents::put_agent_revoked, check, devices::take_out_of_service, managing,
+    Change, PeopleRefusal,
+    agents::put_agent_revoked,
+    check,
+    devices::{Trust, take_out_of_service},
+    managing,
 };
 use crate::{
     random,
@@ -61,7 +65,7 @@ fn remove_member(desk: &mut Desk, by: Actor, user: UserId) -> Change {
         .iter()
         .filter(|(_, device)| device.user == user && device.revoked_at.is_none());
     for (id, _) in devices {
-        take_out_of_service(desk, by, *id, "Its owner is no longer a member.")?;
+        take_out_of_service(desk, by, *id, "Its owner is no longer a member.", Trust::Nothing)?;
     }
     decide::void_where(desk, Reason::NotEligible, |_, cast| cast.approver == user)?;
     let own = people

@@ -15,6 +15,7 @@ use countersign_domain::{
 };
 
 pub use agents::NewAgent;
+pub use devices::Trust;
 pub(crate) use invites::INVITATION;
 pub use invites::NewInvite;
 
