@@ -1,13 +1,13 @@
 //! What a journal says of people, devices, agents, connections and tools.
 
 use countersign_domain::{
-    Millis,
+    Digest, Millis,
     canonical::Object,
     dsse::SigningKey,
     id::{AgentId, ConnectionId, DeviceId, InviteId, UserId},
     record::{
         Actor, Agent, Connection, ConnectionKind, ConnectionRef, Endorse, Endorsement, Enrol, Holder, Invite,
-        Member, Revoke, Role, ToolRef,
+        Member, Revoke, Role, Rotate, ToolRef,
     },
 };
 
@@ -101,6 +101,27 @@ impl JournalBuilder {
             seq: 0,
             previous: None,
         }
+    }
+
+    /// The device goes on with `new`: signed by its key and, for the new one, by `taker`.
+    pub fn turn(&mut self, device: &mut TestDevice, new: &SigningKey, taker: &SigningKey) -> Digest {
+        device.seq += 1;
+        let nonce = self.nonce();
+        let rotate = Rotate {
+            at: self.at,
+            device: device.id,
+            device_seq: device.seq,
+            key: new.public_key(),
+            nonce,
+            previous: device.previous,
+            proof: Rotate::proof(taker, self.tenant, device.id, device.seq, nonce)
+                .expect("within the profile"),
+            tenant: self.tenant,
+        };
+        let digest = self.append_signed(&rotate, &device.key);
+        device.previous = Some(digest);
+        device.key = new.clone();
+        digest
     }
 
     pub fn revoke(&mut self, device: &TestDevice) {

@@ -1,6 +1,11 @@
 //! No false alarms.
 
-use countersign_domain::{bundle::Profile, dsse::SigningKey, record::Kind, record::Verdict as Says};
+use countersign_domain::{
+    bundle::Profile,
+    dsse::SigningKey,
+    record::{Kind, Outcome, Verdict as Says},
+};
+use countersign_replica::testing::Draft;
 use countersign_verify::{Options, Verdict, verify};
 
 use crate::{
@@ -150,6 +155,26 @@ fn without_a_trusted_key_a_bundle_is_consistent_and_no_more() {
 }
 
 #[test]
+fn what_a_device_signed_before_and_after_it_turned_to_a_new_key_is_in_order() {
+    let mut world = World::new();
+    let approve = |world: &mut World| {
+        let id = world.journal.propose(Draft::default());
+        let yes = world.journal.decide_on(id, &mut world.ana, Says::Approve);
+        world.journal.begin(id, vec![yes]);
+        world.journal.receipt(id, Outcome::Completed);
+    };
+    approve(&mut world);
+    for seed in [7, 8] {
+        let new = SigningKey::from_seed(&[seed; 32]);
+        world.journal.turn(&mut world.ana, &new, &new);
+        approve(&mut world);
+    }
+    let report = examine(&export(&world.journal, Profile::Full));
+    assert_eq!(report.verdict, Verdict::Whole, "{report}");
+    assert_eq!(report.found.decisions_effective, 3);
+}
+
+#[test]
 fn the_story_of_a_proposal_is_told_in_words_with_its_proof() {
     let mut world = World::new();
     let id = world.propose(1);
@@ -188,6 +213,8 @@ fn every_kind_of_record_is_in_these_journals() {
         .journal
         .connection(countersign_domain::record::Holder::Tenant);
     world.journal.rules(world.ben.user, None, Vec::new());
+    let new = SigningKey::from_seed(&[7; 32]);
+    world.journal.turn(&mut world.ana, &new, &new);
     for (_, kind) in Kind::ALL {
         let there = world.journal.entries().iter().any(|entry| entry.kind == kind);
         assert!(there, "no journal here has a {kind}");

@@ -528,6 +528,41 @@ fn what_begins_under_a_stop_is_found() {
 }
 
 #[test]
+fn a_log_that_hands_a_device_another_key_is_found() {
+    let new = SigningKey::from_seed(&[7; 32]);
+    // The log has a key made that it holds, and signs for the device with it.
+    let mut world = World::new();
+    world
+        .journal
+        .turn(&mut world.ana, &new, &SigningKey::from_seed(&[8; 32]));
+    let last = world.journal.size();
+    assert_eq!(caught(&examine(&export(&world.journal, Profile::Full))).0, last);
+
+    let mut world = World::new();
+    world.ana.key = new.clone();
+    world.journal.turn(&mut world.ana, &new, &new);
+    let last = world.journal.size();
+    assert_eq!(
+        caught(&examine(&export(&world.journal, Profile::Full))).0,
+        last,
+        "without the key that it has"
+    );
+
+    let mut world = World::new();
+    let old = world.ana.key.clone();
+    world.journal.turn(&mut world.ana, &new, &new);
+    world.ana.key = old;
+    let id = world.propose(1);
+    world.journal.decide_on(id, &mut world.ana, Says::Approve);
+    let last = world.journal.size();
+    assert_eq!(
+        caught(&examine(&export(&world.journal, Profile::Full))).0,
+        last,
+        "the old key signs nothing more"
+    );
+}
+
+#[test]
 fn who_releases_rules_or_settles_without_being_asked_is_found() {
     let refused = |act: &dyn Fn(&mut World, UserId)| {
         let mut world = World::new();
