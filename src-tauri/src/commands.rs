@@ -17,6 +17,7 @@ use crate::{
         app::{AppState, JournalCheck},
         card::{Card, Decide, Decided, ResolveForm, Verdict},
         connections::{ConnectionForm, Connections, TestResult, form_field},
+        edit::{Edit, EditForm, Edited},
         inbox::{InboxPage, InboxQuery},
         people::{Agents, Device, InviteForm, InviteMade, People, Review, RevokeForm, Role},
         requests::{DraftView, Submitted, TaskPage},
@@ -140,6 +141,36 @@ pub async fn withdraw(shell: State<'_, Shell>, id: String) -> Answer<Decided> {
 #[specta::specta]
 pub async fn undo(shell: State<'_, Shell>, id: String) -> Answer<()> {
     Ok(shell.engine()?.undo(named(&id)?).await?)
+}
+
+/// The form of a request that waits, with what was typed into it before.
+#[tauri::command]
+#[specta::specta]
+pub async fn edit_form(shell: State<'_, Shell>, id: String) -> Answer<EditForm> {
+    Ok(shell.engine()?.edit_form(named(&id)?).await?.into())
+}
+
+/// What an edit comes to. Kept on this device before it answers; nobody else sees it.
+#[tauri::command]
+#[specta::specta]
+pub async fn draft_edit(shell: State<'_, Shell>, edit: Edit) -> Answer<Edited> {
+    let id = named(&edit.id)?;
+    Ok(shell.engine()?.draft_edit(edit.named(id)).await?.into())
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn discard_edit(shell: State<'_, Shell>, id: String) -> Answer<()> {
+    Ok(shell.engine()?.discard_edit(named(&id)?).await?)
+}
+
+/// Asks for what was typed, in place of the request.
+#[tauri::command]
+#[specta::specta]
+pub async fn submit_edit(shell: State<'_, Shell>, edit: Edit) -> Answer<Submitted> {
+    let id = named(&edit.id)?;
+    let made = shell.engine()?.submit_edit(edit.named(id)).await?;
+    Ok(Submitted { id: made.to_string() })
 }
 
 /// Says what became of a call whose outcome is unknown. Durable before it answers.

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod dsse;
 pub mod execution;
 pub mod fold;
+pub mod form;
 pub mod id;
 pub mod intent;
 pub mod journal;

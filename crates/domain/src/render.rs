@@ -4,11 +4,13 @@
 //! server, which makes the view again and compares. INVARIANT: every argument that will run is in the view; an
 //! argument that the manifest does not mention is shown raw.
 
+mod differ;
 mod marks;
 mod visible;
 
 use serde::{Deserialize, Serialize};
 
+pub use differ::{Change, Difference, DifferentLine, argument_differences, differences};
 pub use visible::{Span, Spans, flat, is_plain, visible};
 
 use crate::{

@@ -117,6 +117,24 @@ pub(crate) fn withdraw(card: &Card, people: &People, viewer: Viewer) -> Option<A
     })
 }
 
+/// Whether this person may put another request in its place: their own, or one that they decide on. `None` where that is
+/// never theirs, or it is over.
+pub(crate) fn edit(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> {
+    let proposer = &card.proposal.proposer;
+    let theirs = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
+    let decides = people.role(viewer.person).is_some_and(Role::decides);
+    let offered = (theirs || decides) && card.state.status(viewer.now).is_open();
+    offered.then(|| Arm {
+        why_not: card
+            .view()
+            .err()
+            .map(|_| "What would run cannot be shown here, so it cannot be edited here.".to_owned()),
+        after_ms: 0,
+        must_read_to_end: false,
+        open_first: false,
+    })
+}
+
 fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {
     if !people.role(person).is_some_and(Role::decides) {
         return Some("Your role here reads and does not decide.".to_owned());

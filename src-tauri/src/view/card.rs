@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{ProposerKind, Risk, Span, StateView};
+use super::{ProposerKind, Risk, Span, StateView, edit::Replaces};
 
 /// The trusted card. `body` holds every argument that will run.
 #[derive(Clone, Debug, Serialize, Type)]
@@ -36,6 +36,12 @@ pub struct Card {
     pub history: Vec<HistoryItem>,
     /// Oldest first.
     pub decisions: Vec<DecisionItem>,
+    /// The request that this one took the place of.
+    pub replaces: Option<Replaces>,
+    /// The request that took its place.
+    pub replaced_by: Option<String>,
+    /// The finished request that it tries again.
+    pub retry_of: Option<String>,
     /// Where the outcome is not known: this person's word on it; null otherwise.
     pub settle: Option<Settle>,
     /// What the call came back with, once it has run.
@@ -209,6 +215,8 @@ pub struct Arms {
     pub reject: ArmState,
     /// Null unless it is this person's own request, and open.
     pub withdraw: Option<ArmState>,
+    /// Null unless it is open and this person may put another request in its place.
+    pub edit: Option<ArmState>,
 }
 
 /// Whether a decision can be taken now. The page obeys it and knows no rule behind it.

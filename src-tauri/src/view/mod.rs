@@ -6,6 +6,7 @@
 pub mod app;
 pub mod card;
 pub mod connections;
+pub mod edit;
 pub mod inbox;
 pub mod people;
 pub mod requests;

@@ -78,6 +78,9 @@ impl Card {
                 })
                 .collect(),
             decisions: card.decisions.into_iter().map(Into::into).collect(),
+            replaces: card.lineage.replaces.map(Into::into),
+            replaced_by: card.lineage.replaced_by.map(|id| id.to_string()),
+            retry_of: card.lineage.retry_of.map(|id| id.to_string()),
             settle: card.settle.map(|settle| Settle {
                 arm: settle.arm.into(),
                 advice: settle.advice,
@@ -95,6 +98,7 @@ impl Card {
                 approve: card.approve.into(),
                 reject: card.reject.into(),
                 withdraw: card.withdraw.map(Into::into),
+                edit: card.edit.map(Into::into),
             },
             confirm: card.confirm.map(Into::into),
             reason: ReasonRule {

@@ -28,6 +28,13 @@ export const commands = {
 	undo: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("undo", { id })),
 	/**  Takes this person's own request back. It is signed once its time for undo is over. */
 	withdraw: (id: string) => typedError<Decided, CommandError>(__TAURI_INVOKE("withdraw", { id })),
+	/**  The form of a request that waits, with what was typed into it before. */
+	editForm: (id: string) => typedError<EditForm, CommandError>(__TAURI_INVOKE("edit_form", { id })),
+	/**  What an edit comes to. Kept on this device before it answers; nobody else sees it. */
+	draftEdit: (edit: Edit) => typedError<Edited, CommandError>(__TAURI_INVOKE("draft_edit", { edit })),
+	discardEdit: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("discard_edit", { id })),
+	/**  Asks for what was typed, in place of the request. */
+	submitEdit: (edit: Edit) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_edit", { edit })),
 	/**  Says what became of a call whose outcome is unknown. Durable before it answers. */
 	resolve: (form: ResolveForm) => typedError<null, CommandError>(__TAURI_INVOKE("resolve", { form })),
 	/**  What can be stopped and is not. */
@@ -148,6 +155,8 @@ export type Arms = {
 	reject: ArmState,
 	/**  Null unless it is this person's own request, and open. */
 	withdraw: ArmState | null,
+	/**  Null unless it is open and this person may put another request in its place. */
+	edit: ArmState | null,
 };
 
 /**  The trusted card. `body` holds every argument that will run. */
@@ -179,6 +188,12 @@ export type Card = {
 	history: HistoryItem[],
 	/**  Oldest first. */
 	decisions: DecisionItem[],
+	/**  The request that this one took the place of. */
+	replaces: Replaces | null,
+	/**  The request that took its place. */
+	replacedBy: string | null,
+	/**  The finished request that it tries again. */
+	retryOf: string | null,
 	/**  Where the outcome is not known: this person's word on it; null otherwise. */
 	settle: Settle | null,
 	/**  What the call came back with, once it has run. */
@@ -211,6 +226,8 @@ export type CardProposer = {
 	/**  The person it says it acts for, as the credential has it. */
 	onBehalfOf: string | null,
 };
+
+export type Change = "unchanged" | "changed" | "added" | "removed";
 
 /**  What a person is told: a code only where the page branches, and a sentence. */
 export type CommandError = {
@@ -336,6 +353,19 @@ export type DeviceWaits = {
 	who: string[],
 };
 
+/**  One argument in both requests. */
+export type Difference = {
+	label: string,
+	change: Change,
+	/**  The old lines and the new ones in one order; of a line never `changed`. */
+	lines: DifferentLine[],
+};
+
+export type DifferentLine = {
+	change: Change,
+	text: Span[],
+};
+
 export type Draft = {
 	tool: string,
 	sentence: Span[],
@@ -357,11 +387,47 @@ export type DraftView = {
 	draft: Draft | null,
 };
 
+/**  What a person has typed. */
+export type Edit = {
+	id: string,
+	entered: Entered[],
+	note: string,
+};
+
+/**  A proposal's arguments, to be typed. */
+export type EditForm = {
+	id: string,
+	/**  What would happen, one line. */
+	sentence: Span[],
+	fields: FormField[],
+	/**  The editor's own words. */
+	note: string,
+	/**  Something was typed before and kept. */
+	kept: boolean,
+	/**  What sending it does, a sentence or two. */
+	consequence: string,
+};
+
+/**  What an edit comes to, before it is sent. */
+export type Edited = {
+	sentence: Span[],
+	/**  Every argument, with what becomes of it. */
+	differences: Difference[],
+	problem: FieldProblem | null,
+	/**  Whether it asks for anything else than before. */
+	changed: boolean,
+};
+
 /**  Which empty list this is. The three are told apart by the core. */
 export type EmptyKind = "first_run" | "zero" | "filter";
 
 /**  A hint: re-ask the commands. Never build state out of it. */
 export type EngineEvent = { kind: "proposal_changed"; id: string } | { kind: "inbox_changed" } | { kind: "connection_changed" } | { kind: "state_changed" } | { kind: "navigate"; id: string };
+
+export type Entered = {
+	name: string,
+	text: string,
+};
 
 /**  Only where the page branches: `field` problems are `invalid`. */
 export type ErrorCode = "not_ready" | "offline" | "refused" | "not_found" | "keychain" | "invalid" | "internal";
@@ -371,6 +437,15 @@ export type Evidence = {
 	text: Span[],
 };
 
+/**  `items` and `pairs` take one on each line, `pairs` as `name: value`; `flag` takes `yes`, `no` or nothing. */
+export type FieldInput = "line" | "text" | "items" | "pairs" | "flag" | "number" | "date" | "choice" | "json";
+
+/**  Trouble with one field; with an empty name, with all of them together. */
+export type FieldProblem = {
+	field: string,
+	message: string,
+};
+
 /**  A fresh agent key. Shown once. */
 export type FirstAgent = {
 	agentName: string,
@@ -378,6 +453,20 @@ export type FirstAgent = {
 	/**  A whole command line that works as it stands. */
 	curl: string,
 	proposeUrl: string,
+};
+
+/**  One argument, to be typed as text in the notation of its input. */
+export type FormField = {
+	name: string,
+	label: string,
+	hint: string | null,
+	input: FieldInput,
+	/**  The choices of `choice`. */
+	options: string[],
+	required: boolean,
+	/**  Characters. */
+	longest: number | null,
+	text: string,
 };
 
 export type HistoryItem = {
@@ -553,6 +642,14 @@ export type ReasonRule = {
 	required: boolean,
 	/**  Characters. */
 	maxLength: number,
+};
+
+/**  The request that a card took the place of. */
+export type Replaces = {
+	id: string,
+	/**  Such as "Edited by Ana". */
+	words: string,
+	differences: Difference[],
 };
 
 /**  A person's word on an unknown outcome. */

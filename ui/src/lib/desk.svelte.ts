@@ -23,6 +23,8 @@ export class Desk {
   /** The reason box is open. */
   rejecting = $state(false);
   confirmation = $state("");
+  /** The proposal whose form is open. */
+  editing = $state<string | null>(null);
   /** Why the last decision on this card was not taken. */
   problem = $state.raw<Problem | null>(null);
   busy = $state(false);
@@ -120,6 +122,15 @@ export class Desk {
     await this.#hold(card, "Not withdrawn", async () =>
       this.#said(card, await ask(commands.withdraw(card.id))),
     );
+  }
+
+  /** Opens the form of the card, or says why not. */
+  edit() {
+    const { card } = this.reading;
+    const arm = card?.arm.edit;
+    if (this.busy || this.stamped || !card || !arm || card.id !== this.reading.id) return;
+    if (arm.armed) this.editing = card.id;
+    else if (arm.why) toasts.say(arm.why);
   }
 
   /** Says something about a card that the core holds before it signs it: there is no stamp to show, and the next card

@@ -1,5 +1,5 @@
 /* Labels for raw values. The core is locale-free; English words live here. */
-import type { PolicyDecision, Risk, Role, Span, TaskPriority } from "./bindings";
+import type { Change, PolicyDecision, Risk, Role, Span, TaskPriority } from "./bindings";
 
 /** The one order of risk, everywhere. */
 export const risks: readonly Risk[] = ["low", "medium", "high", "critical"];
@@ -37,6 +37,13 @@ export const decisionWord: Record<PolicyDecision, string> = {
   allow: "Runs without asking",
   deny: "Refused by policy",
   requires_approval: "Needs approval",
+};
+
+export const changeWord: Record<Change, string> = {
+  unchanged: "Unchanged",
+  changed: "Changed",
+  added: "Added",
+  removed: "Removed",
 };
 
 const labels: Record<string, string> = {

@@ -11,6 +11,7 @@ mod card;
 mod cards;
 mod characters;
 mod decisions;
+mod edits;
 mod forgery;
 mod keys;
 mod merge;

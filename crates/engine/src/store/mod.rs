@@ -5,6 +5,7 @@
 //! cannot be called outside a transaction.
 
 pub(crate) mod account;
+pub(crate) mod edits;
 pub(crate) mod execution;
 pub(crate) mod notices;
 pub(crate) mod outbox;

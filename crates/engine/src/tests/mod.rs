@@ -1,6 +1,7 @@
 //! Stories over a real server in the same process: people with devices, agents with keys, a real mail server.
 
 mod deciding;
+mod editing;
 mod executing;
 mod keychain;
 mod keys;

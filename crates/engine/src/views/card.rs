@@ -12,7 +12,11 @@ use countersign_domain::{
 use countersign_policy::TENANT_TABLE;
 
 pub use super::trail::{DecisionItem, HistoryItem};
-use super::{StateView, Words, trail};
+use super::{
+    StateView, Words,
+    lineage::{Lineage, lineage},
+    trail,
+};
 use crate::{
     Arm, Decide, Engine, EngineError, MAX_COMMENT, acts, decide,
     overlay::Overlay,
@@ -57,6 +61,9 @@ pub struct Card {
     pub reject: Arm,
     /// For a request of this person's own that is still open.
     pub withdraw: Option<Arm>,
+    /// For an open request that this person may put another one in the place of.
+    pub edit: Option<Arm>,
+    pub lineage: Lineage,
     /// Where the outcome is not known: whether this person may say what became of it.
     pub settle: Option<Settle>,
     /// What has to be typed to approve.
@@ -120,8 +127,15 @@ impl Engine {
         let seat = self.seat()?;
         seat.first_look.is_over()?;
         let (overlay, people) = (Overlay::load(&seat).await?, seat.people().await?);
-        let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
-        let card = card.ok_or_else(EngineError::not_found)?;
+        let found = seat
+            .journal
+            .read(move |reader| {
+                let card = reader.proposal(id)?;
+                let lineage = card.as_ref().map(|card| lineage(reader, card)).transpose()?;
+                Ok(card.zip(lineage))
+            })
+            .await?;
+        let (card, lineage) = found.ok_or_else(EngineError::not_found)?;
         let words = Words::new(&seat, &people);
         let viewer = Viewer {
             person: seat.person(),
@@ -169,6 +183,8 @@ impl Engine {
             approve: disarm(rules::approve(&card, &people, viewer)),
             reject: disarm(rules::reject(&card, &people, viewer)),
             withdraw: rules::withdraw(&card, &people, viewer).map(disarm),
+            edit: rules::edit(&card, &people, viewer).map(disarm),
+            lineage,
             confirm: confirm.filter(|_| needs).map(prompt),
             reason_max_length: MAX_COMMENT,
             held_until: card.state.held_until().filter(|until| *until > seat.now()),

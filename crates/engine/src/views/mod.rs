@@ -4,6 +4,7 @@ pub mod app;
 pub mod card;
 pub mod connections;
 pub mod inbox;
+pub mod lineage;
 pub mod people;
 pub mod requests;
 pub mod stops;

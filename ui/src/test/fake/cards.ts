@@ -91,6 +91,9 @@ export function card(draft: Draft): Card {
       { at: at(-age), words: "Policy asked for approval" },
     ],
     decisions: draft.decisions ?? [],
+    replaces: null,
+    replacedBy: null,
+    retryOf: null,
     settle: null,
     result: [],
     signature: { signer: "Ada Byron", whence: "on Studio", fingerprint: "7b1e 90c4 d2f8 3a55" },
@@ -105,6 +108,9 @@ export function card(draft: Draft): Card {
       },
       reject: { armed: open, afterMs: 600, why: closed, mustReadToEnd: false, openFirst: false },
       withdraw: null,
+      edit: open
+        ? { armed: true, afterMs: 0, why: null, mustReadToEnd: false, openFirst: false }
+        : null,
     },
     confirm: null,
     reason: { required: true, maxLength: 2_000 },

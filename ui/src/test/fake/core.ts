@@ -8,6 +8,7 @@ import type {
   ConnectionForm,
   Decide,
   Decided,
+  Edit,
   EngineEvent,
   FirstAgent,
   InboxPage,
@@ -23,6 +24,7 @@ import type {
 } from "../../lib/bindings";
 import { at, card, field, proposed } from "./cards";
 import { draft } from "./draft";
+import { FakeEdits } from "./edits";
 import { house } from "./house";
 import { done, inProgress, toDecide } from "./samples";
 import { spans } from "./spans";
@@ -73,6 +75,7 @@ export class FakeCore {
   failing: Partial<Record<string, CommandError>>;
   /** Rejections that are not signed yet, with the card as it was before. */
   readonly #held = new Map<string, { before: Card; timer: ReturnType<typeof setTimeout> }>();
+  readonly #edits = new FakeEdits();
   /** Set by whoever installs the fake. */
   emit: (event: EngineEvent) => void = () => {};
 
@@ -191,6 +194,15 @@ export class FakeCore {
         throw error("invalid", "That is not the code that the device shows.", "code");
       const found = this.people.devices.find((one) => one.id === id);
       if (found) Object.assign(found, { mayEndorse: false, note: null });
+    },
+    edit_form: ({ id }) => this.#edits.form(this.find(id as string)),
+    draft_edit: ({ edit }) => this.#edits.draft(this.find((edit as Edit).id), edit as Edit),
+    discard_edit: ({ id }) => this.#edits.discard(id as string),
+    submit_edit: ({ edit }) => {
+      const { old, made } = this.#edits.submit(this.find((edit as Edit).id), edit as Edit);
+      this.cards.unshift(made);
+      this.#put(old);
+      return { id: made.id };
     },
     resolve: ({ form }) => this.#resolve(form as ResolveForm),
     stop_choices: () => [
@@ -401,6 +413,7 @@ export class FakeCore {
         approve: { ...found.arm.approve, armed: true, why: null },
         reject: { ...found.arm.reject, armed: true, why: null },
         withdraw: found.arm.withdraw,
+        edit: found.arm.edit,
       },
     });
   }
@@ -456,7 +469,12 @@ export class FakeCore {
 function closed({ arm }: Card): Pick<Card, "arm"> {
   const off = { armed: false, why: "You have decided this." };
   return {
-    arm: { approve: { ...arm.approve, ...off }, reject: { ...arm.reject, ...off }, withdraw: null },
+    arm: {
+      approve: { ...arm.approve, ...off },
+      reject: { ...arm.reject, ...off },
+      withdraw: null,
+      edit: null,
+    },
   };
 }
 

@@ -1,0 +1,328 @@
+//! The tenant's table of rules: what is asked of which call, what waits for a second person, and changing it.
+
+use std::sync::Arc;
+
+use countersign_domain::{
+    Digest, Millis, UnixMillis, acts,
+    people::{People, Wanted},
+    record::{
+        ApprovalRule, Assurance, MOST_PEOPLE, MOST_RULES, Nonce, Reason, Risk, Role, Rules, loosens,
+    },
+    render::{self, Change, Difference, DifferentLine},
+};
+
+use super::{Permission, Words, card::ConfirmPrompt};
+use crate::{
+    Engine, EngineError,
+    acts::{LOOSEN, not_typed, sign, typed},
+    rules::{self, Viewer},
+    seat::{Seat, nonce},
+    store::outbox,
+};
+
+/// What the page of rules shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RulesPage {
+    /// Goes back with a change.
+    pub base: Option<Digest>,
+    pub table: Vec<ApprovalRule>,
+    /// Looser tables that wait for a second person, oldest first.
+    pub wanted: Vec<WantedRow>,
+    /// Whether this person may write a table.
+    pub edit: Permission,
+    /// Tools that a rule can name, by id, with their titles.
+    pub tools: Vec<(String, String)>,
+    /// How many people decide here: no rule asks for more.
+    pub most_people: u32,
+    /// A change of this device's is on its way.
+    pub on_its_way: bool,
+}
+
+/// A looser table that somebody wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WantedRow {
+    /// Such as "Ana wants less to be asked, since 10:04."
+    pub words: String,
+    pub at: UnixMillis,
+    /// The rules of both, a sentence each.
+    pub difference: Difference,
+    pub table: Vec<ApprovalRule>,
+    /// Whether this person may say the same.
+    pub confirm: Permission,
+}
+
+/// What a table that is being written comes to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Judged {
+    /// The rules of both, a sentence each.
+    pub difference: Difference,
+    /// What saving it does, a sentence; or why it cannot be saved.
+    pub words: String,
+    /// Whether it can be saved.
+    pub ready: bool,
+    /// What has to be typed.
+    pub confirm: Option<ConfirmPrompt>,
+}
+
+/// A table to be put in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewTable {
+    /// The table that the person has seen.
+    pub base: Option<Digest>,
+    pub table: Vec<ApprovalRule>,
+    /// What was typed, where something has to be.
+    pub confirmation: Option<String>,
+}
+
+impl Engine {
+    /// The table in force, and what waits.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn approval_rules(&self) -> Result<RulesPage, EngineError> {
+        let seat = self.seat()?;
+        let people = seat.people().await?;
+        let on_its_way = under_way(&seat).await?;
+        let edit = may_edit(&people, &seat, on_its_way);
+        let words = Words::new(&seat, &people);
+        let in_force = &people.rules;
+        let row = |wanted: &Wanted| {
+            let who: Vec<_> = wanted.by.iter().map(|person| words.who(*person)).collect();
+            WantedRow {
+                words: super::plain(&format!(
+                    "{}, {}.",
+                    wants(&who),
+                    words.time(wanted.at)
+                )),
+                at: wanted.at,
+                difference: difference(&people, &in_force.table, &wanted.table),
+                table: wanted.table.clone(),
+                confirm: may_confirm(&people, &seat, wanted, on_its_way),
+            }
+        };
+        let titled = |(id, (_, manifest)): (&String, &(Digest, countersign_domain::manifest::Manifest))| {
+            (id.clone(), super::plain(&manifest.title))
+        };
+        Ok(RulesPage {
+            base: in_force.digest,
+            table: in_force.table.clone(),
+            wanted: in_force.wanted.iter().map(row).collect(),
+            edit,
+            tools: people.tools.iter().map(titled).collect(),
+            most_people: most_people(&people),
+            on_its_way,
+        })
+    }
+
+    /// What a table would come to. Changes nothing.
+    ///
+    /// # Errors
+    /// When nobody is signed in.
+    pub async fn judge_rules(&self, new: &NewTable) -> Result<Judged, EngineError> {
+        let seat = self.seat()?;
+        let people = seat.people().await?;
+        let old = &people.rules.table;
+        let mut judged = Judged {
+            difference: difference(&people, old, &new.table),
+            words: String::new(),
+            ready: false,
+            confirm: None,
+        };
+        let wants = body(&seat, new, Nonce::from_bytes([0; 16]), true);
+        let verdict = acts::rules(&people, &wants);
+        (judged.ready, judged.words) = match verdict {
+            Err(reason) => (false, why_not(&people, new, reason)),
+            Ok(()) if new.table == *old => (false, "Nothing is different from the rules in force.".to_owned()),
+            Ok(()) if !loosens(old, &new.table) => {
+                (true, "It asks at least as much of every call, and holds at once.".to_owned())
+            }
+            Ok(()) if people.second_needed() => (
+                true,
+                "It asks less of some call: a second person has to want the same before it holds.".to_owned(),
+            ),
+            Ok(()) => {
+                judged.confirm = Some(ConfirmPrompt {
+                    prompt: format!("Type “{LOOSEN}” to ask less"),
+                    placeholder: LOOSEN.to_owned(),
+                });
+                (true, "It asks less of some call, and holds at once.".to_owned())
+            }
+        };
+        Ok(judged)
+    }
+
+    /// Wants a table: one's own, or the same that somebody else wants. Signed by this device at once, sent when the tenant
+    /// can be reached.
+    ///
+    /// # Errors
+    /// When this person or this device may not, the table in force is another, or what has to be typed was not.
+    pub async fn change_rules(&self, new: NewTable) -> Result<(), EngineError> {
+        let seat = self.seat()?;
+        let (people, nonce) = (seat.people().await?, nonce()?);
+        if under_way(&seat).await? {
+            return Err(EngineError::refused(ON_ITS_WAY));
+        }
+        if new.table == people.rules.table {
+            return Err(EngineError::refused("Nothing is different from the rules in force."));
+        }
+        let confirmed = typed(new.confirmation.as_deref(), LOOSEN);
+        let alone = !people.second_needed() && loosens(&people.rules.table, &new.table);
+        if alone && !confirmed {
+            return Err(not_typed(LOOSEN));
+        }
+        let wants = body(&seat, &new, nonce, confirmed);
+        acts::rules(&people, &wants)
+            .map_err(|reason| EngineError::refused(why_not(&people, &new, reason)))?;
+        let viewer = Viewer {
+            person: seat.person(),
+            device: seat.device(),
+            now: seat.now(),
+        };
+        if let Some(why) = rules::why_not_sign(&people, viewer) {
+            return Err(EngineError::refused(why));
+        }
+        sign(&seat, None, wants, |wants, seq, previous| {
+            (wants.device_seq, wants.previous) = (Some(seq), previous);
+        })
+        .await
+    }
+}
+
+const ON_ITS_WAY: &str = "A change of yours is on its way to the tenant.";
+
+fn body(seat: &Arc<Seat>, new: &NewTable, nonce: Nonce, confirmed: bool) -> Rules {
+    Rules {
+        at: seat.now(),
+        base: new.base,
+        by: seat.person(),
+        confirmed,
+        device: Some(seat.device()),
+        device_seq: None,
+        nonce,
+        previous: None,
+        table: new.table.clone(),
+        tenant: seat.tenant(),
+    }
+}
+
+/// Whether a table that this device signed has not come back in the journal.
+async fn under_way(seat: &Seat) -> Result<bool, EngineError> {
+    let account = seat.account.id;
+    let open = seat.store.read(move |db| outbox::open(db, account)).await?;
+    Ok(open.iter().any(|entry| {
+        let refused = matches!(&entry.state, crate::store::EntryState::Answered(answer) if !answer.effective);
+        entry.kind == countersign_domain::record::Kind::Rules && !refused
+    }))
+}
+
+fn may_edit(people: &People, seat: &Seat, on_its_way: bool) -> Permission {
+    if !people.role(seat.person()).is_some_and(Role::manages) {
+        Permission::no("Owners and admins write the rules.")
+    } else if on_its_way {
+        Permission::no(ON_ITS_WAY)
+    } else {
+        Permission::YES
+    }
+}
+
+fn may_confirm(people: &People, seat: &Seat, wanted: &Wanted, on_its_way: bool) -> Permission {
+    if !people.role(seat.person()).is_some_and(Role::decides) {
+        Permission::no("Approvers, admins and owners agree to rules.")
+    } else if wanted.by.contains(&seat.person()) {
+        Permission::no("You want it; one more person is needed.")
+    } else if on_its_way {
+        Permission::no(ON_ITS_WAY)
+    } else {
+        Permission::YES
+    }
+}
+
+fn wants(who: &[String]) -> String {
+    let names = who.join(" and ");
+    match who {
+        [one] if one == "you" => "You want less to be asked".to_owned(),
+        [_] => format!("{names} wants less to be asked"),
+        _ => format!("{names} want less to be asked"),
+    }
+}
+
+fn most_people(people: &People) -> u32 {
+    let deciders = u32::try_from(people.deciders()).unwrap_or(MOST_PEOPLE);
+    deciders.clamp(1, MOST_PEOPLE)
+}
+
+fn why_not(people: &People, new: &NewTable, reason: Reason) -> String {
+    let most = most_people(people);
+    match reason {
+        Reason::ViewMismatch => "The rules have changed since you opened them. Look again.".to_owned(),
+        Reason::Decided => "You want this already; one more person is needed.".to_owned(),
+        Reason::NotEligible if new.table.len() > MOST_RULES => format!("A table has at most {MOST_RULES} rules."),
+        Reason::NotEligible if new.table.iter().any(|rule| rule.quorum == 0 || rule.quorum > most) => {
+            let people = if most == 1 { "person decides" } else { "people decide" };
+            format!("{most} {people} here: no rule can ask for more.")
+        }
+        Reason::NotEligible if new.table.iter().any(|rule| !rule.lifetime_fits()) => {
+            "A time to live is from one minute to 30 days, in whole minutes.".to_owned()
+        }
+        _ => reason.to_string(),
+    }
+}
+
+/// The rules of both, a sentence each: how a table of a few rules is compared.
+fn difference(people: &People, old: &[ApprovalRule], new: &[ApprovalRule]) -> Difference {
+    let line = |change: Change, rule: &ApprovalRule| DifferentLine {
+        change,
+        text: render::visible(&sentence(people, rule)),
+    };
+    let gone = old.iter().filter(|rule| !new.contains(rule));
+    let mut lines: Vec<_> = gone.map(|rule| line(Change::Removed, rule)).collect();
+    lines.extend(new.iter().map(|rule| {
+        let change = if old.contains(rule) { Change::Unchanged } else { Change::Added };
+        line(change, rule)
+    }));
+    let same = lines.iter().all(|line| line.change == Change::Unchanged);
+    Difference {
+        label: "Rules".to_owned(),
+        change: if same { Change::Unchanged } else { Change::Changed },
+        lines,
+    }
+}
+
+/// "Send E-mail, from high risk on: 2 people, on their own device, within 8 hours."
+fn sentence(people: &People, rule: &ApprovalRule) -> String {
+    let tool = match &rule.tool {
+        None => "Every tool".to_owned(),
+        Some(id) => people
+            .tools
+            .get(id)
+            .map_or_else(|| id.clone(), |(_, manifest)| manifest.title.clone()),
+    };
+    let risk = match rule.risk {
+        None | Some(Risk::Low) => "",
+        Some(Risk::Medium) => ", from medium risk on",
+        Some(Risk::High) => ", from high risk on",
+        Some(Risk::Critical) => ", of critical risk",
+    };
+    let quorum = match rule.quorum {
+        1 => "1 person".to_owned(),
+        many => format!("{many} people"),
+    };
+    let sure = match rule.assurance {
+        None | Some(Assurance::Session) => "",
+        Some(Assurance::Device) => ", on their own device",
+        Some(Assurance::DeviceConfirmed) => ", confirmed on their own device",
+    };
+    let lifetime = rule.lifetime.map(|time| format!(", within {}", span(time)));
+    format!("{tool}{risk}: {quorum}{sure}{}.", lifetime.unwrap_or_default())
+}
+
+fn span(time: Millis) -> String {
+    let minutes = time.0 / 60_000;
+    let (number, unit) = match (minutes % (24 * 60), minutes % 60) {
+        (0, _) => (minutes / (24 * 60), "day"),
+        (_, 0) => (minutes / 60, "hour"),
+        _ => (minutes, "minute"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
+}
