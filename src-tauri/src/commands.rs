@@ -21,6 +21,7 @@ use crate::{
         inbox::{InboxPage, InboxQuery},
         people::{Agents, Device, InviteForm, InviteMade, People, Review, RevokeForm, Role},
         requests::{DraftView, Submitted, TaskPage},
+        rules::{JudgedTable, NewTable, RulesPage},
         setup::{ConnectCompany, FirstAgent, StartHere},
         stops::{Scope, StopChoice},
     },
@@ -206,6 +207,29 @@ pub async fn stop(shell: State<'_, Shell>, scope: Scope, reason: Option<String>)
 #[specta::specta]
 pub async fn release(shell: State<'_, Shell>, scope: Scope, confirmation: Option<String>) -> Answer<()> {
     Ok(shell.engine()?.release(scope_of(scope)?, confirmation).await?)
+}
+
+/// What the tenant asks of which call beyond policy's own rules.
+#[tauri::command]
+#[specta::specta]
+pub async fn approval_rules(shell: State<'_, Shell>) -> Answer<RulesPage> {
+    Ok(shell.engine()?.approval_rules().await?.into())
+}
+
+/// What a table of rules would come to. Changes nothing.
+#[tauri::command]
+#[specta::specta]
+pub async fn judge_rules(shell: State<'_, Shell>, table: NewTable) -> Answer<JudgedTable> {
+    let table = table.named().ok_or_else(CommandError::not_found)?;
+    Ok(shell.engine()?.judge_rules(&table).await?.into())
+}
+
+/// Wants a table of rules, or the same that somebody else wants.
+#[tauri::command]
+#[specta::specta]
+pub async fn change_rules(shell: State<'_, Shell>, table: NewTable) -> Answer<()> {
+    let table = table.named().ok_or_else(CommandError::not_found)?;
+    Ok(shell.engine()?.change_rules(table).await?)
 }
 
 /// What the text would propose. Makes nothing.

@@ -724,3 +724,7 @@ pub const PREVIEW_WAIT: Millis = Millis::seconds(60);
 
 /// How long a proposal can be decided unless its proposer or policy says less (design §4).
 pub const DEFAULT_LIFETIME: Millis = Millis::hours(72);
+/// The shortest time that a proposal may ask for.
+pub const SHORTEST_LIFETIME: Millis = Millis::seconds(60);
+/// The longest time that a proposal may ask for.
+pub const LONGEST_LIFETIME: Millis = Millis::hours(30 * 24);

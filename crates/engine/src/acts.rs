@@ -21,6 +21,8 @@ use crate::{
 
 /// What somebody types where nobody else is there to agree.
 pub(crate) const RELEASE: &str = "release";
+/// What somebody types to let the rules ask less, where nobody else is there to agree.
+pub(crate) const LOOSEN: &str = "loosen";
 /// What somebody types to settle what became of money, where nobody else is there to agree.
 pub(crate) const SETTLE: &str = "settle";
 
@@ -172,11 +174,11 @@ pub(crate) fn settle(card: &Card, people: &People, viewer: Viewer) -> Option<Arm
     })
 }
 
-fn typed(confirmation: Option<&str>, word: &str) -> bool {
+pub(crate) fn typed(confirmation: Option<&str>, word: &str) -> bool {
     confirmation.is_some_and(|typed| typed.trim().eq_ignore_ascii_case(word))
 }
 
-fn not_typed(word: &str) -> EngineError {
+pub(crate) fn not_typed(word: &str) -> EngineError {
     EngineError::invalid("confirmation", format!("Type “{word}” to confirm it."))
 }
 
@@ -209,7 +211,7 @@ fn judge(seat: &Seat, people: &People, verdict: Result<(), Reason>) -> Result<()
 }
 
 /// Signs a body as it is, with the device's next number in it, and stores it.
-async fn sign<B: Body + Send + 'static>(
+pub(crate) async fn sign<B: Body + Send + 'static>(
     seat: &Arc<Seat>,
     proposal: Option<ProposalId>,
     mut body: B,

@@ -206,6 +206,7 @@ mod tests {
     #[test]
     fn what_the_tenant_asks_is_asked_beside_the_rules_and_never_instead() {
         let rule = |quorum, assurance, risk| ApprovalRule {
+            lifetime: None,
             assurance,
             quorum,
             risk,

@@ -10,6 +10,7 @@ pub mod edit;
 pub mod inbox;
 pub mod people;
 pub mod requests;
+pub mod rules;
 pub mod setup;
 pub mod stops;
 

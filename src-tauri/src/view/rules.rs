@@ -61,7 +61,7 @@ pub struct RuleTool {
 #[derive(Clone, Debug, Serialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedTable {
-    /// Such as "Ana wants less to be asked, 10:04."
+    /// Such as "Ana wants the rules to ask less, 10:04."
     pub words: String,
     /// RFC 3339.
     pub at: String,

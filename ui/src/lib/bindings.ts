@@ -43,6 +43,12 @@ export const commands = {
 	stop: (scope: Scope, reason: string | null) => typedError<null, CommandError>(__TAURI_INVOKE("stop", { scope, reason })),
 	/**  Wants a stop to end. */
 	release: (scope: Scope, confirmation: string | null) => typedError<null, CommandError>(__TAURI_INVOKE("release", { scope, confirmation })),
+	/**  What the tenant asks of which call beyond policy's own rules. */
+	approvalRules: () => typedError<RulesPage, CommandError>(__TAURI_INVOKE("approval_rules")),
+	/**  What a table of rules would come to. Changes nothing. */
+	judgeRules: (table: NewTable) => typedError<JudgedTable, CommandError>(__TAURI_INVOKE("judge_rules", { table })),
+	/**  Wants a table of rules, or the same that somebody else wants. */
+	changeRules: (table: NewTable) => typedError<null, CommandError>(__TAURI_INVOKE("change_rules", { table })),
 	/**  What the text would propose. Makes nothing. */
 	draftRequest: (text: string) => typedError<DraftView, CommandError>(__TAURI_INVOKE("draft_request", { text })),
 	submitRequest: (text: string) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_request", { text })),
@@ -158,6 +164,8 @@ export type Arms = {
 	/**  Null unless it is open and this person may put another request in its place. */
 	edit: ArmState | null,
 };
+
+export type Assurance = "session" | "device" | "device_confirmed";
 
 /**  The trusted card. `body` holds every argument that will run. */
 export type Card = {
@@ -580,6 +588,16 @@ export type JournalState = {
 	alarm: string | null,
 };
 
+/**  What a table that is being written comes to. */
+export type JudgedTable = {
+	difference: Difference,
+	/**  What saving it does, a sentence; or why it cannot be saved. */
+	words: string,
+	ready: boolean,
+	/**  What must be typed; null when nothing. */
+	confirm: Confirm | null,
+};
+
 export type Link = {
 	state: LinkState,
 	/**  RFC 3339: the data is as of this time; null when nothing was pulled yet. */
@@ -605,6 +623,13 @@ export type Member = {
 	joinedAt: string,
 	mayChangeRole: boolean,
 	mayRemove: boolean,
+};
+
+/**  A table to be put in force. */
+export type NewTable = {
+	base: string | null,
+	table: Rule[],
+	confirmation: string | null,
 };
 
 export type People = {
@@ -703,6 +728,39 @@ export type Role = "owner" | "admin" | "approver" | "auditor" | "member";
 export type RowProposer = {
 	kind: ProposerKind,
 	name: Span[],
+};
+
+/**  One line of the table. */
+export type Rule = {
+	/**  A tool's id; null: of any tool. */
+	tool: string | null,
+	/**  From this risk on; null: of any risk. */
+	risk: Risk | null,
+	people: number,
+	assurance: Assurance | null,
+	/**  How long it can be decided; null: as long as its proposer asks. */
+	minutes: number | null,
+};
+
+/**  A tool that a rule can name. */
+export type RuleTool = {
+	id: string,
+	title: string,
+};
+
+/**  What the page of rules shows. */
+export type RulesPage = {
+	/**  Goes back with a change. */
+	base: string | null,
+	table: Rule[],
+	/**  Looser tables that wait for a second person. */
+	wanted: WantedTable[],
+	edit: Permission,
+	tools: RuleTool[],
+	/**  No rule asks for more people. */
+	mostPeople: number,
+	/**  A change of this device's is on its way. */
+	onItsWay: boolean,
 };
 
 /**  What a stop covers. */
@@ -840,6 +898,17 @@ export type Today = {
 export type Tone = "neutral" | "busy" | "good" | "bad" | "warn";
 
 export type Verdict = "approve" | "reject";
+
+/**  A looser table that somebody wants. */
+export type WantedTable = {
+	/**  Such as "Ana wants the rules to ask less, 10:04." */
+	words: string,
+	/**  RFC 3339. */
+	at: string,
+	difference: Difference,
+	table: Rule[],
+	confirm: Permission,
+};
 
 export type Why = {
 	/**  Why this person is asked. */

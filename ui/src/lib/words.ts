@@ -1,5 +1,5 @@
 /* Labels for raw values. The core is locale-free; English words live here. */
-import type { Change, PolicyDecision, Risk, Role, Span, TaskPriority } from "./bindings";
+import type { Assurance, Change, PolicyDecision, Risk, Role, Span, TaskPriority } from "./bindings";
 
 /** The one order of risk, everywhere. */
 export const risks: readonly Risk[] = ["low", "medium", "high", "critical"];
@@ -38,6 +38,28 @@ export const decisionWord: Record<PolicyDecision, string> = {
   deny: "Refused by policy",
   requires_approval: "Needs approval",
 };
+
+export const assurances: readonly Assurance[] = ["device", "device_confirmed"];
+
+export const assuranceWord: Record<Assurance, string> = {
+  session: "Signed in",
+  device: "On their own device",
+  device_confirmed: "Confirmed on their device",
+};
+
+/** Times to decide that a rule offers, in minutes; null: as long as the proposer asks. */
+export const lifetimes: readonly (number | null)[] = [null, 60, 240, 480, 1440, 4320, 10080];
+
+export function lifetimeWord(minutes: number | null): string {
+  if (minutes === null) return "As asked for";
+  const [number, unit] =
+    minutes % 1440 === 0
+      ? [minutes / 1440, "day"]
+      : minutes % 60 === 0
+        ? [minutes / 60, "hour"]
+        : [minutes, "minute"];
+  return `${number} ${unit}${number === 1 ? "" : "s"}`;
+}
 
 export const changeWord: Record<Change, string> = {
   unchanged: "Unchanged",

@@ -51,11 +51,11 @@ describe("approval rules", () => {
     expect(await a11y()).toEqual([]);
   });
 
-  it("less is asked only once a second person wants the same, who confirms it here", async () => {
+  it("less is asked only once a second person, who reads them here, agrees", async () => {
     const { core, user } = await settings();
     core.rules.page.wanted = [
       {
-        words: "Ben wants less to be asked, 10:04.",
+        words: "Ben wants the rules to ask less, 10:04.",
         at: "2026-11-22T10:04:00.000Z",
         difference: {
           label: "Rules",
@@ -71,7 +71,7 @@ describe("approval rules", () => {
     const waits = within(screen.getByRole("region", { name: /wait for a second person/ }));
     expect(waits.getByText("Every tool: 2 people.")).toBeVisible();
     expect(await a11y()).toEqual([]);
-    await user.click(waits.getByRole("button", { name: "Want the same" }));
+    await user.click(waits.getByRole("button", { name: "Agree" }));
     await settle();
     expect(core.calledWith("change_rules")).toHaveLength(1);
     expect(screen.queryByRole("region", { name: /wait for a second person/ })).toBeNull();

@@ -30,7 +30,7 @@ pub use proposal::{
     PreviewOutcome, Proposal, Proposer, ProposerKind, Renewal, Requirement, Risk, Supersede, ToolRef,
     Untrusted, Withdraw,
 };
-pub use rules::{ApprovalRule, MOST_PEOPLE, MOST_RULES, Rules, asked, loosens};
+pub use rules::{ApprovalRule, MOST_PEOPLE, MOST_RULES, Rules, asked, lifetime, loosens};
 pub use stop::{Release, Scope, Stop};
 pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Assurance, Body, Kind, Nonce, Requirement, Risk};
 use crate::{
     Digest, Millis, UnixMillis,
+    fold::{LONGEST_LIFETIME, SHORTEST_LIFETIME},
     id::{DeviceId, TenantId, UserId},
 };
 
@@ -21,6 +22,9 @@ pub struct ApprovalRule {
     /// The least assurance of an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assurance: Option<Assurance>,
+    /// How long such a call can be decided from when it is proposed: whole minutes within what any proposal may ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Millis>,
     /// How many distinct people approve, 1 to [`MOST_PEOPLE`].
     pub quorum: u32,
     /// From this risk on; absent: of any risk.
@@ -32,6 +36,14 @@ pub struct ApprovalRule {
 }
 
 impl ApprovalRule {
+    /// Whether its time to live is one that a proposal can have.
+    pub fn lifetime_fits(&self) -> bool {
+        let fits = |time: Millis| {
+            (SHORTEST_LIFETIME..=LONGEST_LIFETIME).contains(&time) && time.0 % SHORTEST_LIFETIME.0 == 0
+        };
+        self.lifetime.is_none_or(fits)
+    }
+
     /// Whether it speaks of such a call.
     pub fn covers(&self, tool: &str, risk: Risk) -> bool {
         self.tool.as_ref().is_none_or(|named| named == tool) && self.risk.is_none_or(|least| risk >= least)
@@ -56,6 +68,12 @@ pub fn asked(table: &[ApprovalRule], tool: &str, risk: Risk) -> Requirement {
     })
 }
 
+/// How long such a call can be decided by a table: the shortest that any of its rules says.
+pub fn lifetime(table: &[ApprovalRule], tool: &str, risk: Risk) -> Option<Millis> {
+    let rules = table.iter().filter(|rule| rule.covers(tool, risk));
+    rules.filter_map(|rule| rule.lifetime).min()
+}
+
 /// Whether `new` asks less than `old` of any call there could be.
 pub fn loosens(old: &[ApprovalRule], new: &[ApprovalRule]) -> bool {
     // A tool that neither names stands for all others; no tool's id is empty.
@@ -63,7 +81,9 @@ pub fn loosens(old: &[ApprovalRule], new: &[ApprovalRule]) -> bool {
     named.chain([""]).any(|tool| {
         Risk::ALL.into_iter().any(|risk| {
             let (before, after) = (asked(old, tool, risk), asked(new, tool, risk));
-            before.max(after) != after
+            let (sooner, later) = [old, new].map(|table| lifetime(table, tool, risk)).into();
+            let longer = sooner.is_some_and(|before| later.is_none_or(|after| after > before));
+            longer || before.max(after) != after
         })
     })
 }

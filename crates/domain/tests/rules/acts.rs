@@ -1,13 +1,13 @@
 //! Stopping and releasing, the table of rules, and settling what is not known.
 
 use countersign_domain::{
-    Digest, UnixMillis, acts,
+    Digest, Millis, UnixMillis, acts,
     fold::{ProposalState, Status},
     id::AgentId,
     people::People,
     record::{
         ApprovalRule, Assurance, Begin, Body, Holder, Lapse, Mode, Outcome, Proposer, ProposerKind, Reason,
-        Receipt, Record, Release, Resolution, Risk, Role, Rules, Scope, Stop, asked, loosens,
+        Receipt, Record, Release, Resolution, Risk, Role, Rules, Scope, Stop, asked, lifetime, loosens,
     },
 };
 use proptest::prelude::*;
@@ -239,6 +239,7 @@ fn a_person_wants_one_table_at_a_time() {
 fn rule(tool: Option<&str>, risk: Option<Risk>, quorum: u32) -> ApprovalRule {
     ApprovalRule {
         assurance: None,
+        lifetime: None,
         quorum,
         risk,
         tool: tool.map(str::to_owned),
@@ -309,6 +310,40 @@ fn a_table_is_written_over_the_one_that_was_seen_and_asks_for_no_more_people_tha
 }
 
 #[test]
+fn a_time_to_live_is_in_whole_minutes_within_what_a_proposal_may_ask_for() {
+    let mut book = Book::company();
+    let minutes = |number: i64| Millis(number * 60_000);
+    let living = |time: Millis| {
+        [ApprovalRule {
+            lifetime: Some(time),
+            ..rule(None, None, 1)
+        }]
+    };
+    for wrong in [
+        Millis(0),
+        Millis(59_999),
+        Millis(60_001),
+        minutes(30 * 24 * 60 + 1),
+        Millis(-60_000),
+    ] {
+        assert_eq!(
+            book.rules(1, &living(wrong), false),
+            Err(Reason::NotEligible),
+            "{wrong:?}"
+        );
+    }
+    book.rules(1, &living(minutes(60)), false).unwrap();
+    book.rules(1, &living(minutes(30)), false).unwrap();
+    assert_eq!(lifetime(&book.0.rules.table, "any", Risk::Low), Some(minutes(30)));
+    book.rules(1, &living(minutes(31)), false).unwrap();
+    assert_eq!(
+        book.0.rules.wanted.len(),
+        1,
+        "a longer one is looser: it waits for a second person"
+    );
+}
+
+#[test]
 fn alone_a_looser_table_takes_the_device_and_a_confirmation() {
     let mut book = Book::solo();
     let sure = ApprovalRule {
@@ -325,10 +360,15 @@ fn tables() -> impl Strategy<Value = Vec<ApprovalRule>> {
     let tool = prop_oneof![Just(None), Just(Some("a.b")), Just(Some("c.d"))];
     let risk = proptest::option::of((0..4_usize).prop_map(|at| Risk::ALL[at]));
     let sure = proptest::option::of(prop_oneof![Just(Assurance::Session), Just(Assurance::Device)]);
-    let rule = (tool, risk, 1..4_u32, sure).prop_map(|(tool, risk, quorum, assurance)| ApprovalRule {
-        assurance,
-        ..rule(tool, risk, quorum)
-    });
+    let lifetime = proptest::option::of((1..4_i64).prop_map(Millis::hours));
+    let rule =
+        (tool, risk, 1..4_u32, sure, lifetime).prop_map(|(tool, risk, quorum, assurance, lifetime)| {
+            ApprovalRule {
+                assurance,
+                lifetime,
+                ..rule(tool, risk, quorum)
+            }
+        });
     proptest::collection::vec(rule, 0..5)
 }
 
@@ -338,7 +378,9 @@ proptest! {
         let less = ["a.b", "c.d", "e.f"].into_iter().any(|tool| {
             Risk::ALL.into_iter().any(|risk| {
                 let (before, after) = (asked(&old, tool, risk), asked(&new, tool, risk));
-                after.quorum < before.quorum || after.assurance < before.assurance
+                // Without a limit it can be decided for ever.
+                let longest = |table: &[ApprovalRule]| lifetime(table, tool, risk).unwrap_or(Millis(i64::MAX));
+                after.quorum < before.quorum || after.assurance < before.assurance || longest(&new) > longest(&old)
             })
         });
         prop_assert_eq!(loosens(&old, &new), less);

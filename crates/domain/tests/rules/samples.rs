@@ -117,6 +117,7 @@ fn rules() -> Rules {
         previous: Some(digest("the device's ninth record")),
         table: vec![ApprovalRule {
             assurance: Some(Assurance::Device),
+            lifetime: None,
             quorum: 2,
             risk: Some(Risk::High),
             tool: Some("email.send".to_owned()),

@@ -9,6 +9,7 @@ mod looking;
 mod managing;
 mod noticing;
 mod proxy;
+mod ruling;
 mod stopping;
 mod syncing;
 mod trouble;

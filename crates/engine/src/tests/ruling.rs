@@ -52,27 +52,57 @@ async fn a_stricter_table_holds_at_once_and_a_looser_one_waits_for_a_second_pers
     world.vouch(&ada, &bob).await;
     let page = ada.rules().await;
     assert!(page.table.is_empty() && page.edit.is_allowed() && page.most_people == 2);
-    assert!(page.tools.iter().any(|(id, title)| id == TASK && title == "Create Task"));
-    assert!(!bob.rules().await.edit.is_allowed(), "an approver does not write rules");
+    assert!(
+        page.tools
+            .iter()
+            .any(|(id, title)| id == TASK && title == "Create Task")
+    );
+    assert!(
+        !bob.rules().await.edit.is_allowed(),
+        "an approver does not write rules"
+    );
 
     let strict = ada.table(&[rule(2)], None).await;
     let judged = ada.engine.judge_rules(&strict).await.unwrap();
-    assert!(judged.ready && judged.words.contains("holds at once"), "{}", judged.words);
-    let lines: Vec<_> = judged.difference.lines.iter().map(|line| (line.change, flat(&line.text))).collect();
+    assert!(
+        judged.ready && judged.words.contains("holds at once"),
+        "{}",
+        judged.words
+    );
+    let lines: Vec<_> = judged
+        .difference
+        .lines
+        .iter()
+        .map(|line| (line.change, flat(&line.text)))
+        .collect();
     assert_eq!(lines, [(Change::Added, "Create Task: 2 people.".to_owned())]);
     ada.engine.change_rules(strict).await.unwrap();
     ada.holds(&[rule(2)]).await;
     let id = world.propose_task("Two people").await;
-    assert!(ada.card(id).await.why.sentence.contains("2 people have to approve"));
+    assert!(
+        ada.card(id)
+            .await
+            .why
+            .sentence
+            .contains("2 people have to approve")
+    );
 
     let loose = ada.table(&[], None).await;
     let judged = ada.engine.judge_rules(&loose).await.unwrap();
-    assert!(judged.ready && judged.words.contains("second person"), "{}", judged.words);
+    assert!(
+        judged.ready && judged.words.contains("second person"),
+        "{}",
+        judged.words
+    );
     ada.engine.change_rules(loose).await.unwrap();
     bob.holds(&[rule(2)]).await;
     eventually("bob is asked", async || !bob.rules().await.wanted.is_empty()).await;
     let wanted = bob.rules().await.wanted.remove(0);
-    assert!(wanted.words.starts_with("Ada wants less to be asked"), "{}", wanted.words);
+    assert!(
+        wanted.words.starts_with("Ada wants the rules to ask less"),
+        "{}",
+        wanted.words
+    );
     assert!(wanted.confirm.is_allowed());
     assert_eq!(wanted.difference.lines[0].change, Change::Removed);
     eventually("ada sees that it waits", async || {
@@ -100,7 +130,10 @@ async fn alone_a_looser_table_takes_a_typed_word_and_a_table_written_offline_hol
     let strict = device.table(std::slice::from_ref(&sure), None).await;
     device.engine.change_rules(strict.clone()).await.unwrap();
     let page = device.rules().await;
-    assert!(page.on_its_way && page.table.is_empty(), "it holds once the tenant has it");
+    assert!(
+        page.on_its_way && page.table.is_empty(),
+        "it holds once the tenant has it"
+    );
     let twice = device.engine.change_rules(strict).await.unwrap_err();
     assert_eq!(twice.code, ErrorCode::Refused, "one at a time");
     device.engine.cut_off(false);
@@ -108,7 +141,11 @@ async fn alone_a_looser_table_takes_a_typed_word_and_a_table_written_offline_hol
 
     let id = world.propose_task("Within the working day").await;
     let card = device.card(id).await;
-    assert_eq!(card.expires_at, card.created_at + Millis::hours(8), "as long as the rule says");
+    assert_eq!(
+        card.expires_at,
+        card.created_at + Millis::hours(8),
+        "as long as the rule says"
+    );
     assert!(card.confirm.is_some(), "and as surely");
 
     let loose = device.table(&[], None).await;
@@ -131,7 +168,10 @@ async fn a_table_that_cannot_be_says_why() {
     };
     for (table, why) in [
         (vec![rule(2)], "1 person decides here: no rule can ask for more."),
-        (vec![odd], "A time to live is from one minute to 30 days, in whole minutes."),
+        (
+            vec![odd],
+            "A time to live is from one minute to 30 days, in whole minutes.",
+        ),
         (vec![rule(1); 101], "A table has at most 100 rules."),
         (vec![], "Nothing is different from the rules in force."),
     ] {
@@ -139,6 +179,9 @@ async fn a_table_that_cannot_be_says_why() {
         let judged = device.engine.judge_rules(&table).await.unwrap();
         assert_eq!((judged.ready, judged.words.as_str()), (false, why));
         let refused = device.engine.change_rules(table).await.unwrap_err();
-        assert_eq!((refused.code, refused.message.as_str()), (ErrorCode::Refused, why));
+        assert_eq!(
+            (refused.code, refused.message.as_str()),
+            (ErrorCode::Refused, why)
+        );
     }
 }

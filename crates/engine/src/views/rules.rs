@@ -5,9 +5,7 @@ use std::sync::Arc;
 use countersign_domain::{
     Digest, Millis, UnixMillis, acts,
     people::{People, Wanted},
-    record::{
-        ApprovalRule, Assurance, MOST_PEOPLE, MOST_RULES, Nonce, Reason, Risk, Role, Rules, loosens,
-    },
+    record::{ApprovalRule, Assurance, MOST_PEOPLE, MOST_RULES, Nonce, Reason, Risk, Role, Rules, loosens},
     render::{self, Change, Difference, DifferentLine},
 };
 
@@ -41,7 +39,7 @@ pub struct RulesPage {
 /// A looser table that somebody wants.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WantedRow {
-    /// Such as "Ana wants less to be asked, since 10:04."
+    /// Such as "Ana wants the rules to ask less, since 10:04."
     pub words: String,
     pub at: UnixMillis,
     /// The rules of both, a sentence each.
@@ -89,11 +87,7 @@ impl Engine {
         let row = |wanted: &Wanted| {
             let who: Vec<_> = wanted.by.iter().map(|person| words.who(*person)).collect();
             WantedRow {
-                words: super::plain(&format!(
-                    "{}, {}.",
-                    wants(&who),
-                    words.time(wanted.at)
-                )),
+                words: super::plain(&format!("{}, {}.", wants(&who), words.time(wanted.at))),
                 at: wanted.at,
                 difference: difference(&people, &in_force.table, &wanted.table),
                 table: wanted.table.clone(),
@@ -132,10 +126,13 @@ impl Engine {
         let verdict = acts::rules(&people, &wants);
         (judged.ready, judged.words) = match verdict {
             Err(reason) => (false, why_not(&people, new, reason)),
-            Ok(()) if new.table == *old => (false, "Nothing is different from the rules in force.".to_owned()),
-            Ok(()) if !loosens(old, &new.table) => {
-                (true, "It asks at least as much of every call, and holds at once.".to_owned())
+            Ok(()) if new.table == *old => {
+                (false, "Nothing is different from the rules in force.".to_owned())
             }
+            Ok(()) if !loosens(old, &new.table) => (
+                true,
+                "It asks at least as much of every call, and holds at once.".to_owned(),
+            ),
             Ok(()) if people.second_needed() => (
                 true,
                 "It asks less of some call: a second person has to want the same before it holds.".to_owned(),
@@ -163,7 +160,9 @@ impl Engine {
             return Err(EngineError::refused(ON_ITS_WAY));
         }
         if new.table == people.rules.table {
-            return Err(EngineError::refused("Nothing is different from the rules in force."));
+            return Err(EngineError::refused(
+                "Nothing is different from the rules in force.",
+            ));
         }
         let confirmed = typed(new.confirmation.as_deref(), LOOSEN);
         let alone = !people.second_needed() && loosens(&people.rules.table, &new.table);
@@ -240,9 +239,9 @@ fn may_confirm(people: &People, seat: &Seat, wanted: &Wanted, on_its_way: bool) 
 fn wants(who: &[String]) -> String {
     let names = who.join(" and ");
     match who {
-        [one] if one == "you" => "You want less to be asked".to_owned(),
-        [_] => format!("{names} wants less to be asked"),
-        _ => format!("{names} want less to be asked"),
+        [one] if one == "you" => "You want the rules to ask less".to_owned(),
+        [_] => format!("{names} wants the rules to ask less"),
+        _ => format!("{names} want the rules to ask less"),
     }
 }
 
@@ -256,9 +255,20 @@ fn why_not(people: &People, new: &NewTable, reason: Reason) -> String {
     match reason {
         Reason::ViewMismatch => "The rules have changed since you opened them. Look again.".to_owned(),
         Reason::Decided => "You want this already; one more person is needed.".to_owned(),
-        Reason::NotEligible if new.table.len() > MOST_RULES => format!("A table has at most {MOST_RULES} rules."),
-        Reason::NotEligible if new.table.iter().any(|rule| rule.quorum == 0 || rule.quorum > most) => {
-            let people = if most == 1 { "person decides" } else { "people decide" };
+        Reason::NotEligible if new.table.len() > MOST_RULES => {
+            format!("A table has at most {MOST_RULES} rules.")
+        }
+        Reason::NotEligible
+            if new
+                .table
+                .iter()
+                .any(|rule| rule.quorum == 0 || rule.quorum > most) =>
+        {
+            let people = if most == 1 {
+                "person decides"
+            } else {
+                "people decide"
+            };
             format!("{most} {people} here: no rule can ask for more.")
         }
         Reason::NotEligible if new.table.iter().any(|rule| !rule.lifetime_fits()) => {
@@ -277,7 +287,11 @@ fn difference(people: &People, old: &[ApprovalRule], new: &[ApprovalRule]) -> Di
     let gone = old.iter().filter(|rule| !new.contains(rule));
     let mut lines: Vec<_> = gone.map(|rule| line(Change::Removed, rule)).collect();
     lines.extend(new.iter().map(|rule| {
-        let change = if old.contains(rule) { Change::Unchanged } else { Change::Added };
+        let change = if old.contains(rule) {
+            Change::Unchanged
+        } else {
+            Change::Added
+        };
         line(change, rule)
     }));
     let same = lines.iter().all(|line| line.change == Change::Unchanged);

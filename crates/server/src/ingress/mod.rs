@@ -7,12 +7,12 @@ pub(crate) use ready::{RenewError, addresses};
 use std::sync::Arc;
 
 use countersign_domain::{
-    Digest, Millis, UnixMillis,
+    Digest, UnixMillis,
     canonical::{self, Value},
-    fold::DEFAULT_LIFETIME,
+    fold::{DEFAULT_LIFETIME, LONGEST_LIFETIME, SHORTEST_LIFETIME},
     id::ProposalId,
     intent::{self, StructuredCall},
-    record::{Connection, Proposal, Proposer, ProposerKind, Untrusted},
+    record::{Connection, Proposal, Proposer, ProposerKind, Untrusted, lifetime},
     wire,
 };
 use countersign_policy::Policy;
@@ -99,8 +99,6 @@ const MAX_NOTE: usize = 2_000;
 const MAX_RUN: usize = 128;
 const MAX_EVIDENCE: usize = 20;
 const MAX_EVIDENCE_TITLE: usize = 200;
-const SHORTEST_LIFE: Millis = Millis::seconds(60);
-const LONGEST_LIFE: Millis = Millis::hours(30 * 24);
 
 impl Rules {
     /// Takes a request of `proposer`, whose identity is the credential's.
@@ -170,14 +168,16 @@ fn proposal(
     ingress: Ingress<'_>,
     connection: Option<&Connection>,
 ) -> Result<Proposal, ProposeError> {
-    let now = tenant.now();
+    let (now, people) = (tenant.now(), tenant.people());
+    let asked = request.expires_at.unwrap_or(now + DEFAULT_LIFETIME);
+    let ruled = lifetime(&people.rules.table, &ingress.manifest.id, ingress.risk);
     Ok(Proposal {
         tool: ready::tool(ingress.manifest),
         connection: ready::named(connection).map_err(too_large)?,
         args: ingress.args,
         created_at: now,
         effect: ingress.effect,
-        expires_at: request.expires_at.unwrap_or(now + DEFAULT_LIFETIME),
+        expires_at: ruled.map_or(asked, |longest| asked.min(now + longest)),
         id: ProposalId::from_uuid(random::uuid()),
         nonce: random::nonce(),
         not_before: None,
@@ -321,7 +321,7 @@ fn check_limits(request: &wire::Propose, now: UnixMillis) -> Result<(), ProposeE
         ));
     }
     if let Some(at) = request.expires_at
-        && (at < now + SHORTEST_LIFE || at > now + LONGEST_LIFE)
+        && (at < now + SHORTEST_LIFETIME || at > now + LONGEST_LIFETIME)
     {
         return Err(ProposeError::field(
             "expiresAt",

@@ -14,6 +14,7 @@ import type {
   InboxPage,
   InboxQuery,
   InboxRow,
+  NewTable,
   ResolveForm,
   Risk,
   Scope,
@@ -26,6 +27,7 @@ import { at, card, field, proposed } from "./cards";
 import { draft } from "./draft";
 import { FakeEdits } from "./edits";
 import { house } from "./house";
+import { FakeRules } from "./rules";
 import { done, inProgress, toDecide } from "./samples";
 import { spans } from "./spans";
 
@@ -76,12 +78,14 @@ export class FakeCore {
   /** Rejections that are not signed yet, with the card as it was before. */
   readonly #held = new Map<string, { before: Card; timer: ReturnType<typeof setTimeout> }>();
   readonly #edits = new FakeEdits();
+  readonly rules: FakeRules;
   /** Set by whoever installs the fake. */
   emit: (event: EngineEvent) => void = () => {};
 
   constructor(scenario: Scenario = {}) {
     const parts = house(scenario.company ?? false);
     this.people = parts;
+    this.rules = new FakeRules(!scenario.company);
     this.connections = parts.connections;
     this.state = parts.state;
     this.failing = scenario.failing ?? {};
@@ -194,6 +198,13 @@ export class FakeCore {
         throw error("invalid", "That is not the code that the device shows.", "code");
       const found = this.people.devices.find((one) => one.id === id);
       if (found) Object.assign(found, { mayEndorse: false, note: null });
+    },
+    approval_rules: () => this.rules.page,
+    judge_rules: ({ table }) => this.rules.judge(table as NewTable),
+    change_rules: ({ table }) => {
+      this.rules.change(table as NewTable);
+      this.emit({ kind: "state_changed" });
+      return null;
     },
     edit_form: ({ id }) => this.#edits.form(this.find(id as string)),
     draft_edit: ({ edit }) => this.#edits.draft(this.find((edit as Edit).id), edit as Edit),
