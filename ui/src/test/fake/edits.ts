@@ -9,7 +9,7 @@ import type {
   FormField,
   Span,
 } from "../../lib/bindings";
-import { card, field, text, to } from "./cards";
+import { card, field, text as textNode, to } from "./cards";
 import { lines } from "./spans";
 
 const flat = (spans: readonly Span[]) => spans.map((span) => span.text).join("");
@@ -92,7 +92,7 @@ export class FakeEdits {
     const body = edit.entered.flatMap(({ name, text: typed }): CardNode[] => {
       if (typed.trim() === "") return [];
       if (name === "to" || name === "cc") return typed.split("\n").map((line) => to(line, false));
-      return [name === "body" ? text(name, typed) : field(name, typed)];
+      return [name === "body" ? textNode(name, typed) : field(name, typed)];
     });
     const made = card({
       tool: of.tool,
