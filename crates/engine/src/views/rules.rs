@@ -252,29 +252,29 @@ fn most_people(people: &People) -> u32 {
 
 fn why_not(people: &People, new: &NewTable, reason: Reason) -> String {
     let most = most_people(people);
-    match reason {
-        Reason::ViewMismatch => "The rules have changed since you opened them. Look again.".to_owned(),
-        Reason::Decided => "You want this already; one more person is needed.".to_owned(),
-        Reason::NotEligible if new.table.len() > MOST_RULES => {
-            format!("A table has at most {MOST_RULES} rules.")
-        }
-        Reason::NotEligible
-            if new
-                .table
-                .iter()
-                .any(|rule| rule.quorum == 0 || rule.quorum > most) =>
-        {
-            let people = if most == 1 {
-                "person decides"
-            } else {
-                "people decide"
-            };
-            format!("{most} {people} here: no rule can ask for more.")
-        }
-        Reason::NotEligible if new.table.iter().any(|rule| !rule.lifetime_fits()) => {
-            "A time to live is from one minute to 30 days, in whole minutes.".to_owned()
-        }
-        _ => reason.to_string(),
+    let too_many = new
+        .table
+        .iter()
+        .any(|rule| rule.quorum == 0 || rule.quorum > most);
+    if reason == Reason::ViewMismatch {
+        "The rules have changed since you opened them. Look again.".to_owned()
+    } else if reason == Reason::Decided {
+        "You want this already; one more person is needed.".to_owned()
+    } else if reason != Reason::NotEligible {
+        reason.to_string()
+    } else if new.table.len() > MOST_RULES {
+        format!("A table has at most {MOST_RULES} rules.")
+    } else if too_many {
+        let people = if most == 1 {
+            "person decides"
+        } else {
+            "people decide"
+        };
+        format!("{most} {people} here: no rule can ask for more.")
+    } else if new.table.iter().any(|rule| !rule.lifetime_fits()) {
+        "A time to live is from one minute to 30 days, in whole minutes.".to_owned()
+    } else {
+        reason.to_string()
     }
 }
 
