@@ -5,11 +5,13 @@ import {
   type Decided,
   type InboxView,
   type Risk,
+  type StateKind,
   type Verdict,
 } from "./bindings";
 import { ask, asProblem, type Problem } from "./ipc";
 import { ProposalList } from "./list.svelte";
 import { Reading } from "./reading.svelte";
+import { route } from "./route.svelte";
 import { toasts } from "./toasts.svelte";
 
 /** How long the stamp is on the signature line before the next card takes its place. */
@@ -92,9 +94,12 @@ export class Desk {
     try {
       // Looked up first: a hint may take the decided row out of the list before the core answers.
       const following = this.list.following(card.id)?.id ?? null;
+      // Before the core is asked: the hint of how it ended may be here before the answer.
+      awaited.add(card.id);
       const decided = await this.#decide(card, "approve", comment, confirmation);
       this.#stampThen(card.id, following ?? (this.list.filtered ? null : decided.next));
     } catch (thrown) {
+      awaited.delete(card.id);
       this.#refused(asProblem(thrown));
     } finally {
       this.busy = false;
@@ -223,6 +228,7 @@ export class Desk {
 
   async #undo(id: string): Promise<void> {
     toasts.closeAbout(id);
+    awaited.delete(id);
     try {
       await ask(commands.undo(id));
       toasts.show("Taken back. It is yours to decide again.");
@@ -240,15 +246,43 @@ export class Desk {
   }
 }
 
-/** After a hint: a message that still says "saved" about what is done would be wrong. */
+/** What was approved here and has not come to an end yet. */
+const awaited = new Set<string>();
+
+/** Ends of an approved call that its approver has to hear of. */
+const otherwise = new Set<StateKind>([
+  "failed",
+  "unknown",
+  "rejected",
+  "expired",
+  "withdrawn",
+  "superseded",
+  "denied",
+  "refused",
+]);
+
+/** After a hint: a message that still says "saved" about what is done would be wrong, and what was approved and went
+    another way is told also when nothing on the screen is about it any more. */
 export async function retell(id: string): Promise<void> {
-  if (!toasts.tells(id)) return;
+  if (!toasts.tells(id) && !awaited.has(id)) return;
   try {
-    const { state } = await ask(commands.card(id));
+    const { state, sentence } = await ask(commands.card(id));
+    if (awaited.has(id) && otherwise.has(state.kind)) {
+      awaited.delete(id);
+      toasts.keep(id, state.words, state.tone, sentence, () => openIn(state.kind, id));
+      return;
+    }
+    if (state.kind === "completed") awaited.delete(id);
     toasts.retell(id, state.words, state.tone);
   } catch {
     // The message was true when it was shown, and goes by itself.
   }
+}
+
+function openIn(kind: StateKind, id: string) {
+  const unknown = kind === "unknown";
+  route.go(unknown ? "inbox" : "done");
+  desks[unknown ? "to_decide" : "done"].open(id);
 }
 
 /** One desk for each list, so that going to another page and back loses nothing. */

@@ -77,6 +77,7 @@ export function keyWords(keys: string): string {
     .replace(/^Shift\+(?=[?/])/, "")
     .replace("ArrowDown", "↓")
     .replace("ArrowUp", "↑")
+    .replace("Shift+", "Shift ")
     .replace("Escape", "Esc");
 }
 

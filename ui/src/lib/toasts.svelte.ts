@@ -12,6 +12,8 @@ export type Toast = {
   of: string | null;
   /** Undo, while it is possible. */
   undo: (() => void) | null;
+  /** Leads to what it is about. Such a message stays until it is dismissed. */
+  open: (() => void) | null;
   /** Whole seconds left until `undo` is gone; null when it is not counting. */
   left: number | null;
 };
@@ -40,9 +42,26 @@ class Toasts {
     about: readonly Span[] | null = null,
     of: string | null = null,
   ): number {
-    const id = this.#push({ words, about, tone, of, undo: null, left: null });
+    const id = this.#push({ words, about, tone, of, undo: null, open: null, left: null });
     setTimeout(() => this.close(id), tone === "bad" ? 2 * shownForMs : shownForMs);
     return id;
+  }
+
+  /** Stays until it is dismissed or opened: something went another way than was decided. */
+  keep(of: string, words: string, tone: Tone, about: readonly Span[], open: () => void) {
+    this.closeAbout(of);
+    const id = this.#push({
+      of,
+      words,
+      about,
+      tone,
+      undo: null,
+      left: null,
+      open: () => {
+        this.close(id);
+        open();
+      },
+    });
   }
 
   /** A toast with Undo, counting down. It only shows: the core keeps the time that counts. */
@@ -58,6 +77,7 @@ class Toasts {
       words,
       about,
       tone: "neutral",
+      open: null,
       left: seconds,
       undo: () => {
         this.close(id);
@@ -113,7 +133,7 @@ class Toasts {
   #push(toast: Omit<Toast, "id">): number {
     const id = this.#nextId++;
     // Toasts that only tell make room first: an undo is never pushed out.
-    const told = this.list.length >= atMost && this.list.find((one) => !one.undo);
+    const told = this.list.length >= atMost && this.list.find((one) => !one.undo && !one.open);
     if (told) this.close(told.id);
     this.list = [...this.list, { id, ...toast }];
     const said = [toast.words];

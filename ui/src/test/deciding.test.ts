@@ -85,6 +85,33 @@ describe("approving", () => {
     expect(messages).not.toHaveTextContent("Approved by you");
   });
 
+  it("tells also later, and until it is read, that what was approved has failed", async () => {
+    const { core, user } = await open();
+    await user.keyboard("j");
+    await pass(700);
+    await user.keyboard("a");
+    await settle();
+    const decided = core.calledWith("decide")[0]?.form as { id: string };
+    const id = decided.id;
+    await pass(30_000);
+    const messages = screen.getByRole("region", { name: "Messages" });
+    expect(messages).toHaveTextContent("");
+    const words = "Failed 10:02: the mail server did not answer";
+    const failed = { kind: "failed", words, at: null, tone: "bad" } as const;
+    core.cards = core.cards.map((card) => (card.id === id ? { ...card, state: failed } : card));
+    core.emit({ kind: "proposal_changed", id });
+    await settle();
+    await pass(60_000);
+    expect(messages).toHaveTextContent(words);
+    core.emit({ kind: "proposal_changed", id });
+    await settle();
+    expect(messages.textContent.split(words)).toHaveLength(2);
+    await user.click(screen.getByRole("button", { name: "Open" }));
+    await settle();
+    expect(screen.getByRole("region", { name: "Messages" })).not.toHaveTextContent(words);
+    expect(core.calledWith("card").at(-1)).toEqual({ id });
+  });
+
   it("never approves a high-risk item straight from the list: the key opens the card", async () => {
     const { core, user } = await open();
     endAt(100);
@@ -112,6 +139,20 @@ describe("approving", () => {
     document.querySelector("[data-card]")?.dispatchEvent(new Event("scroll"));
     await settle();
     expect(approveButton()).not.toHaveAttribute("aria-disabled");
+  });
+
+  it("is read on with the space bar from the list, which presses a button where one has the focus", async () => {
+    const turned = vi.fn<(to?: ScrollToOptions) => void>();
+    Element.prototype.scrollBy = turned as Element["scrollBy"];
+    const { user } = await open({});
+    await user.keyboard(" ");
+    expect(turned).toHaveBeenCalledTimes(1);
+    expect(turned.mock.lastCall?.[0]?.top).toBeGreaterThan(0);
+    await user.keyboard("{Shift>} {/Shift}");
+    expect(turned.mock.lastCall?.[0]?.top).toBeLessThan(0);
+    screen.getByRole("button", { name: /New request/ }).focus();
+    await user.keyboard(" ");
+    expect(turned).toHaveBeenCalledTimes(2);
   });
 
   it("shows why not when the view model does not arm the button", async () => {
