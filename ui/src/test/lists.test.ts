@@ -51,6 +51,20 @@ describe("moving", () => {
     expect(core.calledWith("decide")).toHaveLength(0);
   });
 
+  it("keeps the letters of a search in its field while other cards come and go beside it", async () => {
+    const { core, user } = await open();
+    await user.keyboard("o");
+    await pass(3_000);
+    await user.keyboard("/");
+    for (const letter of "quarterly") {
+      await user.keyboard(letter);
+      await pass(3_000);
+    }
+    expect(screen.getByRole("searchbox")).toHaveFocus();
+    expect(screen.getByRole("searchbox")).toHaveValue("quarterly");
+    expect(core.calledWith("decide")).toEqual([]);
+  });
+
   it("ignores single letters once they are switched off, but not the arrows in the list", async () => {
     const { user } = await open();
     const { settings } = await import("../lib/settings.svelte");
