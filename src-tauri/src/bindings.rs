@@ -24,6 +24,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::draft_edit,
             commands::discard_edit,
             commands::submit_edit,
+            commands::erase,
             commands::resolve,
             commands::stop_choices,
             commands::stop,

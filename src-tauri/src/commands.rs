@@ -137,6 +137,13 @@ pub async fn withdraw(shell: State<'_, Shell>, id: String) -> Answer<Decided> {
     Ok(shell.engine()?.withdraw(named(&id)?).await?.into())
 }
 
+/// Has what was written about a request that is over erased, for good.
+#[tauri::command]
+#[specta::specta]
+pub async fn erase(shell: State<'_, Shell>, id: String, reason: String) -> Answer<()> {
+    Ok(shell.engine()?.erase(named(&id)?, reason).await?)
+}
+
 /// Takes back this person's own approval (a new signed record), while it is possible.
 #[tauri::command]
 #[specta::specta]

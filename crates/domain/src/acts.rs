@@ -8,8 +8,8 @@ use crate::{
     id::{TenantId, UserId},
     people::People,
     record::{
-        ApprovalRule, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rotate, Rules, Scope,
-        Stop, is_sentence, loosens,
+        ApprovalRule, Erase, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rotate, Rules,
+        Scope, Stop, is_sentence, loosens,
     },
 };
 
@@ -117,6 +117,31 @@ pub fn rotate(people: &People, rotate: &Rotate) -> Result<(), Reason> {
         Ok(())
     } else {
         Err(Reason::BadSignature)
+    }
+}
+
+/// Whether what was written about a proposal may be erased: by an owner or admin, once it is over.
+///
+/// # Errors
+/// Why it may not.
+pub fn erase(
+    people: &People,
+    proposal: &ProposalState,
+    erase: &Erase,
+    now: UnixMillis,
+) -> Result<(), Reason> {
+    let here = people
+        .tenant
+        .as_ref()
+        .is_some_and(|tenant| tenant.id == erase.tenant);
+    if !here || !people.role(erase.by).is_some_and(Role::manages) {
+        return Err(Reason::NotEligible);
+    }
+    said_plainly(Some(&erase.reason))?;
+    if proposal.status(now).is_final() {
+        Ok(())
+    } else {
+        Err(Reason::TooLate)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     Digest, Millis, UnixMillis,
     id::{DeviceId, ProposalId, UserId},
     record::{
-        Assurance, Begin, Decision, EffectClass, Evaluation, Executor, Expire, Failure, Holder,
+        Assurance, Begin, Decision, EffectClass, Erase, Evaluation, Executor, Expire, Failure, Holder,
         InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer,
         Reason, Receipt, Record, Requirement, Resolution, Risk, Supersede, Verdict, Void, Withdraw,
     },
@@ -382,6 +382,8 @@ impl ProposalState {
                 }
             }
             Kind::Resolution => self.resolve(at, record.digest, record.body()?)?,
+            // It says nothing about what happened.
+            Kind::Erase => self.ours(Kind::Erase, record.body::<Erase>()?.proposal)?,
             Kind::Genesis
             | Kind::Member
             | Kind::Invite

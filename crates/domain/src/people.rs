@@ -151,6 +151,11 @@ impl Device {
         earlier.map_or(self.key, |(_, key)| *key)
     }
 
+    /// Whether its record `seq`, if it came in time, still counts: it is in service, or was in good hands when it signed it.
+    pub fn is_trusted(&self, seq: u64) -> bool {
+        self.endorsed_by.is_some() && (self.revoked_at.is_none() || seq <= self.last_good_seq)
+    }
+
     /// Whether it has or once had this key.
     pub fn has_had(&self, key: PublicKey) -> bool {
         self.key == key || self.earlier_keys.iter().any(|(_, earlier)| *earlier == key)
@@ -283,15 +288,18 @@ impl People {
             | Kind::Begin
             | Kind::Receipt
             | Kind::Lapse
-            | Kind::Resolution => return Err(FoldError::NotOurs(record.kind)),
+            | Kind::Resolution
+            | Kind::Erase => return Err(FoldError::NotOurs(record.kind)),
         }
         Ok(())
     }
 
-    /// The key with which the device that `record` names has to have signed it; `None` where no device here signs.
+    /// The key with which the device that `record` names has to have signed it; `None` where no device here signs, or it is
+    /// one that was revoked and is not trusted so far.
     pub fn key_behind(&self, record: &Record) -> Option<PublicKey> {
         let (device, seq) = record.link()?;
-        Some(self.devices.get(&device)?.key_of(seq))
+        let known = self.devices.get(&device).filter(|known| known.is_trusted(seq))?;
+        Some(known.key_of(seq))
     }
 
     /// The person's role; `None` for strangers and former members.

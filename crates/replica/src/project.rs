@@ -29,6 +29,8 @@ pub(crate) struct Projection<'a> {
     templates: &'a mut BTreeMap<Digest, String>,
     /// `None`: there is no such proposal here.
     touched: BTreeMap<ProposalId, Option<Touched>>,
+    /// What is not to be shown any more.
+    erased: Vec<ProposalId>,
 }
 
 struct Touched {
@@ -103,6 +105,7 @@ impl<'a> Projection<'a> {
             connection,
             templates,
             touched: BTreeMap::new(),
+            erased: Vec::new(),
         }
     }
 
@@ -130,7 +133,9 @@ impl<'a> Projection<'a> {
             (None, Content::Missing | Content::Newer) => {}
         }
         if let Content::Known(record) = content {
-            if record.kind == Kind::Receipt {
+            if record.kind == Kind::Erase {
+                self.erase(id, entry.seq)?;
+            } else if record.kind == Kind::Receipt {
                 self.task(entry, record.body().ok())?;
             }
             self.signed(record)?;
@@ -144,7 +149,7 @@ impl<'a> Projection<'a> {
         self.connection
             .prepare_cached("UPDATE proposal SET list = 'done', lapses_ms = NULL WHERE lapses_ms <= ?1")?
             .execute([clock.0])?;
-        let (mut changed, mut texts) = (Vec::new(), Vec::new());
+        let (mut changed, mut texts) = (self.erased, Vec::new());
         for (id, touched) in self.touched {
             if let Some(Touched { folded, new }) = touched {
                 match new {
@@ -210,6 +215,60 @@ impl<'a> Projection<'a> {
                     priority(urgency),
                     entry.at.0,
                     &receipt.proposal.as_bytes()[..]
+                ])?;
+        }
+        Ok(())
+    }
+
+    /// Takes out what was written about a proposal, here as in the tenant's own file, and everything that was made of it.
+    /// The headers stay.
+    fn erase(&mut self, id: ProposalId, seq: u64) -> Result<(), StorageError> {
+        for mut entry in entries::about_proposal(self.connection, id, seq.saturating_sub(1))? {
+            // A body that does not fit its header says nothing, and has no reason to stay either.
+            let erasable = match stored_content(&mut entry) {
+                Ok(Content::Known(record)) => {
+                    let erasable = record.is_erasable();
+                    if erasable {
+                        self.unsigned(&record)?;
+                    }
+                    erasable
+                }
+                Ok(Content::Missing | Content::Newer) => false,
+                Err(error) => storage_only::<()>(error).map(|_| true)?,
+            };
+            if erasable {
+                self.connection
+                    .prepare_cached("DELETE FROM body WHERE seq = ?1")?
+                    .execute([to_sql(entry.seq)?])?;
+            }
+        }
+        let id_bytes = &id.as_bytes()[..];
+        self.connection
+            .prepare_cached(
+                "DELETE FROM proposal_text WHERE rowid = (SELECT created_seq FROM proposal WHERE id = ?1)",
+            )?
+            .execute([id_bytes])?;
+        for table in ["proposal WHERE id", "task WHERE proposal"] {
+            self.connection
+                .prepare_cached(&format!("DELETE FROM {table} = ?1"))?
+                .execute([id_bytes])?;
+        }
+        self.touched.insert(id, None);
+        self.erased.push(id);
+        Ok(())
+    }
+
+    /// Forgets the number that a device has used for a record: a desktop that comes later never hears of it.
+    fn unsigned(&self, record: &Record) -> Result<(), StorageError> {
+        if let Some((device, device_seq)) = record.link() {
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM device_record WHERE device = ?1 AND device_seq = ?2 AND digest = ?3",
+                )?
+                .execute(params![
+                    &device.as_bytes()[..],
+                    to_sql(device_seq)?,
+                    &record.digest.as_bytes()[..]
                 ])?;
         }
         Ok(())

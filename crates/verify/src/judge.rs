@@ -12,7 +12,7 @@ use countersign_domain::{
     id::DeviceId,
     journal::Header,
     people::{self, People},
-    record::{Decision, Endorse, Endorsement, Enrol, Genesis, InvalidRecord, Kind, Role},
+    record::{Body as _, Decision, Endorse, Endorsement, Enrol, Erase, Genesis, InvalidRecord, Kind, Role},
 };
 use serde::Serialize;
 
@@ -41,6 +41,9 @@ pub struct Found {
     pub device_gaps: u64,
     /// Entries of kinds that this version does not know.
     pub newer: u64,
+    /// Bodies that are erased, and nothing up to the end of the bundle says that they were. In a bundle of the whole journal
+    /// there are none.
+    pub erased_unsaid: u64,
 }
 
 /// The journal as far as it was read.
@@ -52,6 +55,8 @@ pub(crate) struct Judge {
     numbers: BTreeMap<DeviceId, Numbers>,
     /// Subjects, apart from proposals, of which something is missing.
     blurred: BTreeSet<String>,
+    /// How many bodies about a subject are erased, as long as nothing says why.
+    unsaid: BTreeMap<String, u64>,
     found: Found,
 }
 
@@ -89,6 +94,7 @@ impl Judge {
             proposals: Proposals::default(),
             numbers: BTreeMap::new(),
             blurred: BTreeSet::new(),
+            unsaid: BTreeMap::new(),
             found: Found::default(),
         }
     }
@@ -107,7 +113,12 @@ impl Judge {
                 self.missing(header, None);
                 Ok(())
             }
-            Content::Withheld(kind) | Content::Erased(kind) => {
+            Content::Withheld(kind) => {
+                self.missing(header, Some(*kind));
+                Ok(())
+            }
+            Content::Erased(kind) => {
+                *self.unsaid.entry(header.subject.clone()).or_default() += 1;
                 self.missing(header, Some(*kind));
                 Ok(())
             }
@@ -130,6 +141,9 @@ impl Judge {
             self.found.decisions_refused += u64::from(record.kind == Kind::Decision);
             self.count(record);
             return Ok(());
+        }
+        if record.kind == Kind::Erase {
+            self.erased(header, record)?;
         }
         if people::KINDS.contains(&record.kind) {
             self.person(header, record, &signed)?;
@@ -222,6 +236,7 @@ impl Judge {
             .map(|numbers| numbers.highest.saturating_sub(numbers.used));
         Found {
             device_gaps: gaps.sum(),
+            erased_unsaid: self.unsaid.values().sum(),
             ..self.found
         }
     }
@@ -250,6 +265,19 @@ impl Judge {
         self.people
             .apply(header.at, record)
             .map_err(|error| error.to_string())
+    }
+
+    /// Who has something erased may, and says so.
+    fn erased(&mut self, header: &Header, record: &Record) -> Result<(), String> {
+        let erase: Erase = record.body().map_err(|error| error.to_string())?;
+        if erase.subject() != header.subject || erase.tenant != self.opening.tenant {
+            return Err("the erasure is not of what the entry is about".to_owned());
+        }
+        if self.blurred.is_empty() && !self.people.role(erase.by).is_some_and(Role::manages) {
+            return Err("who had it erased may not".to_owned());
+        }
+        self.unsaid.remove(&header.subject);
+        Ok(())
     }
 
     /// Who stops, releases or writes rules may.

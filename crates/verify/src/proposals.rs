@@ -1,13 +1,13 @@
 //! The life of each proposal: folded as everywhere, and each step asked whether it was allowed at that moment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_domain::{
     Digest, Record, UnixMillis, acts,
     decision::{Circumstances, Credential, verify_decision},
     execution::{Authority, Blocked},
     fold::ProposalState,
-    id::ProposalId,
+    id::{DeviceId, ProposalId},
     journal::Header,
     record::{
         Begin, Decision, EffectClass, Evaluation, Expire, Holder, Kind, Preview, Proposal, Proposer,
@@ -42,6 +42,8 @@ struct Open {
     is_known: bool,
     /// An entry about it says something that cannot be read here.
     has_gap: bool,
+    /// The device and number behind each signed approval.
+    signers: BTreeMap<Digest, (DeviceId, u64)>,
 }
 
 impl Proposals {
@@ -73,6 +75,11 @@ impl Proposals {
             Life::Over(over) => over.step(record, found),
             Life::Open(open) => {
                 open.step(header.at, record, &signed, world, found)?;
+                if record.kind == Kind::Decision
+                    && let Some(link) = record.link()
+                {
+                    open.signers.insert(record.digest, link);
+                }
                 open.state
                     .apply(header.seq, header.at, record)
                     .map_err(|error| error.to_string())?;
@@ -100,6 +107,7 @@ impl Proposals {
                         state,
                         is_known: false,
                         has_gap,
+                        signers: BTreeMap::new(),
                     })),
                 );
             }
@@ -134,6 +142,7 @@ impl Proposals {
             state: ProposalState::new(&proposal, record.digest, header.seq),
             is_known: true,
             has_gap: false,
+            signers: BTreeMap::new(),
         };
         match self.0.insert(id, Life::Open(Box::new(open))) {
             None => Ok(()),
@@ -180,6 +189,10 @@ impl Open {
             | Kind::Release
             | Kind::Rules
             | Kind::Rotate => Ok(()),
+            Kind::Erase if self.is_known && !self.has_gap => {
+                Err("what was written about it was erased before it was over".to_owned())
+            }
+            Kind::Erase => Ok(()),
         }
     }
 
@@ -280,6 +293,14 @@ impl Open {
         if self.is_known && begin.executor != self.state.executor {
             return Err("it was begun by another executor than its own".to_owned());
         }
+        if !world.is_blurred
+            && begin
+                .authority
+                .iter()
+                .any(|approval| !self.is_trusted(*approval, world))
+        {
+            return Err("it ran on the word of a device that was revoked".to_owned());
+        }
         let problem = match Authority::of(&self.state, at) {
             Ok(authority) if authority.approvals() == begin.authority => {
                 found.runs += 1;
@@ -295,6 +316,15 @@ impl Open {
             return Ok(());
         }
         Err(problem)
+    }
+
+    /// Whether the device behind an approval is in service, or was in good hands when it signed it.
+    fn is_trusted(&self, approval: Digest, world: &World<'_>) -> bool {
+        let Some((device, seq)) = self.signers.get(&approval) else {
+            return true;
+        };
+        let known = world.people.devices.get(device);
+        known.is_some_and(|known| known.is_trusted(*seq))
     }
 
     /// People settle only what is not known, and only those who may.
@@ -361,7 +391,8 @@ impl Over {
             | Kind::Stop
             | Kind::Release
             | Kind::Rules
-            | Kind::Rotate => {}
+            | Kind::Rotate
+            | Kind::Erase => {}
         }
         Ok(())
     }

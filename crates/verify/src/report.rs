@@ -134,6 +134,7 @@ impl fmt::Display for Report {
             endorsed_by_server,
             device_gaps,
             newer,
+            erased_unsaid,
         } = self.found;
         let Counts {
             entries,
@@ -161,6 +162,12 @@ impl fmt::Display for Report {
             f,
             "{witnesses} decisions bear witness to an earlier state of this journal"
         )?;
+        if erased_unsaid > 0 {
+            writeln!(
+                f,
+                "{erased_unsaid} bodies are erased and no entry up to here says so: ask for the whole journal"
+            )?;
+        }
         if device_gaps > 0 {
             writeln!(
                 f,

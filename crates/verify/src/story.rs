@@ -9,8 +9,9 @@ use countersign_domain::{
     journal::verify_inclusion,
     people::People,
     record::{
-        Actor, Assurance, Begin, Body, Decision, Evaluation, Holder, Kind, Outcome, PolicyDecision, Preview,
-        PreviewOutcome, Proposal, ProposerKind, Receipt, Resolution, Supersede, Verdict, Void, Withdraw,
+        Actor, Assurance, Begin, Body, Decision, Erase, Evaluation, Holder, Kind, Outcome, PolicyDecision,
+        Preview, PreviewOutcome, Proposal, ProposerKind, Receipt, Resolution, Supersede, Verdict, Void,
+        Withdraw,
     },
     render,
 };
@@ -205,6 +206,10 @@ fn sentence(record: &Record, people: &People) -> Option<String> {
             };
             let note = note.map(|note| format!(": {note}")).unwrap_or_default();
             format!("{} said that {what}{note}", person(by, people))
+        }
+        Kind::Erase => {
+            let Erase { by, reason, .. } = body(record)?;
+            format!("{} had what was written erased: {reason}", person(by, people))
         }
         Kind::Lapse => "Who ran it went silent: whether it was done is not known.".to_owned(),
         Kind::Genesis

@@ -57,6 +57,8 @@ pub struct Card {
     pub hold: Option<Hold>,
     /// Whether `undo` is possible now.
     pub undo: bool,
+    /// Whether this person may have what was written about it erased.
+    pub may_erase: bool,
 }
 
 /// Saying what became of a call whose outcome is unknown.

@@ -110,6 +110,7 @@ impl Card {
                 in_seconds: seconds_until(until, now),
             }),
             undo: card.can_undo,
+            may_erase: card.may_erase,
         }
     }
 }

@@ -35,6 +35,8 @@ export const commands = {
 	discardEdit: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("discard_edit", { id })),
 	/**  Asks for what was typed, in place of the request. */
 	submitEdit: (edit: Edit) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_edit", { edit })),
+	/**  Has what was written about a request that is over erased, for good. */
+	erase: (id: string, reason: string) => typedError<null, CommandError>(__TAURI_INVOKE("erase", { id, reason })),
 	/**  Says what became of a call whose outcome is unknown. Durable before it answers. */
 	resolve: (form: ResolveForm) => typedError<null, CommandError>(__TAURI_INVOKE("resolve", { form })),
 	/**  What can be stopped and is not. */
@@ -217,6 +219,8 @@ export type Card = {
 	hold: Hold | null,
 	/**  Whether `undo` is possible now. */
 	undo: boolean,
+	/**  Whether this person may have what was written about it erased. */
+	mayErase: boolean,
 };
 
 /**  One argument, in its own form. */

@@ -1,6 +1,7 @@
 import { screen } from "@testing-library/svelte";
 import type { UserEvent } from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { plain } from "../lib/words";
 import { toDecide } from "./fake/samples";
 import { approveButton, heading, open, pass, selected, settle } from "./window";
 import { error } from "./fake/core";
@@ -421,6 +422,38 @@ describe("the card", () => {
     expect(to).toHaveTextContent("marta.lind@byron-partners.com");
     expect(to, "each of the others is told apart").toHaveTextContent("Not written to before");
     expect(screen.getAllByText(/^To$/, { selector: "dt", exact: false })).toHaveLength(1);
+  });
+});
+
+describe("what was written", () => {
+  it("is erased with a reason by who may, and said to be for good before", async () => {
+    const { core, user } = await open();
+    const done = core.cards.find((card) => card.state.kind === "completed");
+    if (!done) throw new Error("nothing is done in the samples");
+    done.mayErase = true;
+    await user.keyboard("gh");
+    await settle();
+    while (heading() !== plain(done.sentence)) {
+      await user.keyboard("j");
+      await settle();
+    }
+    await user.click(screen.getByRole("button", { name: "Erase what was written" }));
+    await settle();
+    expect(screen.getByText(/go for good/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Erase" }));
+    expect(core.calledWith("erase")).toEqual([]);
+    await user.type(screen.getByLabelText("Reason"), "Asked for");
+    await user.click(screen.getByRole("button", { name: "Erase" }));
+    await settle();
+    expect(core.calledWith("erase")).toEqual([{ id: done.id, reason: "Asked for" }]);
+    expect(screen.getByRole("region", { name: "Messages" })).toHaveTextContent("Erased");
+  });
+
+  it("is not offered where the view model does not offer it", async () => {
+    const { user } = await open();
+    await user.keyboard("gh");
+    await settle();
+    expect(screen.queryByRole("button", { name: "Erase what was written" })).toBeNull();
   });
 });
 

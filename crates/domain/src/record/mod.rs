@@ -6,6 +6,7 @@
 
 mod decision;
 mod device;
+mod erase;
 mod execution;
 mod people;
 mod proposal;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::Seria
 
 pub use decision::{Assurance, CheckpointSeen, Decision, Reason, Verdict, Void};
 pub use device::{Endorse, Endorsement, Enrol, Refuse, Revoke, Rotate};
+pub use erase::Erase;
 pub use execution::{
     Begin, Effect, Executor, Failure, LONGEST_SENTENCE, Lapse, Outcome, Receipt, Resolution, TaskPriority,
     is_sentence,
@@ -70,11 +72,12 @@ pub enum Kind {
     Release,
     Rules,
     Rotate,
+    Erase,
 }
 
 impl Kind {
     /// Every kind that this version knows, with its name.
-    pub const ALL: [(Self, &'static str); 26] = [
+    pub const ALL: [(Self, &'static str); 27] = [
         (Self::Genesis, "genesis"),
         (Self::Member, "member"),
         (Self::Invite, "invite"),
@@ -101,6 +104,7 @@ impl Kind {
         (Self::Release, "release"),
         (Self::Rules, "rules"),
         (Self::Rotate, "rotate"),
+        (Self::Erase, "erase"),
     ];
 
     /// The kind's name in headers and payload types.
@@ -294,7 +298,8 @@ impl Record {
             | Kind::Void
             | Kind::Supersede
             | Kind::Expire
-            | Kind::Lapse => None,
+            | Kind::Lapse
+            | Kind::Erase => None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a record says of itself without anybody asking for its kind: who signed it, and what it is about.
 
 use super::{
-    Agent, Begin, Body, Connection, Decision, Endorse, Endorsement, Enrol, Evaluation, Expire, Genesis,
-    InvalidRecord, Invite, Kind, Lapse, Member, Preview, Proposal, Receipt, Record, Refuse, Release,
+    Agent, Begin, Body, Connection, Decision, Endorse, Endorsement, Enrol, Erase, Evaluation, Expire,
+    Genesis, InvalidRecord, Invite, Kind, Lapse, Member, Preview, Proposal, Receipt, Record, Refuse, Release,
     Resolution, Revoke, Rotate, Rules, Stop, Supersede, Void, Withdraw,
 };
 use crate::{id::DeviceId, manifest::Manifest};
@@ -40,7 +40,8 @@ impl Record {
             | Kind::Void
             | Kind::Supersede
             | Kind::Expire
-            | Kind::Lapse => None,
+            | Kind::Lapse
+            | Kind::Erase => None,
         }
     }
 
@@ -68,6 +69,7 @@ impl Record {
             Kind::Release => of::<Release>(self),
             Kind::Rules => of::<Rules>(self),
             Kind::Rotate => of::<Rotate>(self),
+            Kind::Erase => of::<Erase>(self),
             Kind::Proposal => of::<Proposal>(self),
             Kind::Preview => of::<Preview>(self),
             Kind::Evaluation => of::<Evaluation>(self),

@@ -108,6 +108,15 @@ pub struct ResolveRequest {
     pub note: Option<String>,
 }
 
+/// `POST /api/assistant/proposals/{id}/erase`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EraseRequest {
+    /// Why: one plain line of at most 500 characters. It stays in the journal, so it names nobody.
+    pub reason: String,
+}
+
 /// What people say of an unknown outcome.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -17,8 +17,8 @@ use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use acts::{
-    InFlight, ReleaseRequest, ResolutionDetail, ResolveRequest, RuleTable, RulesRequest, SaidDetail,
-    StopList, StopRequest, StopSummary, WantedTable,
+    EraseRequest, InFlight, ReleaseRequest, ResolutionDetail, ResolveRequest, RuleTable, RulesRequest,
+    SaidDetail, StopList, StopRequest, StopSummary, WantedTable,
 };
 pub use assistant::{
     Approval, Approve, DecidedAnswer, DecisionDetail, Execute, Executed, ExecutionDetail, PolicyAnswer,

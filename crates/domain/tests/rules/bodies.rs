@@ -5,10 +5,10 @@ use countersign_domain::{
     canonical::{self, Object, Value},
     manifest::Manifest,
     record::{
-        Actor, Agent, Begin, Body, Connection, Decision, Effect, Endorse, Endorsement, Enrol, Evaluation,
-        Expire, Genesis, Holder, InvalidRecord, Invite, Kind, Lapse, Member, Preview, PreviewOutcome,
-        Proposal, Receipt, Refuse, Release, Resolution, Revoke, Rotate, Rules, Stop, Supersede, TaskPriority,
-        Void, Withdraw,
+        Actor, Agent, Begin, Body, Connection, Decision, Effect, Endorse, Endorsement, Enrol, Erase,
+        Evaluation, Expire, Genesis, Holder, InvalidRecord, Invite, Kind, Lapse, Member, Preview,
+        PreviewOutcome, Proposal, Receipt, Refuse, Release, Resolution, Revoke, Rotate, Rules, Stop,
+        Supersede, TaskPriority, Void, Withdraw,
     },
     render::{flat, visible},
 };
@@ -64,6 +64,7 @@ macro_rules! of_its_type {
             Kind::Release => $check::<Release>($record),
             Kind::Rules => $check::<Rules>($record),
             Kind::Rotate => $check::<Rotate>($record),
+            Kind::Erase => $check::<Erase>($record),
         }
     };
 }

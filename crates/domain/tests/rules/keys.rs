@@ -241,6 +241,20 @@ fn a_turn_is_of_a_device_in_service_here_to_a_key_that_nobody_has_had() {
 }
 
 #[test]
+fn a_revoked_device_is_trusted_up_to_its_last_good_number_and_no_further() {
+    let mut book = book();
+    let of = |book: &Book, seq| {
+        let record = Record::signed(&turn(seq, &key(2)), &key(1)).unwrap();
+        book.0.key_behind(&record).is_some()
+    };
+    assert!(of(&book, 9));
+    book.revoked(20, Some(8), None);
+    assert_eq!([7, 8, 9].map(|seq| of(&book, seq)), [true, true, false]);
+    book.revoked(30, None, None);
+    assert_eq!([1, 7, 8].map(|seq| of(&book, seq)), [false; 3]);
+}
+
+#[test]
 fn a_second_revocation_only_takes_trust_away() {
     let mut book = book();
     book.revoked(20, Some(8), None);

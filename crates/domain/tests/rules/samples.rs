@@ -7,11 +7,11 @@ use countersign_domain::{
     manifest::{CardField, Idempotency, Manifest, Pinned, Shape},
     record::{
         Actor, Agent, ApprovalRule, Assurance, Begin, CheckpointSeen, Connection, ConnectionKind,
-        ConnectionRef, Decision, Effect, EffectClass, Endorse, Endorsement, Enrol, Evaluation, Evidence,
-        Expire, Failure, Genesis, Holder, Invite, Lapse, Member, Mode, Outcome, Phase, PolicyDecision,
-        Preview, PreviewOutcome, Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse, Release,
-        Requirement, Resolution, Revoke, Risk, Role, Rotate, Rules, Scope, Stop, Supersede, TaskPriority,
-        ToolRef, Untrusted, Verdict, Void, Withdraw,
+        ConnectionRef, Decision, Effect, EffectClass, Endorse, Endorsement, Enrol, Erase, Evaluation,
+        Evidence, Expire, Failure, Genesis, Holder, Invite, Lapse, Member, Mode, Outcome, Phase,
+        PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse,
+        Release, Requirement, Resolution, Revoke, Risk, Role, Rotate, Rules, Scope, Stop, Supersede,
+        TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
     },
     render::{View, render},
 };
@@ -50,6 +50,7 @@ pub(crate) fn records() -> Vec<Record> {
         Record::unsigned(&release()),
         Record::unsigned(&rules()),
         Record::unsigned(&rotate()),
+        Record::unsigned(&erase()),
     ]
     .map(Result::unwrap)
     .into()
@@ -135,6 +136,17 @@ fn rotate() -> Rotate {
         nonce: nonce(25),
         previous: Some(digest("the device's tenth record")),
         proof: Rotate::proof(&key(2), tenant(), device(1), 11, nonce(25)).unwrap(),
+        tenant: tenant(),
+    }
+}
+
+fn erase() -> Erase {
+    Erase {
+        at: at(26),
+        by: person(1),
+        nonce: nonce(26),
+        proposal: id(),
+        reason: "The customer has asked for it.".to_owned(),
         tenant: tenant(),
     }
 }

@@ -143,6 +143,14 @@ impl TenantClient {
         self.post("api/assistant/propose", call).await
     }
 
+    pub(crate) async fn erase(&self, id: ProposalId, reason: String) -> Result<(), CallError> {
+        let path = format!("api/assistant/proposals/{id}/erase");
+        let request = wire::EraseRequest { reason };
+        send(json(self.request(Method::POST, &path)?, &request)?)
+            .await
+            .map(drop)
+    }
+
     /// The newest proposals that wait for a decision, as the tenant lists them.
     pub(crate) async fn waiting(&self, limit: u32) -> Result<Vec<wire::ProposalSummary>, CallError> {
         let path = format!("api/assistant/proposals?status=proposed&limit={limit}");

@@ -2,6 +2,7 @@
 
 mod deciding;
 mod editing;
+mod erasing;
 mod executing;
 mod keychain;
 mod keys;

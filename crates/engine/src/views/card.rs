@@ -5,7 +5,7 @@ use countersign_domain::{
     canonical::Value,
     id::ProposalId,
     people::People,
-    record::{Assurance, PolicyDecision, Proposer, Risk, Untrusted},
+    record::{Assurance, PolicyDecision, Proposer, Risk, Role, Untrusted},
     render::{Confirm, View},
 };
 
@@ -72,6 +72,8 @@ pub struct Card {
     /// Until when an approved call waits.
     pub held_until: Option<UnixMillis>,
     pub can_undo: bool,
+    /// Whether this person may have what was written about it erased.
+    pub may_erase: bool,
 }
 
 /// The line at the foot: whose signature it is, or would be.
@@ -177,6 +179,8 @@ impl Engine {
             reference: card
                 .receipt
                 .as_ref()
+                // What never went out has left no trace there.
+                .filter(|receipt| receipt.dispatched)
                 .and_then(|receipt| receipt.reference.clone()),
             signature: trail::signature(&words, &card, mine.is_some(), &seat.account.device_name),
             fingerprint: card.state.digest.fingerprint(),
@@ -190,7 +194,20 @@ impl Engine {
             held_until: card.state.held_until().filter(|until| *until > seat.now()),
             can_undo: matches!(mine, Some(crate::overlay::Mine::Held(_)))
                 || undo::undoable(&seat, &card, mine).is_some(),
+            may_erase: card.state.status(seat.now()).is_final()
+                && people.role(seat.person()).is_some_and(Role::manages),
         })
+    }
+
+    /// Has what was written about a request that is over erased: by the tenant, and by every desktop as it hears of it.
+    ///
+    /// # Errors
+    /// Offline, or when the tenant says no.
+    pub async fn erase(&self, id: ProposalId, reason: String) -> Result<(), EngineError> {
+        let seat = self.online()?;
+        seat.client.erase(id, reason).await?;
+        seat.wakes.sync.notify_one();
+        Ok(())
     }
 
     /// Takes a decision. It is on this device's disk when this answers; the tenant gets it as soon as it can be reached.

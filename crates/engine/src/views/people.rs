@@ -348,7 +348,7 @@ impl Engine {
     }
 
     /// The seat, for what needs the tenant.
-    fn online(&self) -> Result<std::sync::Arc<Seat>, EngineError> {
+    pub(super) fn online(&self) -> Result<std::sync::Arc<Seat>, EngineError> {
         let seat = self.seat()?;
         if seat.is_cut_off() {
             Err(EngineError::offline())

@@ -3,12 +3,31 @@
 use countersign_domain::{
     Digest,
     id::{ProposalId, UserId},
-    record::{ApprovalRule, Release, Resolution, Rules, Scope, Stop},
+    record::{ApprovalRule, Body as _, Erase, Release, Resolution, Rules, Scope, Stop},
 };
 
 use super::JournalBuilder;
 
 impl JournalBuilder {
+    /// Has what was written about a proposal erased, as the tenant does: the entry says so, and the bodies are gone.
+    pub fn erase(&mut self, proposal: ProposalId, by: UserId) {
+        let erase = Erase {
+            at: self.at,
+            by,
+            nonce: self.nonce(),
+            proposal,
+            reason: "Somebody has asked for it.".to_owned(),
+            tenant: self.tenant,
+        };
+        let subject = erase.subject();
+        for entry in self.entries.iter_mut().filter(|entry| entry.subject == subject) {
+            if entry.record().is_some_and(|record| record.is_erasable()) {
+                (entry.body, entry.signature) = (None, None);
+            }
+        }
+        self.append(&erase);
+    }
+
     /// A person's word on a run that went silent.
     pub fn resolve(&mut self, proposal: ProposalId, by: UserId, happened: bool) {
         let word = Resolution {

@@ -124,6 +124,20 @@ impl JournalBuilder {
         digest
     }
 
+    /// Takes a device out of service; its records up to `last_good` are trusted.
+    pub fn revoke_after(&mut self, device: &TestDevice, last_good: u64) {
+        let revoke = Revoke {
+            at: self.at,
+            by: Actor::User(self.owner),
+            compromised_since: None,
+            device: device.id,
+            last_good_seq: Some(last_good),
+            nonce: self.nonce(),
+            reason: "Lost".to_owned(),
+        };
+        self.append(&revoke);
+    }
+
     pub fn revoke(&mut self, device: &TestDevice) {
         let revoke = Revoke {
             at: self.at,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod damage;
+mod erase;
 mod inbox;
 mod open;
 mod read;

@@ -134,7 +134,8 @@ fn told(record: &Record, people: &People) -> Option<(String, String)> {
         | Kind::Refuse
         | Kind::Preview
         | Kind::Expire
-        | Kind::Lapse => (String::new(), String::from_utf8(record.body.clone()).ok()?),
+        | Kind::Lapse
+        | Kind::Erase => (String::new(), String::from_utf8(record.body.clone()).ok()?),
     })
 }
 

@@ -108,7 +108,7 @@ async fn send_bundle(
     asked: &HeaderMap,
 ) -> Result<(Response, Pieces), ApiError> {
     let (size, profile) = (export.size(), query.profile.name());
-    let tag = format!("\"{size}-{profile}\"");
+    let tag = format!("\"{size}-{profile}-{}\"", export.erasures());
     let headers = [
         (header::CONTENT_TYPE, BUNDLE.to_owned()),
         (

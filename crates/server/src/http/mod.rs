@@ -98,6 +98,7 @@ calls! {
     get "/api/assistant/proposals/{id}" => assistant::get, with end_of_waiting;
     post "/api/assistant/proposals/{id}/withdraw" => assistant::withdraw;
     post "/api/assistant/proposals/{id}/resolve" => assistant::resolve;
+    post "/api/assistant/proposals/{id}/erase" => assistant::erase;
     get "/api/stop" => stop::list;
     post "/api/stop" => stop::stop;
     post "/api/stop/release" => stop::release;

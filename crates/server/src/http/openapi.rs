@@ -187,6 +187,13 @@ pub(crate) fn describe() -> Value {
     )
     .takes::<wire::ResolveRequest>()
     .answers::<wire::ProposalDetail>(200);
+    api.call(
+        "post",
+        "/api/assistant/proposals/{id}/erase",
+        "Erase what was written about a request that is over; the journal still proves that it was",
+    )
+    .takes::<wire::EraseRequest>()
+    .done();
 
     api.call("get", "/api/stop", "What stands still, and what had begun before")
         .answers::<wire::StopList>(200);

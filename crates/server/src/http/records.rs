@@ -79,7 +79,8 @@ async fn take(
         | Kind::Expire
         | Kind::Begin
         | Kind::Receipt
-        | Kind::Lapse => return Ok(refused("not_taken_here")),
+        | Kind::Lapse
+        | Kind::Erase => return Ok(refused("not_taken_here")),
     };
     let Ok(body) = body else {
         return Ok(refused("malformed"));

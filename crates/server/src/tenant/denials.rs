@@ -11,7 +11,7 @@ use std::{
 
 use countersign_domain::{
     Digest, Millis, UnixMillis,
-    id::UserId,
+    id::{ProposalId, UserId},
     record::{Decision, Proposal},
 };
 use rusqlite::{Connection, params};
@@ -69,6 +69,26 @@ impl Tenant {
     pub(crate) fn denied_before(&self, intent: Digest) -> Option<Denied> {
         self.inner.denials.get(intent, self.now())
     }
+}
+
+/// Forgets the words with which this proposal was denied: that it was, by whom and when stays.
+pub(super) fn forget_words(desk: &Desk, id: ProposalId, intent: Digest) -> Result<(), StoreError> {
+    let changed = desk
+        .connection()
+        .prepare_cached("UPDATE denial SET reason = NULL WHERE intent = ?1 AND proposal = ?2")?
+        .execute(params![intent.as_bytes(), id.as_bytes()])?;
+    if changed > 0
+        && let Some(denied) = desk.denials().get(intent, desk.now())
+    {
+        desk.denials().put(
+            intent,
+            Denied {
+                reason: None,
+                ..denied
+            },
+        );
+    }
+    Ok(())
 }
 
 /// Remembers the no that was just said.

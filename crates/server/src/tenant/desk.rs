@@ -292,6 +292,11 @@ impl Desk {
         self.batch.insert(stored.state.id, stored.clone());
     }
 
+    /// The proposal's row is gone. What the batch has noted of it is not to come back with its commit.
+    pub(super) fn forget(&mut self, id: ProposalId) {
+        self.batch.remove(&id);
+    }
+
     /// Whether so many of the proposer's wait for people.
     pub(super) fn has_waiting(&mut self, proposer: &str, most: usize) -> Result<bool, StoreError> {
         if self.waiting.is_none() {
@@ -391,13 +396,15 @@ pub(super) fn to_sql(seq: u64) -> Result<i64, StoreError> {
 fn read_people(connection: &Connection) -> Result<People, StoreError> {
     let mut people = People::default();
     let mut statement = connection.prepare(
-        "SELECT at_ms, kind, bytes FROM entry INDEXED BY entry_people
+        "SELECT at_ms, kind, bytes, keyid, sig FROM entry INDEXED BY entry_people
          WHERE substr(subject, 1, 9) <> 'proposal/' AND bytes IS NOT NULL ORDER BY seq",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
-        let record = super::entries::record(&kind, row.get(2)?, None)?;
+        // With its signature: a device's turn to another key counts by that alone.
+        let signature = super::entries::signature(row.get(3)?, row.get(4)?)?;
+        let record = super::entries::record(&kind, row.get(2)?, signature)?;
         if people::KINDS.contains(&record.kind) {
             people
                 .apply(UnixMillis(row.get(0)?), &record)

@@ -34,7 +34,11 @@ pub(super) fn record(kind: &str, body: Vec<u8>, signature: Option<Signature>) ->
     })
 }
 
-fn signature(keyid: Option<Vec<u8>>, sig: Option<Vec<u8>>) -> Result<Option<Signature>, StoreError> {
+/// A stored signature.
+pub(super) fn signature(
+    keyid: Option<Vec<u8>>,
+    sig: Option<Vec<u8>>,
+) -> Result<Option<Signature>, StoreError> {
     match (keyid, sig) {
         (Some(keyid), Some(sig)) => Ok(Some(Signature {
             keyid: Digest::from_slice(&keyid).map_err(StoreError::damaged)?,

@@ -13,6 +13,8 @@ use super::{Tenant, entries, writer::StoreError};
 pub(crate) struct Export {
     tenant: Tenant,
     size: u64,
+    /// How many erasures there had been when it was begun.
+    erasures: u64,
     writer: Writer,
     /// The first line, until it is out.
     opening: Option<Vec<u8>>,
@@ -34,15 +36,21 @@ impl Tenant {
             return Ok(None);
         }
         let tenant = self.id();
-        let checkpoint = self
-            .read(move |connection| root_at(connection, size, &head))
-            .await
-            .map(|root| Checkpoint { tenant, size, root })?;
+        let (root, erasures) = self
+            .read(move |connection| {
+                Ok((
+                    root_at(connection, size, &head)?,
+                    super::erase::count(connection)?,
+                ))
+            })
+            .await?;
+        let checkpoint = Checkpoint { tenant, size, root };
         let (writer, opening) =
             Writer::begin(&checkpoint, profile, self.inner.log_key.clone()).map_err(StoreError::damaged)?;
         Ok(Some(Export {
             tenant: self.clone(),
             size,
+            erasures,
             writer,
             opening: Some(opening),
         }))
@@ -67,6 +75,11 @@ impl Export {
     /// How many entries it is for.
     pub(crate) const fn size(&self) -> u64 {
         self.size
+    }
+
+    /// How many erasures there had been: the bytes are the same only while there are no more.
+    pub(crate) const fn erasures(&self) -> u64 {
+        self.erasures
     }
 
     /// The next bytes, and what is left to do.
@@ -133,7 +146,7 @@ impl Tenant {
 
 #[cfg(test)]
 impl Auditor {
-    fn examine(&self, profile: Profile) -> countersign_verify::Report {
+    pub(crate) fn examine(&self, profile: Profile) -> countersign_verify::Report {
         let file = super::open_reader(&self.path).unwrap();
         let frontier: Vec<u8> = file
             .query_row("SELECT frontier FROM head", [], |row| row.get(0))

@@ -87,6 +87,16 @@ impl Tenant {
         Ok((file, size))
     }
 
+    /// Throws the snapshot away, with the mirror that it is made of: the next one is made of what is in the journal then.
+    pub(super) async fn drop_snapshot(&self) -> Result<(), StoreError> {
+        let mut made_at = self.inner.mirror.lock().await;
+        *made_at = None;
+        for file in ["snapshot.zst", "snapshot.part", "snapshot.plain", "mirror.db"] {
+            remove(&self.inner.path.with_file_name(file))?;
+        }
+        Ok(())
+    }
+
     /// Opens the mirror and brings it to the head.
     async fn catch_up(&self, path: &Path) -> Result<Replica, StoreError> {
         let (path, log) = (

@@ -8,6 +8,7 @@ mod decide;
 mod denials;
 mod desk;
 mod entries;
+mod erase;
 mod export;
 mod found;
 mod hands;
@@ -53,6 +54,7 @@ pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use denials::Denied;
 pub use desk::Desk;
 pub use entries::Sight;
+pub use erase::EraseRefusal;
 #[cfg(test)]
 pub(crate) use export::Auditor;
 pub(crate) use export::Export;

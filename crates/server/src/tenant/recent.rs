@@ -35,6 +35,15 @@ impl Recent {
         shelf.kept.get(&id).map(Arc::clone)
     }
 
+    /// The proposal is gone: after the commit that has removed it.
+    pub(super) fn forget(&self, id: ProposalId) {
+        let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gone) = shelf.kept.remove(&id) {
+            shelf.bytes -= gone.weight();
+            shelf.order.retain(|kept| *kept != id);
+        }
+    }
+
     /// Takes what a commit has changed.
     pub(super) fn put(&self, changed: impl Iterator<Item = Stored>) {
         let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);

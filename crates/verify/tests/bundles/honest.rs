@@ -175,6 +175,47 @@ fn what_a_device_signed_before_and_after_it_turned_to_a_new_key_is_in_order() {
 }
 
 #[test]
+fn what_was_erased_is_told_and_the_rest_is_proved() {
+    let mut world = World::new();
+    let before = world.journal.size();
+    let id = world.journal.propose(Draft::default());
+    let yes = world.journal.decide_on(id, &mut world.ana, Says::Approve);
+    world.journal.begin(id, vec![yes]);
+    world.journal.receipt(id, Outcome::Completed);
+    let until = world.journal.size();
+    world.live(0);
+    world.journal.erase(id, world.ben.user);
+    world.live(1);
+    let bytes = export(&world.journal, Profile::Full);
+    let options = Options {
+        trust: None,
+        proposal: Some(id),
+    };
+    let report = verify(&bytes[..], &options).unwrap();
+    assert_eq!(report.verdict, Verdict::Whole, "{report}");
+    assert_eq!(
+        (report.counts.erased, report.found.erased_unsaid),
+        (2, 0),
+        "request and receipt"
+    );
+    let text = report.to_string();
+    assert!(text.contains("had what was written erased"), "{text}");
+
+    // The bundle of an earlier size, made after the erasure, cannot say why.
+    assert!(until > before);
+    let early = bundle(
+        &world.journal.entries()[..usize::try_from(until).unwrap()],
+        world.journal.tenant(),
+        &world.journal.log_key(),
+        Profile::Full,
+    );
+    let report = examine(&early);
+    assert_eq!(report.verdict, Verdict::Whole, "{report}");
+    assert_eq!(report.found.erased_unsaid, 2);
+    assert!(report.to_string().contains("no entry up to here says so"));
+}
+
+#[test]
 fn the_story_of_a_proposal_is_told_in_words_with_its_proof() {
     let mut world = World::new();
     let id = world.propose(1);
@@ -215,6 +256,9 @@ fn every_kind_of_record_is_in_these_journals() {
     world.journal.rules(world.ben.user, None, Vec::new());
     let new = SigningKey::from_seed(&[7; 32]);
     world.journal.turn(&mut world.ana, &new, &new);
+    let over = world.propose(1);
+    world.journal.withdraw(over);
+    world.journal.erase(over, world.ben.user);
     for (_, kind) in Kind::ALL {
         let there = world.journal.entries().iter().any(|entry| entry.kind == kind);
         assert!(there, "no journal here has a {kind}");

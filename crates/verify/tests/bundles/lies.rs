@@ -563,6 +563,43 @@ fn a_log_that_hands_a_device_another_key_is_found() {
 }
 
 #[test]
+fn a_run_on_the_word_of_a_revoked_device_is_found_unless_it_was_in_good_hands() {
+    let ran = |last_good: Option<u64>| {
+        let mut world = World::new();
+        let id = world.propose(1);
+        let yes = world.journal.decide_on(id, &mut world.ana, Says::Approve);
+        match last_good {
+            Some(last) => world.journal.revoke_after(&world.ana, last),
+            None => world.journal.revoke(&world.ana),
+        }
+        world.journal.begin(id, vec![yes]);
+        world.journal.receipt(id, Outcome::Completed);
+        let last = world.journal.size();
+        (last, examine(&export(&world.journal, Profile::Full)))
+    };
+    let (_, honest) = ran(Some(1));
+    assert_eq!(honest.verdict, Verdict::Whole, "{honest}");
+    for last_good in [None, Some(0)] {
+        let (last, lie) = ran(last_good);
+        assert_eq!(
+            caught(&lie),
+            (last - 1, "it ran on the word of a device that was revoked")
+        );
+    }
+}
+
+#[test]
+fn who_erases_without_being_allowed_or_before_the_end_is_found() {
+    let mut world = World::new();
+    let id = world.propose(1);
+    world.journal.withdraw(id);
+    world.journal.erase(id, world.cleo);
+    let last = world.journal.size();
+    let report = examine(&export(&world.journal, Profile::Full));
+    assert_eq!(caught(&report), (last, "who had it erased may not"));
+}
+
+#[test]
 fn who_releases_rules_or_settles_without_being_asked_is_found() {
     let refused = |act: &dyn Fn(&mut World, UserId)| {
         let mut world = World::new();

@@ -116,6 +116,7 @@ export function card(draft: Draft): Card {
     reason: { required: true, maxLength: 2_000 },
     hold: null,
     undo: false,
+    mayErase: false,
     ...draft.more,
   };
 }

@@ -154,6 +154,10 @@ export class FakeCore {
     card: ({ id }) => this.find(id as string),
     decide: ({ form }) => this.#decide(form as Decide),
     undo: ({ id }) => this.#undo(this.find(id as string)),
+    erase: ({ id }) => {
+      this.cards = this.cards.filter((one) => one.id !== id);
+      this.emit({ kind: "inbox_changed" });
+    },
     withdraw: ({ id }) => this.#withdraw(this.find(id as string)),
     draft_request: ({ text }) => draft(text as string),
     submit_request: ({ text }) => {

@@ -2,6 +2,7 @@
 //! order of checks are the seed's (contract §1), its weaknesses mended (design §10).
 
 mod decide;
+mod erase;
 mod execute;
 mod propose;
 mod read;
@@ -12,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use countersign_domain::{UnixMillis, id::ProposalId, record::is_sentence};
 
 pub(crate) use decide::{approve, reject};
+pub(crate) use erase::erase;
 pub(crate) use execute::execute;
 pub(crate) use propose::{propose, withdraw};
 pub(crate) use read::{get, list};

@@ -14,7 +14,7 @@ impl World {
     }
 
     /// The answer with its bytes, which are no JSON.
-    async fn sent(&self, call: Call) -> Response<Vec<u8>> {
+    pub(super) async fn sent(&self, call: Call) -> Response<Vec<u8>> {
         let request = call.request.body(call.body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();

@@ -248,6 +248,12 @@ async fn a_device_goes_on_with_a_new_key_and_what_the_old_one_approved_still_run
     assert_eq!(late["reason"], "bad_signature", "the old key signs nothing more");
     let turned = desk.adas.with(new);
     assert_eq!(desk.approve(&turned, &second).await["effective"], true);
+
+    let Desk { world, adas, key } = desk;
+    let world = world.restarted(|_| {}).await;
+    let desk = Desk { world, adas, key };
+    desk.approved_with(&turned, "after the server was started again")
+        .await;
 }
 
 #[tokio::test]

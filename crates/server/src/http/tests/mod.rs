@@ -7,6 +7,7 @@ mod denials;
 mod description;
 mod devices;
 mod edits;
+mod erase;
 mod export;
 mod full;
 mod keys;

@@ -1,0 +1,172 @@
+//! Erasing what was written about a finished proposal: the bodies go, the headers and every proof over them stay
+//! (threats.md §1, features.md row 101).
+
+use countersign_domain::{
+    Record, acts,
+    fold::Status,
+    id::{ProposalId, UserId},
+    record::{Body as _, Erase, Proposal, Reason},
+};
+use rusqlite::{Connection, params};
+
+use super::{
+    Tenant,
+    desk::{Desk, to_sql},
+    entries,
+    proposals::Stored,
+    writer::{Answer, StoreError},
+};
+use crate::random;
+
+/// Why nothing was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EraseRefusal {
+    /// No such proposal, or one that is erased already.
+    NotFound,
+    /// It is not over.
+    Open(Status),
+    Reason(Reason),
+}
+
+impl Tenant {
+    /// Erases what an agent, a tool or a person has written about a proposal that is over. It is gone from the file when this
+    /// answers, and from the snapshot that new desktops take; a desktop erases its copy when it hears of it.
+    ///
+    /// # Errors
+    /// When the store fails; inside, why nothing was erased.
+    pub async fn erase(&self, id: ProposalId, by: UserId, reason: String) -> Answer<(), EraseRefusal> {
+        let Some(stored) = self.proposal(id).await? else {
+            return Ok(Err(EraseRefusal::NotFound));
+        };
+        let (from, head) = (stored.state.created_seq, self.head().size);
+        // Entries about one proposal lie apart in the file: looked for here, so that nobody waits for it behind the writer.
+        let seqs = self
+            .read(move |connection| erasable(connection, id, from, head))
+            .await?;
+        let erased = self
+            .write(move |desk| erase(desk, id, by, &reason, &seqs, head))
+            .await?;
+        if erased.is_ok() {
+            self.inner.recent.forget(id);
+            self.drop_snapshot().await?;
+            self.flush().await?;
+        }
+        Ok(erased)
+    }
+
+    /// Writes the log back into the file and empties it: what was overwritten there is nowhere any more.
+    async fn flush(&self) -> Result<(), StoreError> {
+        let path = self.inner.path.clone();
+        let flushed = tokio::task::spawn_blocking(move || -> Result<bool, rusqlite::Error> {
+            let connection = Connection::open(path)?;
+            connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        });
+        // A reader that takes its time keeps the log: it is emptied by the next one that is let.
+        if flushed.await.map_err(StoreError::damaged)?? {
+            tracing::warn!(
+                "What was erased stays in the write-ahead log until the tenant has a quiet moment"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn erase(
+    desk: &mut Desk,
+    id: ProposalId,
+    by: UserId,
+    reason: &str,
+    found: &[u64],
+    until: u64,
+) -> Answer<(), EraseRefusal> {
+    let Some(mut stored) = desk.proposal(id)? else {
+        return Ok(Err(EraseRefusal::NotFound));
+    };
+    desk.settle(&mut stored)?;
+    let now = desk.now();
+    let erase = Erase {
+        at: now,
+        by,
+        nonce: random::nonce(),
+        proposal: id,
+        reason: reason.to_owned(),
+        tenant: desk.tenant(),
+    };
+    match acts::erase(desk.people(), &stored.state, &erase, now) {
+        Ok(()) => {}
+        Err(Reason::TooLate) => return Ok(Err(EraseRefusal::Open(stored.status(now)))),
+        Err(reason) => return Ok(Err(EraseRefusal::Reason(reason))),
+    }
+    let newer = erasable(desk.connection(), id, until + 1, u64::MAX >> 1)?;
+    let record = Record::unsigned(&erase).map_err(StoreError::damaged)?;
+    let seq = desk.append_about(&record, erase.subject())?;
+    let db = desk.connection();
+    let before: i64 = db.query_row("PRAGMA secure_delete", [], |row| row.get(0))?;
+    db.pragma_update(None, "secure_delete", true)?;
+    let removed = remove(desk, &stored, seq, found.iter().chain(&newer));
+    desk.connection().pragma_update(None, "secure_delete", before)?;
+    removed?;
+    desk.forget(id);
+    Ok(Ok(()))
+}
+
+/// The entries about a proposal, from `from` to `until`, whose bodies an erasure takes.
+fn erasable(db: &Connection, id: ProposalId, from: u64, until: u64) -> Result<Vec<u64>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, kind, bytes FROM entry
+         WHERE seq >= ?1 AND seq <= ?2 AND subject = ?3 AND bytes IS NOT NULL ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![to_sql(from)?, to_sql(until)?, format!("proposal/{id}")])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(1)?;
+        if entries::record(&kind, row.get(2)?, None)?.is_erasable() {
+            found.push(row.get::<_, i64>(0)?.unsigned_abs());
+        }
+    }
+    Ok(found)
+}
+
+/// Takes out the bodies, and everything that was made from them.
+fn remove<'a>(
+    desk: &Desk,
+    stored: &Stored,
+    seq: u64,
+    bodies: impl Iterator<Item = &'a u64>,
+) -> Result<(), StoreError> {
+    let (db, id) = (desk.connection(), stored.state.id);
+    let created = to_sql(stored.state.created_seq)?;
+    let (_, record) = entries::record_at(db, stored.state.created_seq)?;
+    let intent = record.body::<Proposal>().map_err(StoreError::damaged)?.intent();
+    // That somebody said no to this, who and when stays: the same request is not to come back as a new one.
+    super::denials::forget_words(desk, id, intent.map_err(StoreError::damaged)?)?;
+    // The index has no text of its own: it has to be told what it was. Otherwise a deleted word is only marked as such.
+    db.execute(
+        "INSERT INTO proposal_text (proposal_text, rank) VALUES ('secure-delete', 1)",
+        [],
+    )?;
+    db.execute(
+        "INSERT INTO proposal_text (proposal_text, rowid, text)
+         SELECT 'delete', created_seq, sentence FROM proposal
+         WHERE created_seq = ?1 AND created_seq <= (SELECT seq FROM indexed)",
+        [created],
+    )?;
+    db.execute("DELETE FROM proposal WHERE created_seq = ?1", [created])?;
+    if let Some(receipt) = stored.receipt_seq {
+        db.execute("DELETE FROM task WHERE seq = ?1", [to_sql(receipt)?])?;
+    }
+    let mut body =
+        db.prepare_cached("UPDATE entry SET bytes = NULL, keyid = NULL, sig = NULL WHERE seq = ?1")?;
+    for seq in bodies {
+        body.execute([to_sql(*seq)?])?;
+    }
+    db.execute("INSERT INTO erasure (seq) VALUES (?1)", [to_sql(seq)?])?;
+    Ok(())
+}
+
+/// How many erasures there have been: what is exported depends on it.
+pub(super) fn count(db: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = db.query_row("SELECT count(*) FROM erasure", [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
