@@ -11,7 +11,7 @@ mod visible;
 use serde::{Deserialize, Serialize};
 
 pub use differ::{Change, Difference, DifferentLine, argument_differences, differences};
-pub use visible::{Span, Spans, flat, is_plain, visible};
+pub use visible::{Span, Spans, exact, flat, is_plain, visible};
 
 use crate::{
     Digest, UnixMillis,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Version of this renderer. It goes up with every change that alters any view.
-pub const RENDERER: u32 = 2;
+pub const RENDERER: u32 = 3;
 
 /// The card's content. Its canonical digest is what an approval names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -405,11 +405,11 @@ fn node(field: &CardField, value: &Value, connection: Option<&Connection>) -> No
         },
         (Shape::Code, Value::String(text)) => code(label, text),
         (Shape::Recipients, Value::String(address)) => Node::Recipients {
-            addresses: vec![visible(address)],
+            addresses: vec![exact(address)],
             label,
         },
         (Shape::Recipients, Value::Array(items)) => Node::Recipients {
-            addresses: items.iter().map(|item| visible(&raw(item))).collect(),
+            addresses: items.iter().map(|item| exact(&raw(item))).collect(),
             label,
         },
         (Shape::Url, Value::String(path)) => url(label, path, connection),
@@ -426,7 +426,7 @@ fn node(field: &CardField, value: &Value, connection: Option<&Connection>) -> No
         (Shape::Method, Value::String(text)) => Node::Line {
             label,
             mono: true,
-            value: visible(text),
+            value: exact(text),
         },
         // A value that does not have its field's shape is still shown, whole.
         (_, other) => code(label, &raw(other)),
@@ -454,10 +454,10 @@ fn url(label: String, path: &str, connection: Option<&Connection>) -> Node {
     let (host, prefix) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let whole = format!("{}{path}", prefix.trim_end_matches('/'));
     Node::Url {
-        host: visible(host),
+        host: exact(host),
         label,
-        path: visible(&whole),
-        scheme: visible(scheme),
+        path: exact(&whole),
+        scheme: exact(scheme),
     }
 }
 

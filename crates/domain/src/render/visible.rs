@@ -28,6 +28,16 @@ pub enum Span {
 /// Piled-up is a mark with nothing to sit on, the same mark twice, a fifth one (UTS #39 §5.4), or a third of those
 /// that belong to no script: Burmese needs three of its own for the word "city".
 pub fn visible(text: &str) -> Spans {
+    escaped(text, is_deceptive)
+}
+
+/// [`visible`] for what names one thing among many: an address, a host, a method. There every letter counts, and letters
+/// of other scripts look like those of ASCII, so whatever is not ASCII is an escape as well.
+pub fn exact(text: &str) -> Spans {
+    escaped(text, |c| !c.is_ascii() || is_deceptive(c))
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Spans {
     let mut spans = Spans::new();
     let mut plain = String::new();
     let mut marks = 0;
@@ -38,7 +48,7 @@ pub fn visible(text: &str) -> Spans {
         let most = if is_generic_mark(c) { 2 } else { 4 };
         let piled = mark && (plain.is_empty() || before == Some(c) || marks > most);
         before = Some(c);
-        if is_deceptive(c) || piled {
+        if is_escaped(c) || piled {
             if !plain.is_empty() {
                 spans.push(Span::Plain(core::mem::take(&mut plain)));
             }

@@ -22,8 +22,8 @@ fn a_card_is_the_same_for_ever() {
     assert_eq!(
         (RENDERER, view.digest().unwrap().to_string()),
         (
-            2,
-            "d1bf07ed59f2a43bc5cadd621120ee0f0102d69bd852a2539315dab1ab83a95b".to_owned()
+            3,
+            "597b3b6ac7370c95f4894633d963c51ba2910eb412c1a3ca3758c2d02d35d5cb".to_owned()
         ),
         "a change of any view needs a new version of the renderer"
     );
@@ -190,6 +190,23 @@ fn a_person_types_what_can_be_read_exactly_and_else_matches_a_number() {
     assert!(
         matches!(view.confirm, Confirm::Match { .. }),
         "it has no label to be found by"
+    );
+}
+
+#[test]
+fn a_letter_of_another_script_does_not_pass_for_one_of_an_address() {
+    let view = samples::view();
+    let lists = view.body.iter().filter_map(|node| {
+        let Node::Recipients { addresses, .. } = node else {
+            return None;
+        };
+        Some(addresses.iter().map(|address| flat(address)))
+    });
+    let shown: Vec<_> = lists.flatten().collect();
+    assert_eq!(
+        shown,
+        ["ann@acme.com", "⟦U+0430⟧nn@acme.com"],
+        "the second one begins with a Cyrillic letter"
     );
 }
 

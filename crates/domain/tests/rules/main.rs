@@ -11,6 +11,7 @@ mod card;
 mod cards;
 mod characters;
 mod decisions;
+mod display;
 mod edits;
 mod forgery;
 mod keys;
