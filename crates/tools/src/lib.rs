@@ -15,6 +15,7 @@ pub mod health;
 pub mod http;
 
 mod call;
+mod redact;
 mod registry;
 mod schema;
 mod text;

@@ -37,6 +37,7 @@ pub use verify::{Approval, Authorised, Drift, Stored};
 use crate::{
     Call, Ran, Registry, Tool,
     call::Dispatch,
+    redact::redacted,
     text::{line, shorten},
 };
 
@@ -251,7 +252,7 @@ pub(crate) async fn attempt(tool: &dyn Tool, call: &Call<'_>) -> Ran {
     let ran = tokio::time::timeout(call.deadline, running).await;
     crash_point(Point::CallMade);
     let (code, message) = match ran {
-        Ok(Ok(ran)) => return consistent(ran, &call.dispatch),
+        Ok(Ok(ran)) => return consistent(redacted(ran, call.secret), &call.dispatch),
         Ok(Err(_panic)) => ("crashed", "The tool stopped in the middle".to_owned()),
         Err(_elapsed) => (
             "timeout",

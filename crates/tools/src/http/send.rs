@@ -15,7 +15,7 @@ use tower::util::{MapResponseLayer, MapResultLayer};
 use url::Url;
 
 use super::{Method, Request, address::Guarded, config::Target};
-use crate::{Call, Dispatch, InputError, Ran, connection::ConnectError, text::line};
+use crate::{Call, Dispatch, InputError, Ran, connection::ConnectError, redact::without, text::line};
 
 /// How long connecting may take, with name look-up and TLS.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -215,11 +215,13 @@ fn judge(method: Method, status: reqwest::StatusCode, result: Object) -> Ran {
 
 /// Type, size, digest and beginning of an answer. Never logged.
 async fn read(mut answer: Response, secret: Option<&SecretString>) -> Object {
+    // Here, since what is cut cannot be found any more.
+    let clean = |text: &str| secret.map_or_else(|| text.to_owned(), |secret| without(text, secret));
     let content_type = answer
         .headers()
         .get(reqwest::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .map(|value| line(value, 200));
+        .map(|value| line(&clean(value), 200));
     let mut bytes = Vec::new();
     let mut cut_off = false;
     loop {
@@ -242,25 +244,8 @@ async fn read(mut answer: Response, secret: Option<&SecretString>) -> Object {
     result.insert("bytes", i64::try_from(bytes.len()).unwrap_or(i64::MAX));
     result.insert("sha256", Digest::of(&bytes).to_string());
     let text = String::from_utf8_lossy(&bytes);
-    // A server that echoes its request must not carry the secret into the journal.
-    let text = match secret {
-        Some(secret) => without(&text, secret),
-        None => text.into_owned(),
-    };
-    result.insert("text", text.chars().take(SHOWN).collect::<String>());
+    result.insert("text", clean(&text).chars().take(SHOWN).collect::<String>());
     result
-}
-
-/// Takes a secret out of a text, whole and without its scheme: of `Bearer x` also `x`.
-fn without(text: &str, secret: &SecretString) -> String {
-    let whole = secret.expose_secret();
-    let bare = whole.rsplit(' ').next().unwrap_or_default();
-    let mut text = text.to_owned();
-    // What is shorter is no secret, and would be found in any text.
-    for part in [whole, bare].into_iter().filter(|part| part.len() >= 6) {
-        text = text.replace(part, "[secret]");
-    }
-    text
 }
 
 /// An error with its causes: the outermost alone says little.
