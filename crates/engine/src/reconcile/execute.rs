@@ -7,8 +7,8 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_domain::{
-    Digest, Millis, UnixMillis,
-    execution::{Authority, Blocked},
+    Digest, UnixMillis,
+    execution::{Authority, Blocked, LEASE},
     fold::Status,
     id::ProposalId,
     record::{Holder, Verdict},
@@ -31,8 +31,6 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(5);
 /// How many calls it takes at once. One after the other runs, and a lease lasts a minute.
 const AT_ONCE: u32 = 1;
-/// How long a lease lasts, by the wire's word: from it follows the server's time at the claim.
-const LEASE: Millis = Millis::seconds(60);
 
 /// Executes until the task is dropped.
 pub(crate) async fn run(seat: &Arc<Seat>) {
@@ -151,7 +149,8 @@ async fn authority(seat: &Seat, lease: &Lease) -> anyhow::Result<Option<Authorit
     let Some(card) = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await? else {
         return Ok(None);
     };
-    // The server's clock judges holds and expiry; this device's may be wrong by hours.
+    // The server's clock judges holds and expiry; this device's may be wrong by hours. What it said at the claim follows
+    // from the end of the lease.
     let server_now = UnixMillis(lease.expires_at.0.saturating_sub(LEASE.0));
     let authority = match Authority::of(&card.state, server_now) {
         Ok(authority) => authority,

@@ -8,13 +8,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use countersign_domain::{
     Digest, UnixMillis,
-    execution::{Authority, Blocked},
+    execution::{Authority, Blocked, LEASE},
     id::ProposalId,
     record::Holder,
 };
 use tokio::sync::mpsc;
 
-use super::{desk::Desk, proposals::Stored, run::LEASE, writer::StoreError};
+use super::{desk::Desk, proposals::Stored, writer::StoreError};
 
 /// What a commit has for the server's own executor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

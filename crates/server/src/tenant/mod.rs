@@ -50,6 +50,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, mpsc, watch};
 
 pub use acts::{Act, ResolveRefusal};
+pub use countersign_domain::execution::{LEASE, RunRefusal};
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use denials::Denied;
 pub use desk::Desk;
@@ -66,7 +67,6 @@ pub use people::{NewAgent, NewInvite, PeopleRefusal, Trust};
 pub use proposals::Stored;
 pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
 pub use reads::{Evidence, Filter, ProposalBodies};
-pub use run::{LEASE, RunRefusal};
 pub use signed::SignedBody;
 pub use writer::{Answer, StoreError};
 

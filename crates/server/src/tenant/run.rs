@@ -1,12 +1,12 @@
 //! Leases, begin and receipts: who may run a call, the point of no return, and how it ended (design §6).
 
 use countersign_domain::{
-    Digest, Millis, Record, UnixMillis,
-    execution::{Authority, Blocked},
-    fold::Status,
+    Digest, Record, UnixMillis,
+    execution::{self, Authority, Blocked, LEASE, NotBegun, RunRefusal, Step},
     id::ProposalId,
     record::{
-        Begin, Effect, Executor, Holder, Lapse, Outcome, Phase, Receipt, Supersede, TaskPriority, Void,
+        Begin, Effect, Executor, Holder, Lapse, Outcome, Phase, Reason, Receipt, Supersede, TaskPriority,
+        Void,
     },
     wire,
 };
@@ -17,26 +17,6 @@ use super::{
     proposals::Stored,
     writer::{Answer, StoreError},
 };
-
-/// How long a lease may wait for its begin, and a begun call for its receipt, before it counts as silent.
-pub const LEASE: Millis = Millis::seconds(60);
-
-/// Why an executor's step was not taken. Every one is final for its fence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunRefusal {
-    /// No such proposal, or another executor's: the same answer.
-    NotFound,
-    /// The fence is not the newest, or no lease stands.
-    Fenced,
-    /// The proposal's state does not take the step.
-    State(Status),
-    /// It is held until then.
-    Held(UnixMillis),
-    /// A stop stands over it.
-    Stopped,
-    /// The record is about other bytes than the proposal's.
-    DigestMismatch,
-}
 
 /// Leases what `by` may begin now.
 pub(super) fn claim(
@@ -132,19 +112,21 @@ fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, St
 fn authority(desk: &mut Desk, stored: &mut Stored) -> Result<Result<Authority, Blocked>, StoreError> {
     loop {
         match Authority::of(&stored.state, desk.now()) {
-            Err(Blocked::Stale(decision, reason)) => {
-                let void = Void {
-                    at: desk.now(),
-                    decision,
-                    proposal: stored.state.id,
-                    reason,
-                };
-                desk.extend_with(stored, &void)?;
-                desk.save(stored)?;
-            }
+            Err(Blocked::Stale(approval, reason)) => void(desk, stored, approval, reason)?,
             other => return Ok(other),
         }
     }
+}
+
+fn void(desk: &mut Desk, stored: &mut Stored, decision: Digest, reason: Reason) -> Result<(), StoreError> {
+    let void = Void {
+        at: desk.now(),
+        decision,
+        proposal: stored.state.id,
+        reason,
+    };
+    desk.extend_with(stored, &void)?;
+    desk.save(stored)
 }
 
 /// The one linearisation point: from here on a reject, withdraw or stop is too late. A refused one keeps what it found
@@ -165,39 +147,36 @@ pub(super) fn begin(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<S
 /// Appends the begin, unless it is there already: that is what the flag says. The caller saves.
 fn accept(desk: &mut Desk, record: &Record, begin: &Begin) -> Answer<(Stored, bool), RunRefusal> {
     let mut stored = match leased(desk, begin.proposal, begin.executor, begin.fence)? {
-        Ok((stored, false)) => stored,
-        Ok((stored, true)) => {
+        Ok((stored, Step::New)) => stored,
+        Ok((stored, Step::Again)) => {
             let begun = stored.state.begun.as_ref().map(|begun| begun.digest);
             return Ok(again(stored, begun, record).map(|stored| (stored, false)));
         }
         Err(refusal) => return Ok(Err(refusal)),
     };
-    // Taken or refused, it is used: what is still due may be leased again at once.
-    desk.leases().end(begin.proposal);
-    if desk.stands_still(&stored) {
-        return Ok(Err(RunRefusal::Stopped));
+    // Taken or refused, it is used: what is still due may be leased again at once, and a copy of this begin that comes
+    // late, after the release of the stop that had refused it, finds no lease.
+    match begin.executor {
+        Holder::Tenant => desk.leases().end(begin.proposal),
+        Holder::Device(_) => end_lease(desk, begin.proposal)?,
     }
-    if begin.proposal_digest != stored.state.digest {
-        return Ok(Err(RunRefusal::DigestMismatch));
+    let stopped = desk.stands_still(&stored);
+    if !stopped {
+        desk.settle(&mut stored)?;
+        desk.reconsider(&mut stored, Phase::Begin)?;
     }
-    desk.settle(&mut stored)?;
-    desk.reconsider(&mut stored, Phase::Begin)?;
-    let authority = match authority(desk, &mut stored)? {
-        Ok(authority) => authority,
-        Err(Blocked::Held(until)) => return Ok(Err(RunRefusal::Held(until))),
-        Err(Blocked::Status(_) | Blocked::Stale(..)) => {
-            return Ok(Err(RunRefusal::State(stored.status(desk.now()))));
+    loop {
+        match execution::begin(&stored.state, begin, stopped, desk.now()) {
+            Ok(()) => break,
+            Err(NotBegun::Refused(refusal)) => return Ok(Err(refusal)),
+            Err(NotBegun::Stale(approval, reason)) => void(desk, &mut stored, approval, reason)?,
         }
-    };
-    if authority.approvals() != begin.authority {
-        // What the executor checked is not what stands now: it claims again and looks again.
-        return Ok(Err(RunRefusal::Fenced));
     }
     desk.extend(&mut stored, record)?;
     Ok(Ok((stored, true)))
 }
 
-/// How the run ended. A late receipt settles an `unknown`; a second one changes nothing.
+/// How the run ended. A late receipt settles an `unknown`; one about what is known changes nothing.
 pub(super) fn complete(desk: &mut Desk, record: &Record, receipt: &Receipt) -> Answer<Stored, RunRefusal> {
     let finished = match desk.proposal(receipt.proposal)? {
         Some(stored) => finish(desk, stored, record, receipt)?,
@@ -215,25 +194,10 @@ fn finish(
     record: &Record,
     receipt: &Receipt,
 ) -> Answer<Stored, RunRefusal> {
-    let Some(begun) = stored.state.begun.clone() else {
-        return Ok(Err(if stored.state.executor == receipt.executor {
-            RunRefusal::State(stored.status(desk.now()))
-        } else {
-            RunRefusal::NotFound
-        }));
-    };
-    if begun.executor != receipt.executor {
-        return Ok(Err(RunRefusal::NotFound));
-    }
-    if begun.fence != receipt.fence {
-        return Ok(Err(RunRefusal::Fenced));
-    }
-    if receipt.proposal_digest != stored.state.digest {
-        return Ok(Err(RunRefusal::DigestMismatch));
-    }
-    if let Some(ended) = &stored.state.ended {
-        let ended = ended.digest;
-        return Ok(again(stored, Some(ended), record));
+    match execution::complete(&stored.state, receipt, record.digest, desk.now()) {
+        Ok(Step::New) => {}
+        Ok(Step::Again) => return Ok(Ok(stored)),
+        Err(refusal) => return Ok(Err(refusal)),
     }
     let seq = desk.extend(&mut stored, record)?;
     if let Some(effect) = &receipt.effect {
@@ -304,30 +268,20 @@ fn leased(
     id: ProposalId,
     by: Executor,
     fence: u64,
-) -> Result<Result<(Stored, bool), RunRefusal>, StoreError> {
+) -> Result<Result<(Stored, Step), RunRefusal>, StoreError> {
     let Some(stored) = desk.proposal(id)? else {
         return Ok(Err(RunRefusal::NotFound));
     };
-    if stored.state.executor != by {
-        return Ok(Err(RunRefusal::NotFound));
-    }
-    if let Some(begun) = &stored.state.begun {
-        return Ok(if begun.fence == fence {
-            Ok((stored, true))
-        } else {
-            Err(RunRefusal::Fenced)
-        });
-    }
     let until = match by {
         Holder::Tenant => desk.leased_until(id),
         Holder::Device(_) => device_lease(desk, id)?,
     };
-    let stands = stored.fence == fence && until.is_some_and(|until| until > desk.now());
-    Ok(if stands {
-        Ok((stored, false))
-    } else {
-        Err(RunRefusal::Fenced)
-    })
+    let newest = execution::Lease {
+        fence: stored.fence,
+        until,
+    };
+    let step = newest.admits(&stored.state, by, fence, desk.now());
+    Ok(step.map(|step| (stored, step)))
 }
 
 /// Until when the newest lease of a device's call stands.
@@ -382,8 +336,8 @@ pub(super) fn refuse(
     reason: &str,
 ) -> Answer<Stored, RunRefusal> {
     let mut stored = match leased(desk, id, by, fence)? {
-        Ok((stored, false)) => stored,
-        Ok((stored, true)) => return Ok(Err(RunRefusal::State(stored.status(desk.now())))),
+        Ok((stored, Step::New)) => stored,
+        Ok((stored, Step::Again)) => return Ok(Err(RunRefusal::State(stored.status(desk.now())))),
         Err(refusal) => return Ok(Err(refusal)),
     };
     let entry = Supersede {
@@ -392,14 +346,14 @@ pub(super) fn refuse(
         reason: reason.to_owned(),
         successor: None,
     };
-    desk.leases().end(id);
     desk.extend_with(&mut stored, &entry)?;
     desk.save(&mut stored)?;
     end_lease(desk, id)?;
     Ok(Ok(stored))
 }
 
-fn end_lease(desk: &Desk, proposal: ProposalId) -> Result<(), StoreError> {
+fn end_lease(desk: &mut Desk, proposal: ProposalId) -> Result<(), StoreError> {
+    desk.leases().end(proposal);
     desk.connection()
         .prepare_cached("DELETE FROM lease WHERE proposal = ?1")?
         .execute([proposal.as_bytes()])?;

@@ -2,6 +2,7 @@
 
 use countersign_domain::{
     Digest, UnixMillis,
+    execution::after_crash,
     id::ProposalId,
     record::{EffectClass, Executor, Failure, Outcome},
 };
@@ -22,25 +23,16 @@ pub struct Interrupted {
 }
 
 /// The receipt for a call that was interrupted. Nothing is run again here.
-///
-/// Without an intent nothing was sent: the intent is durable before the call. With one, only a tool that changes nothing
-/// is known to have changed nothing.
 pub fn recover(interrupted: Interrupted, now: UnixMillis) -> Completion {
-    let harmless = match interrupted.effect {
-        EffectClass::Read => true,
-        EffectClass::Local | EffectClass::Idempotent | EffectClass::Checkable | EffectClass::Opaque => {
-            interrupted.intent.is_none()
-        }
-    };
-    let (outcome, code, message) = if harmless {
+    let outcome = after_crash(interrupted.effect, interrupted.intent.is_some());
+    let harmless = outcome == Outcome::Failed;
+    let (code, message) = if harmless {
         (
-            Outcome::Failed,
             "not_dispatched",
             "Countersign was interrupted before anything was sent.",
         )
     } else {
         (
-            Outcome::Unknown,
             "interrupted",
             "Countersign was interrupted during the call; whether it happened is not known.",
         )

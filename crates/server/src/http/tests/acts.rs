@@ -122,6 +122,32 @@ async fn nothing_in_its_scope_begins_under_a_stop_and_two_people_end_it() {
 }
 
 #[tokio::test]
+async fn a_begin_that_a_stop_refused_begins_nothing_after_the_release() {
+    let due = Due::new().await;
+    let Due { world, bob, .. } = &due;
+    let lease = due.leases().await.remove(0);
+    let scope = json!({"kind": "tenant"});
+    let stopped = world.post(bob, "/api/stop", json!({"scope": scope})).await;
+    assert_eq!(due.begin(&lease).await.refusal(), (409, "stopped"));
+    let release = json!({"scope": scope, "stop": stopped.list("stops")[0]["stop"]});
+    for person in [bob, &world.ada] {
+        world.post(person, "/api/stop/release", release.clone()).await;
+    }
+    assert_eq!(
+        due.begin(&lease).await.refusal(),
+        (409, "fenced"),
+        "its device was told no and has given it up: a copy on its way must not begin it for nobody"
+    );
+    assert_eq!(world.status(&due.proposal).await, "pending");
+    let next = due.leases().await.remove(0);
+    assert_eq!(
+        due.begin(&next).await.text("status"),
+        "running",
+        "and nobody waits for the lease to end"
+    );
+}
+
+#[tokio::test]
 async fn an_agents_key_and_a_member_stop_release_rule_and_settle_nothing() {
     let due = Due::new().await;
     let world = &due.world;
