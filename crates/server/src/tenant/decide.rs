@@ -96,14 +96,11 @@ pub(super) fn by_device(
         desk.settle(stored)?;
         desk.reconsider(stored, Phase::Decide)?;
     }
-    let verdict = verify(
-        desk,
-        record,
-        &decision,
-        stored.as_ref(),
-        Credential::Device(Some(&signed.by)),
-        views,
-    )?;
+    let credential = Credential::Device(Some(&signed.by));
+    let verdict = match signed.twin {
+        true => Err(Reason::Fork),
+        false => verify(desk, record, &decision, stored.as_ref(), credential, views)?,
+    };
     let result = match (verdict, &mut stored) {
         (Ok(()), Some(stored)) => {
             desk.extend(stored, record)?;
@@ -114,10 +111,9 @@ pub(super) fn by_device(
             effective(record, Some(stored.status(desk.now())))
         }
         (Err(reason), Some(stored)) => refuse(desk, stored, record, reason)?,
-        (_, None) => signed.refuse(desk, record, Reason::UnknownProposal)?,
+        (_, None) => signed.absent(desk, record)?,
     };
-    remember(desk, signed.device, signed.device_seq, &result)?;
-    Ok(Ok(result))
+    Ok(Ok(signed.answer(desk, result)?))
 }
 
 /// The proposer takes its own proposal back.
@@ -243,10 +239,16 @@ pub(super) fn remember(
     answer: &RecordResult,
 ) -> Result<(), StoreError> {
     let text = serde_json::to_string(answer).map_err(StoreError::damaged)?;
-    // A fork's second record does not displace the first one's answer.
     desk.connection()
-        .prepare_cached("INSERT OR IGNORE INTO device_record (device, device_seq, digest, answer) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![&device.as_bytes()[..], to_sql(device_seq)?, answer.digest.as_bytes(), text])?;
+        .prepare_cached(
+            "INSERT INTO device_record (device, device_seq, digest, answer) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            &device.as_bytes()[..],
+            to_sql(device_seq)?,
+            answer.digest.as_bytes(),
+            text
+        ])?;
     Ok(())
 }
 

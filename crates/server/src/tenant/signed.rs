@@ -68,6 +68,8 @@ pub(super) fn take(
 pub(super) struct Signed<'r> {
     pub(super) device: DeviceId,
     pub(super) device_seq: u64,
+    /// Another record has this number: whatever it says, it is a fork, also when it is sent again.
+    pub(super) twin: bool,
     /// As it was before this record.
     pub(super) by: SignedBy<'r>,
 }
@@ -96,14 +98,19 @@ pub(super) fn arrive<'r>(
     let Some(by) = standing.and_then(|standing| standing.signed(record)) else {
         return Ok(nobodys());
     };
-    match answered(desk, device, device_seq)? {
+    let before = answered(desk, device, device_seq)?;
+    let twin = match before {
         Some((digest, answer)) if digest == record.digest => return Ok(Arrival::Answered(answer)),
-        Some(_) => quarantine(desk, device)?,
-        None => {}
-    }
+        Some(_) => {
+            quarantine(desk, device)?;
+            true
+        }
+        None => false,
+    };
     Ok(Arrival::Signed(Signed {
         device,
         device_seq,
+        twin,
         by,
     }))
 }
@@ -129,11 +136,16 @@ impl Signed<'_> {
     ) -> Result<RecordResult, StoreError> {
         let stored = desk.proposal(id)?;
         let result = match stored {
-            None => self.refuse(desk, record, Reason::UnknownProposal)?,
+            None => self.absent(desk, record)?,
             Some(mut stored) => {
                 desk.settle(&mut stored)?;
                 let status = stored.status(desk.now());
-                match check(&stored, status) {
+                let judged = if self.twin {
+                    Err(Reason::Fork)
+                } else {
+                    check(&stored, status)
+                };
+                match judged {
                     // To whom it is foreign it is absent.
                     Err(Reason::UnknownProposal) => self.refuse(desk, record, Reason::UnknownProposal)?,
                     Err(reason) => refuse(desk, &mut stored, record, reason)?,
@@ -150,7 +162,26 @@ impl Signed<'_> {
                 }
             }
         };
-        remember(desk, self.device, self.device_seq, &result)?;
+        self.answer(desk, result)
+    }
+
+    /// Refuses a record about a proposal that is not there.
+    pub(super) fn absent(&self, desk: &mut Desk, record: &Record) -> Result<RecordResult, StoreError> {
+        let reason = if self.twin {
+            Reason::Fork
+        } else {
+            Reason::UnknownProposal
+        };
+        self.refuse(desk, record, reason)
+    }
+
+    /// Keeps the answer for ever. The number of a twin is the other's: its answer is the same without being kept.
+    pub(super) fn answer(&self, desk: &Desk, mut result: RecordResult) -> Result<RecordResult, StoreError> {
+        if self.twin {
+            result.status = None;
+        } else {
+            remember(desk, self.device, self.device_seq, &result)?;
+        }
         Ok(result)
     }
 
@@ -162,12 +193,12 @@ impl Signed<'_> {
         verdict: Result<(), Reason>,
         take: impl FnOnce(&mut Desk) -> Result<RecordResult, StoreError>,
     ) -> Result<RecordResult, StoreError> {
+        let verdict = if self.twin { Err(Reason::Fork) } else { verdict };
         let result = match verdict.and_then(|()| self.in_order()) {
             Ok(()) => take(desk)?,
             Err(reason) => self.refuse(desk, record, reason)?,
         };
-        remember(desk, self.device, self.device_seq, &result)?;
-        Ok(result)
+        self.answer(desk, result)
     }
 
     /// Journals a refused record with its device, that it is refused first: no prefix of the journal ever counts it.

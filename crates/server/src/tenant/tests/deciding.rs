@@ -37,8 +37,16 @@ async fn two_records_with_one_number_take_the_device_out_of_service() {
         world.propose("create task: y").await,
     );
     assert!(world.decide(first.state.id, Verdict::Approve, 1).await.effective);
-    let forked = world.decide(second.state.id, Verdict::Approve, 1).await;
+    let (twin, views) = world.signed(second.state.id, Verdict::Approve, 1).await;
+    let send = async || {
+        let sent = world
+            .tenant
+            .decide_by_device(Arc::clone(&twin), world.owner, views.clone());
+        sent.await.unwrap()
+    };
+    let forked = send().await;
     assert_eq!(forked.reason.as_deref(), Some(Reason::Fork.code()));
+    assert_eq!(send().await, forked, "one envelope has one answer, for ever");
     let people = world.tenant.people();
     assert!(
         !people.devices[&world.device].is_active(),
