@@ -381,7 +381,9 @@ impl Protocol {
 fn has_right(state: &State) -> bool {
     let has = |event| state.events.has(event);
     let ana = state.clock < 2 && !has(Event::AnaRetracts) && !has(Event::AnaRevoked);
-    let enough = u8::from(ana) + u8::from(has(Event::BenApproves)) >= 1 + u8::from(has(Event::RulesTighten));
+    let people = u8::from(ana) + u8::from(has(Event::BenApproves));
+    let needed = if has(Event::RulesTighten) { 2 } else { 1 };
+    let enough = people >= needed;
     let free = !has(Event::Stopped) || has(Event::Released);
     enough && free && (1..3).contains(&state.clock) && !has(Event::BenRejects) && !has(Event::Withdrawn)
 }
