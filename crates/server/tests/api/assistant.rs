@@ -13,9 +13,9 @@ use super::{World, request};
 
 /// One answer.
 #[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
 }
 
 impl World {
@@ -33,11 +33,11 @@ impl World {
         }
     }
 
-    async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+    pub(super) async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
         self.call("POST", path, token, body.to_string()).await
     }
 
-    async fn get(&self, path: &str, token: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str, token: &str) -> Answer {
         self.call("GET", path, token, "").await
     }
 
@@ -52,7 +52,7 @@ impl World {
             .to_owned()
     }
 
-    async fn decide(&self, what: &str, id: &str) -> Answer {
+    pub(super) async fn decide(&self, what: &str, id: &str) -> Answer {
         let body = match what {
             "approve" => json!({"aiToolCallId": id}),
             _ => json!({"aiToolCallId": id, "reason": "Not now"}),
@@ -61,7 +61,7 @@ impl World {
             .await
     }
 
-    async fn tasks(&self) -> usize {
+    pub(super) async fn tasks(&self) -> usize {
         self.get("/api/tasks", &self.person).await.body["tasks"]
             .as_array()
             .unwrap()

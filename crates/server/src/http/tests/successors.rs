@@ -85,3 +85,57 @@ async fn an_agent_that_waits_is_told_what_took_the_place_of_its_request() {
         .await;
     assert_eq!((ran.status, ran.text("status")), (200, "completed"));
 }
+
+#[tokio::test]
+async fn what_takes_its_place_still_says_who_had_denied_the_same() {
+    let world = World::new().await;
+    let (agent, key) = world.agent("bot").await;
+    let denied = world.bare(Method::POST, "/api/assistant/propose").token(&key);
+    let denied = denied
+        .tenant(world.acme)
+        .json(json!({"text": "create task: Pay 4711"}))
+        .await;
+    let id = &denied.body["proposalRecord"]["aiToolCallId"];
+    let no = json!({"aiToolCallId": id, "reason": "Not ours."});
+    assert_eq!(
+        world.post(&world.ada, "/api/assistant/reject", no).await.status,
+        200
+    );
+
+    let rules = world.server.app().rules().clone();
+    let older = Rules {
+        registry: Arc::new(with_changed_tasks(200)),
+        policy: Arc::clone(&rules.policy),
+        max_open: None,
+    };
+    let store = world.store();
+    store.update_tools(older.clone()).await.unwrap();
+    let proposer = Proposer {
+        id: agent,
+        kind: ProposerKind::Agent,
+        name: "bot".to_owned(),
+        on_behalf_of: None,
+        run: None,
+    };
+    let request = wire::Propose {
+        text: Some("create task: Pay 4711".to_owned()),
+        ..wire::Propose::default()
+    };
+    let proposed = older.propose(&store, proposer, request, None).await.unwrap();
+    let Understood::Stored { stored, .. } = proposed else {
+        panic!("{proposed:?}");
+    };
+    let again = stored.state.id.to_string();
+    store.update_tools(rules).await.unwrap();
+    let detail = async |id: &str| {
+        world
+            .get(&world.ada, &format!("/api/assistant/proposals/{id}"))
+            .await
+    };
+    let successor = detail(&again).await.text("supersededBy").to_owned();
+    let said = detail(&successor).await.body["riskReasons"].to_string();
+    assert!(
+        said.contains("denied the same request") && said.contains("Not ours."),
+        "{said}"
+    );
+}
