@@ -56,14 +56,14 @@ impl Device {
         world.push(person, &self.sign(body)).await
     }
 
-    fn record(&self, world: &World, person: &Person, challenge: &str) -> Enrol {
+    pub(super) fn record(&self, tenant: TenantId, person: &Person, challenge: &str) -> Enrol {
         Enrol {
             challenge: challenge.parse::<Nonce>().unwrap(),
             device: self.id,
             name: "laptop".to_owned(),
             nonce: random::nonce(),
             public_key: self.key.public_key(),
-            tenant: world.acme,
+            tenant,
             user: person.id,
         }
     }
@@ -72,7 +72,7 @@ impl Device {
     pub(super) async fn enrol(&self, world: &World, person: &Person) -> Answer {
         let challenge = world.challenge(person).await;
         world
-            .enrol(person, &self.record(world, person, &challenge), &self.key)
+            .enrol(person, &self.record(world.acme, person, &challenge), &self.key)
             .await
     }
 }
@@ -232,7 +232,7 @@ async fn an_enrolment_is_signed_fresh_and_ones_own() {
     let bob = world.join("bob", "member").await;
     let device = Device::new();
     let challenge = world.challenge(&bob).await;
-    let good = device.record(&world, &bob, &challenge);
+    let good = device.record(world.acme, &bob, &challenge);
 
     let other_key = SigningKey::from_seed(&random::bytes());
     assert_eq!(
@@ -269,7 +269,7 @@ async fn an_enrolment_is_signed_fresh_and_ones_own() {
         (409, "stale_challenge")
     );
     let adas = world.challenge(&world.ada).await;
-    let borrowed = device.record(&world, &bob, &adas);
+    let borrowed = device.record(world.acme, &bob, &adas);
     assert_eq!(
         world.enrol(&bob, &borrowed, &device.key).await.refusal(),
         (409, "stale_challenge")
@@ -289,7 +289,7 @@ async fn an_enrolment_is_signed_fresh_and_ones_own() {
     let fresh = world.challenge(&bob).await;
     let same_id = Enrol {
         public_key: other_key.public_key(),
-        ..device.record(&world, &bob, &fresh)
+        ..device.record(world.acme, &bob, &fresh)
     };
     assert_eq!(
         world.enrol(&bob, &same_id, &other_key).await.refusal(),
@@ -298,7 +298,7 @@ async fn an_enrolment_is_signed_fresh_and_ones_own() {
     let fresh = world.challenge(&bob).await;
     let same_key = Enrol {
         device: DeviceId::from_uuid(random::uuid()),
-        ..device.record(&world, &bob, &fresh)
+        ..device.record(world.acme, &bob, &fresh)
     };
     assert_eq!(
         world.enrol(&bob, &same_key, &device.key).await.refusal(),
@@ -307,7 +307,7 @@ async fn an_enrolment_is_signed_fresh_and_ones_own() {
     let late = world.challenge(&bob).await;
     world.pass(Millis::seconds(600));
     let device = Device::new();
-    let late = device.record(&world, &bob, &late);
+    let late = device.record(world.acme, &bob, &late);
     assert_eq!(
         world.enrol(&bob, &late, &device.key).await.refusal(),
         (409, "stale_challenge")

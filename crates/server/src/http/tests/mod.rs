@@ -10,6 +10,7 @@ mod edits;
 mod erase;
 mod export;
 mod full;
+mod isolation;
 mod keys;
 mod limits;
 mod metrics;

@@ -50,7 +50,7 @@ impl Open {
 }
 
 /// Serves the world while the story is told.
-async fn told(world: &World, story: impl AsyncFnOnce(std::net::SocketAddr)) {
+pub(super) async fn told(world: &World, story: impl AsyncFnOnce(std::net::SocketAddr)) {
     let listening = world.server.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listening.address();
     tokio::select! {

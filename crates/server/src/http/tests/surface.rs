@@ -6,14 +6,6 @@ use serde_json::json;
 use super::*;
 use crate::http::CALLS;
 
-/// Calls that need no credential.
-const OPEN: [&str; 4] = [
-    "/api/health",
-    "/api/openapi.json",
-    "/api/auth/sign-in",
-    "/api/invites/accept",
-];
-
 fn every_call() -> impl Iterator<Item = (Method, String)> {
     CALLS.iter().map(|(method, path)| {
         (
@@ -21,116 +13,6 @@ fn every_call() -> impl Iterator<Item = (Method, String)> {
             path.replace("{id}", &crate::random::uuid().to_string()),
         )
     })
-}
-
-fn closed_calls() -> impl Iterator<Item = (Method, String)> {
-    every_call().filter(|(_, path)| !OPEN.contains(&path.as_str()))
-}
-
-#[tokio::test]
-async fn no_call_works_without_a_credential_that_counts() {
-    let world = World::new().await;
-    let (id, revoked) = world.agent("bot").await;
-    world
-        .post(&world.ada, &format!("/api/agents/{id}/revoke"), json!({}))
-        .await;
-    let ended = world
-        .sign_in("ada@acme.example", PASSWORD)
-        .await
-        .text("token")
-        .to_owned();
-    world.bare(Method::POST, "/api/auth/sign-out").token(&ended).await;
-    let unknown = crate::control::Token::new(crate::control::TokenKind::Session)
-        .reveal()
-        .to_owned();
-    for (method, path) in closed_calls() {
-        for token in ["", "nothing", &revoked, &ended, &unknown] {
-            let answer = world
-                .bare(method.clone(), &path)
-                .token(token)
-                .tenant(world.acme)
-                .json(json!({}))
-                .await;
-            assert_eq!(
-                answer.refusal(),
-                (401, "unauthorized"),
-                "{method} {path} with {token:?}"
-            );
-        }
-        let none = world.bare(method.clone(), &path).tenant(world.acme).await;
-        assert_eq!(none.refusal(), (401, "unauthorized"), "{method} {path}");
-    }
-}
-
-#[tokio::test]
-async fn no_call_tells_a_stranger_about_a_tenant() {
-    let world = World::new().await;
-    let bob = world.join("bob", "admin").await;
-    world
-        .delete(&world.ada, &format!("/api/members/{}", bob.id))
-        .await;
-    let other = countersign_domain::record::Mode::Company;
-    let (_, eve) = world
-        .server
-        .found_tenant(founding("Other", "eve@other.example", other))
-        .await
-        .unwrap();
-    let eve = world.server.open_session(eve).await.unwrap().reveal().to_owned();
-    for (method, path) in closed_calls().filter(|(_, path)| path != "/api/auth/sign-out") {
-        for (token, who) in [(&bob.token, "a removed member"), (&eve, "another tenant's owner")] {
-            let answer = world
-                .bare(method.clone(), &path)
-                .token(token)
-                .tenant(world.acme)
-                .body("{")
-                .await;
-            assert_eq!(answer.refusal(), (404, "not_found"), "{method} {path} by {who}");
-        }
-        let nowhere = world.bare(method.clone(), &path).token(&eve).await;
-        assert_eq!(nowhere.refusal(), (400, "missing_tenant"), "{method} {path}");
-    }
-}
-
-#[tokio::test]
-async fn an_agents_key_reaches_no_call_about_people_devices_or_the_journal() {
-    let world = World::new().await;
-    let (_, key) = world.agent("bot").await;
-    let allowed = |path: &str| path.starts_with("/api/assistant/") || path == "/api/tools";
-    for (method, path) in closed_calls().filter(|(_, path)| path != "/api/auth/sign-out" && !allowed(path)) {
-        let body = match path.as_str() {
-            "/api/invites" => json!({"email": "x@y.example", "role": "owner"}),
-            "/api/agents" => json!({"name": "another"}),
-            "/api/connections" => {
-                json!({"kind": "smtp", "name": "mail", "config": {}, "holder": {"kind": "tenant"}})
-            }
-            path if path.starts_with("/api/members/") => json!({"role": "owner"}),
-            path if path.ends_with("/endorse") => json!({"code": "000000"}),
-            path if path.starts_with("/api/devices/") && path.ends_with("/revoke") => json!({"reason": "x"}),
-            path if path.ends_with("/enrol")
-                || path.starts_with("/api/executions/") && !path.ends_with("/claim") =>
-            {
-                json!({"record": {"payload": "e30=", "payloadType": "x", "signatures": []}})
-            }
-            "/api/executions/claim" => {
-                json!({"device": crate::random::uuid().to_string(), "manifests": [], "limit": 1})
-            }
-            "/api/records" => json!({"records": []}),
-            "/api/stop" => json!({"scope": {"kind": "tenant"}}),
-            "/api/stop/release" => {
-                json!({"scope": {"kind": "tenant"}, "stop": countersign_domain::Digest::of(b"")})
-            }
-            "/api/rules" => json!({"table": []}),
-            _ => json!({}),
-        };
-        let answer = world
-            .bare(method.clone(), &path)
-            .token(&key)
-            .tenant(world.acme)
-            .json(body)
-            .await;
-        let refused = answer.status == 403 || path.starts_with("/api/executions/") && answer.status == 400;
-        assert!(refused, "{method} {path} answered {answer:?} to an agent");
-    }
 }
 
 #[tokio::test]
