@@ -150,9 +150,7 @@ async fn run_to_its_end(
     let Ok(authority) = Authority::of(&stored.state, tenant.now()) else {
         return Ok(false);
     };
-    let ledger = Books {
-        tenant: tenant.clone(),
-    };
+    let ledger = Books::new(tenant.clone());
     let outcome = execute(
         Leased::new(authority, fence, Holder::Tenant),
         &ledger,
@@ -173,10 +171,11 @@ async fn run_to_its_end(
 }
 
 /// After a restart: what had begun here and has no receipt gets one that says what is known.
-async fn settle_interrupted(tenant: &Tenant) -> anyhow::Result<()> {
-    let ledger = Books {
-        tenant: tenant.clone(),
-    };
+///
+/// # Errors
+/// When the store fails, or an intent in it cannot be read.
+pub async fn settle_interrupted(tenant: &Tenant) -> anyhow::Result<()> {
+    let ledger = Books::new(tenant.clone());
     for (stored, intent) in tenant.interrupted().await? {
         let Some(begun) = stored.state.begun.clone() else {
             continue;
@@ -197,8 +196,16 @@ async fn settle_interrupted(tenant: &Tenant) -> anyhow::Result<()> {
 }
 
 /// The tenant's store as the executor sees it.
-struct Books {
+#[derive(Clone, Debug)]
+pub struct Books {
     tenant: Tenant,
+}
+
+impl Books {
+    /// Those of this tenant.
+    pub const fn new(tenant: Tenant) -> Self {
+        Self { tenant }
+    }
 }
 
 #[async_trait]
@@ -224,6 +231,7 @@ impl Ledger for Books {
             .collect();
         Ok(StoredBytes {
             proposal: evidence.proposal,
+            preview: evidence.preview,
             connection,
             approvals,
         })

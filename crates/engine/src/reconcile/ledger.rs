@@ -128,6 +128,12 @@ impl Ledger for DeviceLedger {
                     .body::<countersign_domain::record::Proposal>()
                     .ok()
                     .and_then(|body| people.connections.get(&body.connection?.id).cloned());
+                // Another one, or one that was refused, is journalled and is not the proposal's.
+                let shown = reader.proposal(proposal)?.and_then(|card| card.state.preview);
+                let preview = records
+                    .iter()
+                    .find(|record| record.kind == Kind::Preview && Some(record.digest) == shown)
+                    .cloned();
                 let approvals = records
                     .into_iter()
                     .filter(|record| record.kind == Kind::Decision)
@@ -138,6 +144,7 @@ impl Ledger for DeviceLedger {
                     .collect();
                 Ok(Stored {
                     proposal: own,
+                    preview,
                     connection,
                     approvals,
                 })

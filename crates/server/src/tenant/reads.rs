@@ -29,6 +29,8 @@ pub struct ProposalBodies {
 pub struct Evidence {
     pub stored: Arc<Stored>,
     pub proposal: Record,
+    /// What people were shown of its effect.
+    pub preview: Option<Record>,
     /// Every standing decision.
     pub decisions: Vec<Record>,
 }
@@ -172,7 +174,6 @@ pub(super) fn known_recipients(
     Ok(found)
 }
 
-/// The entries on which a proposal's card and its run stand.
 fn doubted(
     db: &Connection,
     device: DeviceId,
@@ -222,6 +223,7 @@ fn doubted(
     Ok(found)
 }
 
+/// The entries on which a proposal's card and its run stand.
 fn needed(stored: &Stored) -> impl Iterator<Item = u64> {
     let state = &stored.state;
     [Some(state.created_seq), stored.preview_seq, stored.receipt_seq]
@@ -257,6 +259,10 @@ pub(super) fn evidence(stored: &Arc<Stored>) -> Result<Evidence, StoreError> {
     let decisions = stored.state.standing();
     Ok(Evidence {
         proposal: record(stored, stored.state.created_seq)?.clone(),
+        preview: stored
+            .preview_seq
+            .map(|seq| record(stored, seq).cloned())
+            .transpose()?,
         decisions: decisions
             .map(|cast| record(stored, cast.seq).cloned())
             .collect::<Result<_, _>>()?,

@@ -403,6 +403,7 @@ fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut 
         ledger: Fake {
             stored: Mutex::new(Stored {
                 proposal: record,
+                preview: None,
                 connection,
                 approvals: vec![Approval {
                     record: decision,

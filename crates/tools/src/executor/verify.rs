@@ -15,6 +15,8 @@ use crate::{Call, InputError, Ran, Registry, Tool, call::Dispatch};
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub proposal: Record,
+    /// What the people who approved were shown of the effect, where there was something to show.
+    pub preview: Option<Record>,
     /// The newest record of the connection that the proposal names.
     pub connection: Option<Connection>,
     /// The approvals that the authority names.
@@ -37,6 +39,8 @@ pub enum Drift {
     Proposal,
     #[error("An approval on which the call stands is missing, or is not about this call.")]
     Approval(Digest),
+    #[error("The stored preview is not the one that was approved.")]
+    Preview,
     #[error("The signature of an approval is not that of the device it names.")]
     Signature(Digest),
     #[error("This version of Countersign does not have the tool.")]
@@ -59,6 +63,7 @@ impl Drift {
         match self {
             Self::Proposal => "proposal_changed",
             Self::Approval(_) => "approval_missing",
+            Self::Preview => "preview_changed",
             Self::Signature(_) => "bad_signature",
             Self::NoTool => "tool_missing",
             Self::Manifest => "tool_changed",
@@ -95,8 +100,15 @@ impl<'a> Authorised<'a> {
         if digest != authority.digest() || proposal.id != authority.proposal() {
             return Err(Drift::Proposal);
         }
+        let preview = stored.preview.as_ref();
+        let preview = preview.map(|record| recomputed(record, Kind::Preview).ok_or(Drift::Preview));
+        let shown = Shown {
+            proposal: &proposal,
+            digest,
+            preview: preview.transpose()?,
+        };
         for approval in authority.approvals() {
-            check_approval(*approval, &proposal, digest, &stored.approvals)?;
+            check_approval(*approval, shown, &stored.approvals)?;
         }
         let holder = proposal
             .connection
@@ -232,24 +244,30 @@ fn recomputed(record: &Record, kind: Kind) -> Option<Digest> {
     (record.kind == kind).then(|| dsse::record_digest(&kind.payload_type(), &record.body))
 }
 
-/// One approval of the authority: there, about these very bytes, and signed by the device that it names.
-fn check_approval(
-    wanted: Digest,
-    proposal: &Proposal,
+/// What the people saw, by its stored bytes.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    proposal: &'a Proposal,
     digest: Digest,
-    stored: &[Approval],
-) -> Result<(), Drift> {
+    preview: Option<Digest>,
+}
+
+/// One approval of the authority: there, about these very bytes, and signed by the device that it names.
+fn check_approval(wanted: Digest, shown: Shown<'_>, stored: &[Approval]) -> Result<(), Drift> {
     let found = stored
         .iter()
         .find(|approval| recomputed(&approval.record, Kind::Decision) == Some(wanted))
         .ok_or(Drift::Approval(wanted))?;
     let decision: Decision = found.record.body().map_err(|_| Drift::Approval(wanted))?;
-    let about_this = decision.tenant == proposal.tenant
-        && decision.proposal == proposal.id
-        && decision.proposal_digest == digest
+    let about_this = decision.tenant == shown.proposal.tenant
+        && decision.proposal == shown.proposal.id
+        && decision.proposal_digest == shown.digest
         && decision.verdict == Verdict::Approve;
     if !about_this {
         return Err(Drift::Approval(wanted));
+    }
+    if decision.preview != shown.preview {
+        return Err(Drift::Preview);
     }
     let signed = match (decision.device, &found.key) {
         (Some(_), Some(key)) => found.record.is_signed_by(key),
