@@ -2,6 +2,7 @@
 
 mod drift;
 mod endings;
+mod mutations;
 mod steps;
 
 use std::sync::{
