@@ -48,11 +48,7 @@ fn is_long() -> bool {
 fn no_order_of_steps_crashes_and_words_runs_what_was_not_approved_or_runs_it_twice() {
     for effect in CLASSES {
         // How much people, policy and time do in one history, beside everything that executors do.
-        let (hands, acts) = match effect {
-            _ if is_long() => (3, 2),
-            EffectClass::Idempotent | EffectClass::Opaque => (2, 2),
-            EffectClass::Read | EffectClass::Local | EffectClass::Checkable => (2, 1),
-        };
+        let (hands, acts) = if is_long() { (3, 2) } else { (2, 2) };
         let began = Instant::now();
         let checker = Protocol::new(effect, hands, acts)
             .checker()

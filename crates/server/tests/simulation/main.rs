@@ -38,7 +38,7 @@ use std::{
 use world::{Template, World};
 
 /// What has to have been seen, or the run has shown nothing.
-const SOMETIMES: [&str; 46] = [
+const SOMETIMES: [&str; 45] = [
     "decision: unknown_proposal",
     "decision: digest_mismatch",
     "decision: bad_signature",
@@ -63,7 +63,6 @@ const SOMETIMES: [&str; 46] = [
     "a receipt after the silence",
     "it is not known",
     "people settle what is not known",
-    "a late receipt contradicts people",
     "a stop",
     "a stop with calls in flight",
     "a fork takes its device out of service",
@@ -86,6 +85,12 @@ const SOMETIMES: [&str; 46] = [
     "sim.mail ends unknown",
     "sim.mail ends failed",
 ];
+
+/// What a thousand histories may miss: in the long run it has to have been seen.
+const RARELY: [&str; 1] = ["a late receipt contradicts people"];
+
+/// From how many histories on.
+const MANY: u64 = 10_000;
 
 type Reached = BTreeMap<String, u64>;
 
@@ -159,6 +164,7 @@ fn in_every_history_nothing_runs_unapproved_or_twice_nothing_is_lost_and_lies_ar
     if count > 1 {
         let missing: Vec<_> = SOMETIMES
             .iter()
+            .chain(RARELY.iter().filter(|_| count >= MANY))
             .filter(|what| !reached.contains_key(**what))
             .collect();
         assert!(missing.is_empty(), "never seen: {missing:?}");

@@ -158,6 +158,10 @@ impl World {
                 self.log("the server's executor leaves a lease");
                 continue;
             }
+            if self.fault(8) {
+                // Somebody stops between its lease and its begin.
+                self.stops(1).await?;
+            }
             let stored = server
                 .proposal(id)
                 .await
@@ -298,6 +302,10 @@ impl World {
         if self.fault(20) {
             // The device sleeps on its lease.
             self.pass(countersign_domain::Millis::seconds(50));
+        }
+        if self.fault(8) {
+            // Somebody stops while it has its lease and has not begun.
+            self.stops((at + 1) % 2).await?;
         }
         let now = self.now_at(at);
         let (registry, target) = (Arc::clone(&self.rules.registry), Arc::clone(&self.target));

@@ -227,7 +227,7 @@ impl World {
         Ok(())
     }
 
-    async fn stops(&mut self, at: usize) -> Check {
+    pub(crate) async fn stops(&mut self, at: usize) -> Check {
         let (tool, ..) = *self.rng.pick(&TOOLS);
         let scope = match self.rng.below(3) {
             0 => Scope::Tenant,
@@ -305,6 +305,7 @@ impl World {
         let mut table = server.people().rules.table.clone();
         table.push(ApprovalRule {
             assurance: None,
+            lifetime: None,
             quorum: 2,
             risk: None,
             tool: Some(tool.to_owned()),
@@ -544,6 +545,13 @@ impl World {
             device.crash();
             (device.cut_off, device.skew) = (false, 0);
         }
+        // Two people decide again: what loosens is not for one, and where one is alone it takes a device in service.
+        let (ana, bob) = (Actor::User(self.people[0]), self.people[1]);
+        let _ = self
+            .server()
+            .change_member(ana, bob, Role::Approver)
+            .await
+            .unwrap();
         for _ in 0..ROUNDS {
             self.releases().await?;
             self.silence().await?;
