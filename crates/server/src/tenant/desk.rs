@@ -292,9 +292,11 @@ impl Desk {
         self.batch.insert(stored.state.id, stored.clone());
     }
 
-    /// The proposal's row is gone. What the batch has noted of it is not to come back with its commit.
+    /// The proposal's row is gone. What the batch has noted of it is not to come back with its commit, and the next command
+    /// is not to find it in memory. Where the batch fails after all it is read from the file again.
     pub(super) fn forget(&mut self, id: ProposalId) {
         self.batch.remove(&id);
+        self.recent.forget(id);
     }
 
     /// Whether so many of the proposer's wait for people.

@@ -47,7 +47,6 @@ impl Tenant {
             .write(move |desk| erase(desk, id, by, &reason, &seqs, head))
             .await?;
         if erased.is_ok() {
-            self.inner.recent.forget(id);
             self.drop_snapshot().await?;
             self.flush().await?;
         }

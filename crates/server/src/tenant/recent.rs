@@ -35,7 +35,7 @@ impl Recent {
         shelf.kept.get(&id).map(Arc::clone)
     }
 
-    /// The proposal is gone: after the commit that has removed it.
+    /// The proposal is to be read from the file again, if it is still there.
     pub(super) fn forget(&self, id: ProposalId) {
         let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(gone) = shelf.kept.remove(&id) {

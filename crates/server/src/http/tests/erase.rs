@@ -118,6 +118,19 @@ async fn what_was_written_is_in_no_file_any_more_and_the_journal_still_proves_wh
 }
 
 #[tokio::test]
+async fn of_two_who_erase_the_same_at_once_one_does() {
+    let world = World::new().await;
+    let (_, key) = world.agent("bookkeeper").await;
+    let id = world.done(&key, "Bake").await;
+    let calls = [world.erase(&world.ada, &id), world.erase(&world.ada, &id)];
+    let [one, other] = calls.map(IntoFuture::into_future);
+    let (one, other) = tokio::join!(one, other);
+    let mut said = [one.status, other.status];
+    said.sort_unstable();
+    assert_eq!(said, [204, 404]);
+}
+
+#[tokio::test]
 async fn only_owners_and_admins_erase_and_only_what_is_over() {
     let world = World::new().await;
     let (_, key) = world.agent("bookkeeper").await;
