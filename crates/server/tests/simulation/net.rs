@@ -12,7 +12,7 @@ use countersign_server::{
     tenant::{Act, RunRefusal, Sight, SignedBody, Tenant},
 };
 
-use crate::world::{Check, World, copy};
+use crate::world::{Check, World};
 
 impl World {
     pub(crate) fn log_of(&self) -> Log {
@@ -246,7 +246,7 @@ impl World {
 
     /// A copy of the log from before, which says less than the device has seen.
     async fn roll_back(&mut self, at: usize) -> Check {
-        let older = self.aside("older");
+        let older = self.aside();
         self.propose_one(None).await?;
         self.look().await?;
         self.caught_up(at).await;
@@ -268,7 +268,7 @@ impl World {
     /// Two logs under one key. The device sees one of them, then the other.
     async fn split_view(&mut self, at: usize, lie_first: bool) -> Check {
         self.caught_up(at).await;
-        let folder = self.aside("other");
+        let folder = self.aside();
         let other = self.opened(&folder);
         let log = self.log_of();
         // Each goes its own way from here.
@@ -313,12 +313,20 @@ impl World {
         Ok(())
     }
 
-    /// A copy of the server's file as it is.
-    fn aside(&self, name: &str) -> std::path::PathBuf {
-        let folder = self.folder.path().join(name);
-        let _ = std::fs::remove_dir_all(&folder);
+    /// A copy of the server's file as it is, made by way of the file's own library: to close a file that was read past it
+    /// drops the locks of this process's connections, and the next of them to close takes itself for the last. Each copy has
+    /// a place of its own, since the one before may still be closing.
+    fn aside(&mut self) -> std::path::PathBuf {
+        self.copies += 1;
+        let folder = self.folder.path().join(format!("copy {}", self.copies));
         std::fs::create_dir(&folder).unwrap();
-        copy(&self.folder.path().join("tenant.db"), &folder.join("tenant.db"));
+        let from = rusqlite::Connection::open(self.folder.path().join("tenant.db")).unwrap();
+        from.backup(
+            "main",
+            folder.join("tenant.db"),
+            None::<fn(rusqlite::backup::Progress)>,
+        )
+        .unwrap();
         folder
     }
 }

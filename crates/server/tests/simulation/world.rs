@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -102,6 +102,8 @@ pub(crate) struct World {
     pub(crate) reached: BTreeSet<String>,
     /// No loss, no crash, no lie.
     pub(crate) calm: bool,
+    /// How many copies of the server's file there are.
+    pub(crate) copies: u32,
 }
 
 const START: i64 = 1_795_354_008_000;
@@ -255,25 +257,14 @@ impl Template {
     }
 }
 
-/// Copies a database with its log.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    for end in ["", "-wal"] {
-        let with = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-        let (from, to) = (with(from), with(to));
-        match from.exists() {
-            true => drop(std::fs::copy(from, to).unwrap()),
-            false => drop(std::fs::remove_file(to)),
-        }
-    }
-}
-
 impl World {
     pub(crate) fn new(seed: u64, template: &Template) -> Self {
         let folder = somewhere();
-        copy(
-            &template.folder.path().join("tenant.db"),
-            &folder.path().join("tenant.db"),
-        );
+        // At rest: no connection of this process has the template open.
+        let copy = |name: &str, to: &Path| {
+            std::fs::copy(template.folder.path().join(name), to).unwrap();
+        };
+        copy("tenant.db", &folder.path().join("tenant.db"));
         let clock = Arc::new(SimClock(AtomicI64::new(START)));
         let target = Target::new();
         let policy = Arc::<SimPolicy>::default();
@@ -284,7 +275,7 @@ impl World {
             .enumerate()
             .map(|(at, (device, seed, last_seq))| {
                 let path = folder.path().join(format!("replica-{at}.db"));
-                copy(&template.folder.path().join("replica.db"), &path);
+                copy("replica.db", &path);
                 Device {
                     id: *device,
                     person: template.people[at],
@@ -319,6 +310,7 @@ impl World {
             trace: Vec::new(),
             reached: BTreeSet::new(),
             calm: false,
+            copies: 0,
         };
         world.server = Some(world.opened(world.folder.path()));
         world
