@@ -3,7 +3,8 @@
 //! to be refused is rejected, everything else approved.
 //!
 //! Says on standard output what holds by then: `ready`, and `saved ID` once a decision is on the disk. To the line `check`
-//! it answers `checked OK SIZE`, with the journal verified from its first entry. Ends with its standard input.
+//! it answers `checked OK SIZE`, with the journal verified from its first entry; a line of JSON is a connection that it is
+//! to hold, and `added` is the answer. Logs what `COUNTERSIGN_LOG` says. Ends with its standard input.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -20,14 +21,26 @@ use countersign_engine::{
     Choice, Connect, Credential, Decide, Engine, Phase,
     ports::{Ports, SecretStore, SecretStoreError, SystemClock},
     testing::RecordingNotifier,
-    views::inbox::{InboxQuery, InboxView},
+    views::{
+        connections::{NewConnection, Way},
+        inbox::{InboxQuery, InboxView},
+    },
 };
+use countersign_tools::{email::SmtpConfig, http::HttpConfig};
 use secrecy::SecretString;
+use serde::Deserialize;
 use tokio::sync::mpsc;
+use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
+    if std::env::var_os("COUNTERSIGN_LOG").is_some() {
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::from_env("COUNTERSIGN_LOG"))
+            .with_writer(io::stderr)
+            .init();
+    }
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().context("a folder")?);
     let url = arguments.next().context("an address")?;
@@ -49,7 +62,7 @@ async fn main() -> Result<()> {
                     Ok(check) => println!("checked {} {}", check.ok, check.size),
                     Err(error) => println!("checked false 0 {error}"),
                 },
-                Some(_) => {}
+                Some(order) => println!("{}", add(&engine, order).await),
                 None => return Ok(()),
             },
             () = tokio::time::sleep(Duration::from_millis(40)) => {}
@@ -78,6 +91,33 @@ async fn sign_in(engine: &Engine, url: &str) -> Result<()> {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A connection to be held by this desktop.
+#[derive(Deserialize)]
+struct Order {
+    name: String,
+    http: Option<HttpConfig>,
+    smtp: Option<SmtpConfig>,
+    secret: String,
+}
+
+async fn add(engine: &Engine, order: &str) -> String {
+    let Ok(order) = serde_json::from_str::<Order>(order) else {
+        return "not understood".to_owned();
+    };
+    let Some(way) = order.http.map(Way::Http).or(order.smtp.map(Way::Smtp)) else {
+        return "no way".to_owned();
+    };
+    let new = NewConnection {
+        name: order.name,
+        way,
+        secret: Some(SecretString::from(order.secret)),
+    };
+    match engine.add_connection(new).await {
+        Ok(()) => "added".to_owned(),
+        Err(error) => format!("not added: {error:?}"),
     }
 }
 
