@@ -20,6 +20,8 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::decide,
             commands::undo,
             commands::withdraw,
+            commands::ask,
+            commands::answer,
             commands::edit_form,
             commands::draft_edit,
             commands::discard_edit,

@@ -151,6 +151,23 @@ pub async fn undo(shell: State<'_, Shell>, id: String) -> Answer<()> {
     Ok(shell.engine()?.undo(named(&id)?).await?)
 }
 
+/// Asks the proposer something. Durable before it answers.
+#[tauri::command]
+#[specta::specta]
+pub async fn ask(shell: State<'_, Shell>, id: String, text: String) -> Answer<()> {
+    Ok(shell.engine()?.ask(named(&id)?, text).await?)
+}
+
+/// Answers a question about this person's own request. Durable before it answers.
+#[tauri::command]
+#[specta::specta]
+pub async fn answer(shell: State<'_, Shell>, id: String, question: String, text: String) -> Answer<()> {
+    Ok(shell
+        .engine()?
+        .answer(named(&id)?, named(&question)?, text)
+        .await?)
+}
+
 /// The form of a request that waits, with what was typed into it before.
 #[tauri::command]
 #[specta::specta]

@@ -11,9 +11,9 @@ use crate::{
     Digest, Millis, UnixMillis,
     id::{DeviceId, ProposalId, UserId},
     record::{
-        Assurance, Begin, Decision, EffectClass, Erase, Evaluation, Executor, Expire, Failure, Holder,
+        Actor, Assurance, Begin, Decision, EffectClass, Erase, Evaluation, Executor, Expire, Failure, Holder,
         InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer,
-        Reason, Receipt, Record, Requirement, Resolution, Risk, Supersede, Verdict, Void, Withdraw,
+        Reason, Receipt, Record, Remark, Requirement, Resolution, Risk, Supersede, Verdict, Void, Withdraw,
     },
 };
 
@@ -57,6 +57,9 @@ pub struct ProposalState {
     pub lapsed_at: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// What was asked of its proposer, in the order of the entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
     /// What people have said of an unknown outcome: the newest word of each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub said: BTreeMap<UserId, Said>,
@@ -66,6 +69,30 @@ pub struct ProposalState {
     /// Since when a late receipt says the opposite of what people had said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contradicted_at: Option<UnixMillis>,
+}
+
+/// A question to the proposer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Time of its entry.
+    pub at: UnixMillis,
+    pub by: UserId,
+    pub digest: Digest,
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answered>,
+}
+
+/// The answer to a question: the first one that the journal has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    /// Time of its entry.
+    pub at: UnixMillis,
+    pub by: Actor,
+    pub digest: Digest,
+    pub text: String,
 }
 
 /// One person's word on an unknown outcome.
@@ -323,6 +350,7 @@ impl ProposalState {
             begun: None,
             lapsed_at: None,
             ended: None,
+            questions: Vec::new(),
             said: BTreeMap::new(),
             resolved: None,
             contradicted_at: None,
@@ -381,6 +409,7 @@ impl ProposalState {
                     self.lapsed_at.get_or_insert(at);
                 }
             }
+            Kind::Remark => self.remark(at, record.digest, record.body()?)?,
             Kind::Resolution => self.resolve(at, record.digest, record.body()?)?,
             // It says nothing about what happened.
             Kind::Erase => self.ours(Kind::Erase, record.body::<Erase>()?.proposal)?,
@@ -597,6 +626,47 @@ impl ProposalState {
         };
         if let Err(place) = self.decisions.binary_search(&cast) {
             self.decisions.insert(place, cast);
+        }
+        Ok(())
+    }
+
+    /// The oldest question that nobody has answered, while that can still change something.
+    pub fn open_question(&self) -> Option<&Question> {
+        let open = self.recorded_status().is_open();
+        self.questions
+            .iter()
+            .find(|question| open && question.answer.is_none())
+    }
+
+    fn remark(&mut self, at: UnixMillis, digest: Digest, remark: Remark) -> Result<(), FoldError> {
+        self.ours(Kind::Remark, remark.proposal)?;
+        if self.voids.contains_key(&digest) {
+            return Ok(());
+        }
+        let Remark {
+            answers, by, text, ..
+        } = remark;
+        match (answers, by) {
+            (None, Actor::User(by)) => {
+                if !self.questions.iter().any(|known| known.digest == digest) {
+                    let answer = None;
+                    self.questions.push(Question {
+                        at,
+                        by,
+                        digest,
+                        text,
+                        answer,
+                    });
+                }
+            }
+            (Some(question), by) => {
+                let asked = self.questions.iter_mut().find(|known| known.digest == question);
+                if let Some(asked) = asked {
+                    asked.answer.get_or_insert(Answered { at, by, digest, text });
+                }
+            }
+            // Nobody but a person asks.
+            (None, Actor::Agent(_) | Actor::Server) => {}
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod manifest;
 pub mod people;
 pub mod record;
+pub mod remarks;
 pub mod render;
 pub mod time;
 pub mod wire;

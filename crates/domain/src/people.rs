@@ -288,6 +288,7 @@ impl People {
             | Kind::Begin
             | Kind::Receipt
             | Kind::Lapse
+            | Kind::Remark
             | Kind::Resolution
             | Kind::Erase => return Err(FoldError::NotOurs(record.kind)),
         }

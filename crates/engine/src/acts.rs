@@ -196,7 +196,7 @@ fn plain(text: Option<String>, field: &str) -> Result<Option<String>, EngineErro
 }
 
 /// What the tenant would refuse is refused here, and so is what this device cannot sign.
-fn judge(seat: &Seat, people: &People, verdict: Result<(), Reason>) -> Result<(), EngineError> {
+pub(crate) fn judge(seat: &Seat, people: &People, verdict: Result<(), Reason>) -> Result<(), EngineError> {
     let viewer = Viewer {
         person: seat.person(),
         device: seat.device(),

@@ -30,6 +30,7 @@ mod journal;
 mod opening;
 mod overlay;
 mod reconcile;
+mod remarks;
 mod rotate;
 mod rules;
 mod seat;

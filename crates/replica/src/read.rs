@@ -239,6 +239,17 @@ impl Reader {
         Ok(entries.iter().any(|entry| entry.digest == digest))
     }
 
+    /// Whether somebody has asked or answered something about a proposal.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_discussed(&self, id: ProposalId) -> Result<bool, StorageError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT 1 FROM entry WHERE proposal = ?1 AND kind = ?2")?
+            .exists(params![&id.as_bytes()[..], record::Kind::Remark.name()])?)
+    }
+
     fn card(&self, id: ProposalId) -> Result<Option<Card>, ReadError> {
         let row = self.stored(id)?;
         let mut history = self.history(id)?;

@@ -172,6 +172,7 @@ impl Open {
             Kind::Receipt => self.receipt(&body(record)?),
             // Whether they belong to this proposal is for the fold to say.
             Kind::Withdraw
+            | Kind::Remark
             | Kind::Supersede
             | Kind::Lapse
             | Kind::Proposal
@@ -387,6 +388,7 @@ impl Over {
             | Kind::Endorse
             | Kind::Revoke
             | Kind::Refuse
+            | Kind::Remark
             | Kind::Resolution
             | Kind::Stop
             | Kind::Release
@@ -446,6 +448,7 @@ fn unknown(id: ProposalId, header: &Header) -> ProposalState {
         closed: None,
         begun: None,
         lapsed_at: None,
+        questions: Vec::new(),
         ended: None,
         said: std::collections::BTreeMap::new(),
         resolved: None,

@@ -10,8 +10,8 @@ use countersign_domain::{
     people::People,
     record::{
         Actor, Assurance, Begin, Body, Decision, Erase, Evaluation, Holder, Kind, Outcome, PolicyDecision,
-        Preview, PreviewOutcome, Proposal, ProposerKind, Receipt, Resolution, Supersede, Verdict, Void,
-        Withdraw,
+        Preview, PreviewOutcome, Proposal, ProposerKind, Receipt, Remark, Resolution, Supersede, Verdict,
+        Void, Withdraw,
     },
     render,
 };
@@ -210,6 +210,13 @@ fn sentence(record: &Record, people: &People) -> Option<String> {
         Kind::Erase => {
             let Erase { by, reason, .. } = body(record)?;
             format!("{} had what was written erased: {reason}", person(by, people))
+        }
+        Kind::Remark => {
+            let Remark {
+                answers, by, text, ..
+            } = body(record)?;
+            let says = if answers.is_some() { "answered" } else { "asked" };
+            format!("{} {says}: {text}", actor(by, people))
         }
         Kind::Lapse => "Who ran it went silent: whether it was done is not known.".to_owned(),
         Kind::Genesis

@@ -36,6 +36,8 @@ pub struct Card {
     pub history: Vec<HistoryItem>,
     /// Oldest first.
     pub decisions: Vec<DecisionItem>,
+    /// What was asked of the proposer, oldest first. Untrusted, unverified.
+    pub questions: Vec<Question>,
     /// The request that this one took the place of.
     pub replaces: Option<Replaces>,
     /// The request that took its place.
@@ -219,6 +221,8 @@ pub struct Arms {
     pub withdraw: Option<ArmState>,
     /// Null unless it is open and this person may put another request in its place.
     pub edit: Option<ArmState>,
+    /// Null unless this person may ask the proposer something.
+    pub ask: Option<ArmState>,
 }
 
 /// Whether a decision can be taken now. The page obeys it and knows no rule behind it.
@@ -290,4 +294,34 @@ pub struct Decided {
     pub next: Option<String>,
     /// Seconds during which `undo` is offered; null when it cannot be undone.
     pub undo_seconds: Option<u32>,
+}
+
+/// A question to the proposer.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    /// Goes back with an answer.
+    pub question: String,
+    /// Such as "Ana asked".
+    pub who: String,
+    /// RFC 3339.
+    pub at: String,
+    pub text: Vec<Span>,
+    pub answer: Option<QuestionAnswer>,
+    /// Null unless it is this person's to answer.
+    pub may_answer: Option<ArmState>,
+    /// Saved on this device, will be sent.
+    pub on_its_way: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct QuestionAnswer {
+    /// Such as "Billing bot answered".
+    pub who: String,
+    /// RFC 3339.
+    pub at: String,
+    pub text: Vec<Span>,
+    /// Saved on this device, will be sent.
+    pub on_its_way: bool,
 }

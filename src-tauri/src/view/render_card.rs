@@ -5,14 +5,17 @@ use countersign_domain::{
     record::Verdict,
     render::{self, Node, Pair, PreviewView, View},
 };
-use countersign_engine::{Arm, views::card};
+use countersign_engine::{
+    Arm,
+    views::{card, questions::QuestionItem},
+};
 use countersign_tools::email::new_recipient;
 
 use super::{
     Span,
     card::{
         After, ArmState, Arms, Card, CardNode, CardProposer, Confirm, Decided, DecisionItem, DecisionVerdict,
-        Evidence, HistoryItem, Hold, ReasonRule, Settle, Signature, Why,
+        Evidence, HistoryItem, Hold, Question, QuestionAnswer, ReasonRule, Settle, Signature, Why,
     },
     preview, result, seconds_until, spans, through, time, visible,
 };
@@ -78,6 +81,7 @@ impl Card {
                 })
                 .collect(),
             decisions: card.decisions.into_iter().map(Into::into).collect(),
+            questions: card.questions.into_iter().map(Into::into).collect(),
             replaces: card.lineage.replaces.map(Into::into),
             replaced_by: card.lineage.replaced_by.map(|id| id.to_string()),
             retry_of: card.lineage.retry_of.map(|id| id.to_string()),
@@ -99,6 +103,7 @@ impl Card {
                 reject: card.reject.into(),
                 withdraw: card.withdraw.map(Into::into),
                 edit: card.edit.map(Into::into),
+                ask: card.ask.map(Into::into),
             },
             confirm: card.confirm.map(Into::into),
             reason: ReasonRule {
@@ -146,6 +151,25 @@ impl From<card::DecisionItem> for DecisionItem {
             at: time(item.at),
             words: item.words,
             comment: item.comment.as_deref().map(visible),
+        }
+    }
+}
+
+impl From<QuestionItem> for Question {
+    fn from(item: QuestionItem) -> Self {
+        Self {
+            question: item.question.to_string(),
+            who: flat(&visible(&item.who)),
+            at: time(item.at),
+            text: visible(&item.text),
+            answer: item.answer.map(|answer| QuestionAnswer {
+                who: flat(&visible(&answer.who)),
+                at: time(answer.at),
+                text: visible(&answer.text),
+                on_its_way: answer.on_its_way,
+            }),
+            may_answer: item.may_answer.map(Into::into),
+            on_its_way: item.on_its_way,
         }
     }
 }

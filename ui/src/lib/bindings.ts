@@ -28,6 +28,10 @@ export const commands = {
 	undo: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("undo", { id })),
 	/**  Takes this person's own request back. It is signed once its time for undo is over. */
 	withdraw: (id: string) => typedError<Decided, CommandError>(__TAURI_INVOKE("withdraw", { id })),
+	/**  Asks the proposer something. Durable before it answers. */
+	ask: (id: string, text: string) => typedError<null, CommandError>(__TAURI_INVOKE("ask", { id, text })),
+	/**  Answers a question about this person's own request. Durable before it answers. */
+	answer: (id: string, question: string, text: string) => typedError<null, CommandError>(__TAURI_INVOKE("answer", { id, question, text })),
 	/**  The form of a request that waits, with what was typed into it before. */
 	editForm: (id: string) => typedError<EditForm, CommandError>(__TAURI_INVOKE("edit_form", { id })),
 	/**  What an edit comes to. Kept on this device before it answers; nobody else sees it. */
@@ -165,6 +169,8 @@ export type Arms = {
 	withdraw: ArmState | null,
 	/**  Null unless it is open and this person may put another request in its place. */
 	edit: ArmState | null,
+	/**  Null unless this person may ask the proposer something. */
+	ask: ArmState | null,
 };
 
 export type Assurance = "session" | "device" | "device_confirmed";
@@ -198,6 +204,8 @@ export type Card = {
 	history: HistoryItem[],
 	/**  Oldest first. */
 	decisions: DecisionItem[],
+	/**  What was asked of the proposer, oldest first. Untrusted, unverified. */
+	questions: Question[],
 	/**  The request that this one took the place of. */
 	replaces: Replaces | null,
 	/**  The request that took its place. */
@@ -665,6 +673,32 @@ export type Phase = { kind: "starting" } | { kind: "first_run" } | { kind: "keyc
 export type PolicyDecision = "allow" | "deny" | "requires_approval";
 
 export type ProposerKind = "agent" | "user" | "system";
+
+/**  A question to the proposer. */
+export type Question = {
+	/**  Goes back with an answer. */
+	question: string,
+	/**  Such as "Ana asked". */
+	who: string,
+	/**  RFC 3339. */
+	at: string,
+	text: Span[],
+	answer: QuestionAnswer | null,
+	/**  Null unless it is this person's to answer. */
+	mayAnswer: ArmState | null,
+	/**  Saved on this device, will be sent. */
+	onItsWay: boolean,
+};
+
+export type QuestionAnswer = {
+	/**  Such as "Billing bot answered". */
+	who: string,
+	/**  RFC 3339. */
+	at: string,
+	text: Span[],
+	/**  Saved on this device, will be sent. */
+	onItsWay: boolean,
+};
 
 export type ReasonRule = {
 	/**  Whether a rejection needs a reason. */

@@ -25,6 +25,8 @@ export class Desk {
   /** The reason box is open. */
   rejecting = $state(false);
   confirmation = $state("");
+  /** The box for a question is open. */
+  asking = $state(false);
   /** The proposal whose form is open. */
   editing = $state<string | null>(null);
   /** Why the last decision on this card was not taken. */
@@ -72,6 +74,7 @@ export class Desk {
   back() {
     this.opened = false;
     this.rejecting = false;
+    this.asking = false;
   }
 
   /** Approves the card, or says why not. */
@@ -109,7 +112,9 @@ export class Desk {
   /** Opens the box for the reason, or says why not. It opens while the card is still arming: the box decides nothing. */
   askReason() {
     const arming = this.reading.rejectIsArming && !this.busy && !this.stamped;
-    if (arming || this.#decidableCard("reject")) this.rejecting = true;
+    if (!arming && !this.#decidableCard("reject")) return;
+    this.asking = false;
+    this.rejecting = true;
   }
 
   async reject(reason: string): Promise<void> {
@@ -131,11 +136,24 @@ export class Desk {
 
   /** Opens the form of the card, or says why not. */
   edit() {
+    const card = this.#offers("edit");
+    if (card) this.editing = card.id;
+  }
+
+  /** Opens the box for a question to the proposer, or says why not. */
+  ask() {
+    if (!this.#offers("ask")) return;
+    this.rejecting = false;
+    this.asking = true;
+  }
+
+  #offers(act: "edit" | "ask"): Card | null {
     const { card } = this.reading;
-    const arm = card?.arm.edit;
-    if (this.busy || this.stamped || !card || !arm || card.id !== this.reading.id) return;
-    if (arm.armed) this.editing = card.id;
-    else if (arm.why) toasts.say(arm.why);
+    const arm = card?.arm[act];
+    if (this.busy || this.stamped || !card || !arm || card.id !== this.reading.id) return null;
+    if (arm.armed) return card;
+    if (arm.why) toasts.say(arm.why);
+    return null;
   }
 
   /** Says something about a card that the core holds before it signs it: there is no stamp to show, and the next card
@@ -241,6 +259,7 @@ export class Desk {
 
   #leave() {
     this.rejecting = false;
+    this.asking = false;
     this.confirmation = "";
     this.problem = null;
   }

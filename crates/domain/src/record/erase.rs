@@ -36,7 +36,7 @@ impl Record {
     /// decided, when, and on which bytes stays, with the signature, unless a comment stands in it.
     pub fn is_erasable(&self) -> bool {
         match self.kind {
-            Kind::Proposal | Kind::Preview | Kind::Receipt => true,
+            Kind::Proposal | Kind::Preview | Kind::Receipt | Kind::Remark => true,
             Kind::Decision => self.body::<Decision>().is_ok_and(|body| body.comment.is_some()),
             Kind::Withdraw => self.body::<Withdraw>().is_ok_and(|body| body.reason.is_some()),
             Kind::Resolution => self.body::<Resolution>().is_ok_and(|body| body.note.is_some()),

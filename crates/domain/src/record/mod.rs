@@ -10,6 +10,7 @@ mod erase;
 mod execution;
 mod people;
 mod proposal;
+mod remark;
 mod rules;
 mod signer;
 mod stop;
@@ -32,6 +33,7 @@ pub use proposal::{
     PreviewOutcome, Proposal, Proposer, ProposerKind, Renewal, Requirement, Risk, Supersede, ToolRef,
     Untrusted, Withdraw,
 };
+pub use remark::{LONGEST_REMARK, MOST_QUESTIONS, Remark};
 pub use rules::{ApprovalRule, MOST_PEOPLE, MOST_RULES, Rules, asked, lifetime, loosens};
 pub use stop::{Release, Scope, Stop};
 pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
@@ -73,11 +75,12 @@ pub enum Kind {
     Rules,
     Rotate,
     Erase,
+    Remark,
 }
 
 impl Kind {
     /// Every kind that this version knows, with its name.
-    pub const ALL: [(Self, &'static str); 27] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::Genesis, "genesis"),
         (Self::Member, "member"),
         (Self::Invite, "invite"),
@@ -105,6 +108,7 @@ impl Kind {
         (Self::Rules, "rules"),
         (Self::Rotate, "rotate"),
         (Self::Erase, "erase"),
+        (Self::Remark, "remark"),
     ];
 
     /// The kind's name in headers and payload types.
@@ -283,6 +287,7 @@ impl Record {
             Kind::Stop => self.body::<Stop>().ok()?.link(),
             Kind::Release => self.body::<Release>().ok()?.link(),
             Kind::Rules => self.body::<Rules>().ok()?.link(),
+            Kind::Remark => self.body::<Remark>().ok()?.link(),
             Kind::Rotate => self.body::<Rotate>().ok()?.link(),
             Kind::Genesis
             | Kind::Member

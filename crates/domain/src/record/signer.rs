@@ -3,7 +3,7 @@
 use super::{
     Agent, Begin, Body, Connection, Decision, Endorse, Endorsement, Enrol, Erase, Evaluation, Expire,
     Genesis, InvalidRecord, Invite, Kind, Lapse, Member, Preview, Proposal, Receipt, Record, Refuse, Release,
-    Resolution, Revoke, Rotate, Rules, Stop, Supersede, Void, Withdraw,
+    Remark, Resolution, Revoke, Rotate, Rules, Stop, Supersede, Void, Withdraw,
 };
 use crate::{id::DeviceId, manifest::Manifest};
 
@@ -21,6 +21,7 @@ impl Record {
             Kind::Stop => self.body::<Stop>().ok()?.device,
             Kind::Release => self.body::<Release>().ok()?.device,
             Kind::Rules => self.body::<Rules>().ok()?.device,
+            Kind::Remark => self.body::<Remark>().ok()?.device,
             Kind::Rotate => Some(self.body::<Rotate>().ok()?.device),
             Kind::Endorse => match self.body::<Endorse>().ok()?.by {
                 Endorsement::Device(by) => Some(by),
@@ -68,6 +69,7 @@ impl Record {
             Kind::Stop => of::<Stop>(self),
             Kind::Release => of::<Release>(self),
             Kind::Rules => of::<Rules>(self),
+            Kind::Remark => of::<Remark>(self),
             Kind::Rotate => of::<Rotate>(self),
             Kind::Erase => of::<Erase>(self),
             Kind::Proposal => of::<Proposal>(self),

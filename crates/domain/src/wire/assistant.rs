@@ -250,6 +250,9 @@ pub struct ProposalDetail {
     pub decisions: Vec<DecisionDetail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<ExecutionDetail>,
+    /// What people ask its proposer, oldest first. The time that is left goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<QuestionDetail>,
     /// Why it was superseded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
@@ -317,4 +320,48 @@ pub struct ExecutionDetail {
     /// What people say of it, where it was not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<ResolutionDetail>,
+}
+
+/// A question to the proposer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct QuestionDetail {
+    /// Its name: what an answer gives.
+    pub question: Digest,
+    pub by: UserId,
+    pub at: UnixMillis,
+    pub text: String,
+    /// Absent while nobody has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerDetail>,
+}
+
+/// The proposer's answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerDetail {
+    pub at: UnixMillis,
+    pub text: String,
+}
+
+/// `POST /api/assistant/proposals/{id}/ask`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AskRequest {
+    /// 1 to 2,000 characters.
+    pub text: String,
+}
+
+/// `POST /api/assistant/proposals/{id}/answer`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnswerRequest {
+    /// The question's name, as the proposal has it.
+    pub question: Digest,
+    /// 1 to 2,000 characters.
+    pub text: String,
 }

@@ -21,9 +21,9 @@ pub use acts::{
     SaidDetail, StopList, StopRequest, StopSummary, WantedTable,
 };
 pub use assistant::{
-    Approval, Approve, DecidedAnswer, DecisionDetail, Execute, Executed, ExecutionDetail, PolicyAnswer,
-    PolicyDetail, ProposalDetail, ProposalList, ProposalRecord, ProposalSummary, Propose, Proposed,
-    ProposedCall, Reject, ResultSummary, WithdrawRequest,
+    AnswerDetail, AnswerRequest, Approval, Approve, AskRequest, DecidedAnswer, DecisionDetail, Execute,
+    Executed, ExecutionDetail, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
+    ProposalSummary, Propose, Proposed, ProposedCall, QuestionDetail, Reject, ResultSummary, WithdrawRequest,
 };
 pub use devices::{
     Challenge, DeviceList, DeviceReview, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,

@@ -11,13 +11,14 @@ use countersign_domain::{
     id::{AgentId, InviteId, ProposalId, TaskId},
     record::{Endorsement, Holder, Mode, Outcome, PolicyDecision, Reason, Risk, Role, TaskPriority, Verdict},
     wire::{
-        AgentCreated, AgentList, AgentSummary, Approval, Challenge, CheckStatus, Claimed, ConnectionCreated,
-        ConnectionList, ConnectionSummary, DecidedAnswer, DecisionDetail, DeviceList, DeviceState,
-        DeviceSummary, Enrolled, ErrorBody, Executed, ExecutionAnswer, ExecutionDetail, Head, Health,
-        HealthCheck, HealthStatus, InviteList, InviteSummary, Invited, JournalPage, Lease, MemberList,
-        MemberSummary, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
-        ProposalSummary, Proposed, ProposedCall, PushedRecords, RecordResult, ResolutionDetail,
-        ResultSummary, SaidDetail, SignedIn, TaskList, TaskSummary, TenantInfo, TenantSummary, ToolList,
+        AgentCreated, AgentList, AgentSummary, AnswerDetail, Approval, Challenge, CheckStatus, Claimed,
+        ConnectionCreated, ConnectionList, ConnectionSummary, DecidedAnswer, DecisionDetail, DeviceList,
+        DeviceState, DeviceSummary, Enrolled, ErrorBody, Executed, ExecutionAnswer, ExecutionDetail, Head,
+        Health, HealthCheck, HealthStatus, InviteList, InviteSummary, Invited, JournalPage, Lease,
+        MemberList, MemberSummary, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
+        ProposalSummary, Proposed, ProposedCall, PushedRecords, QuestionDetail, RecordResult,
+        ResolutionDetail, ResultSummary, SaidDetail, SignedIn, TaskList, TaskSummary, TenantInfo,
+        TenantSummary, ToolList,
     },
 };
 
@@ -166,6 +167,16 @@ fn answers_about_proposals_have_one_form() {
                 offline: true,
                 comment: Some("Fine.".to_owned()),
                 void: Some(Reason::Expired),
+            }],
+            questions: vec![QuestionDetail {
+                question: digest("question"),
+                by: person(1),
+                at: at(2),
+                text: "Which invoice?".to_owned(),
+                answer: Some(AnswerDetail {
+                    at: at(3),
+                    text: "Number 7.".to_owned(),
+                }),
             }],
             execution: Some(ExecutionDetail {
                 executor: Holder::Tenant,

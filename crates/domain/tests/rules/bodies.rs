@@ -7,7 +7,7 @@ use countersign_domain::{
     record::{
         Actor, Agent, Begin, Body, Connection, Decision, Effect, Endorse, Endorsement, Enrol, Erase,
         Evaluation, Expire, Genesis, Holder, InvalidRecord, Invite, Kind, Lapse, Member, Preview,
-        PreviewOutcome, Proposal, Receipt, Refuse, Release, Resolution, Revoke, Rotate, Rules, Stop,
+        PreviewOutcome, Proposal, Receipt, Refuse, Release, Remark, Resolution, Revoke, Rotate, Rules, Stop,
         Supersede, TaskPriority, Void, Withdraw,
     },
     render::{flat, visible},
@@ -63,6 +63,7 @@ macro_rules! of_its_type {
             Kind::Stop => $check::<Stop>($record),
             Kind::Release => $check::<Release>($record),
             Kind::Rules => $check::<Rules>($record),
+            Kind::Remark => $check::<Remark>($record),
             Kind::Rotate => $check::<Rotate>($record),
             Kind::Erase => $check::<Erase>($record),
         }
@@ -189,6 +190,7 @@ fn a_body_that_lacks_a_required_name_is_refused() {
         record.body::<B>().is_ok()
     }
     let optional = [
+        "answers",
         "base",
         "checkpoint",
         "comment",

@@ -21,6 +21,7 @@ mod prefixes;
 mod previews;
 mod proposals;
 mod reasons;
+mod remarks;
 mod runs;
 mod samples;
 mod scene;

@@ -10,7 +10,7 @@ use countersign_domain::{
         ConnectionRef, Decision, Effect, EffectClass, Endorse, Endorsement, Enrol, Erase, Evaluation,
         Evidence, Expire, Failure, Genesis, Holder, Invite, Lapse, Member, Mode, Outcome, Phase,
         PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer, ProposerKind, Reason, Receipt, Refuse,
-        Release, Requirement, Resolution, Revoke, Risk, Role, Rotate, Rules, Scope, Stop, Supersede,
+        Release, Remark, Requirement, Resolution, Revoke, Risk, Role, Rotate, Rules, Scope, Stop, Supersede,
         TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
     },
     render::{View, render},
@@ -51,6 +51,7 @@ pub(crate) fn records() -> Vec<Record> {
         Record::unsigned(&rules()),
         Record::unsigned(&rotate()),
         Record::unsigned(&erase()),
+        Record::unsigned(&remark()),
     ]
     .map(Result::unwrap)
     .into()
@@ -118,7 +119,7 @@ fn rules() -> Rules {
         previous: Some(digest("the device's ninth record")),
         table: vec![ApprovalRule {
             assurance: Some(Assurance::Device),
-            lifetime: None,
+            lifetime: Some(Millis::hours(8)),
             quorum: 2,
             risk: Some(Risk::High),
             tool: Some("email.send".to_owned()),
@@ -514,5 +515,20 @@ fn lapse() -> Lapse {
         at: at(21),
         fence: 1,
         proposal: id(),
+    }
+}
+
+fn remark() -> Remark {
+    Remark {
+        answers: Some(digest("question")),
+        at: at(30),
+        by: Actor::User(person(4)),
+        device: Some(device(4)),
+        device_seq: Some(9),
+        nonce: nonce(27),
+        previous: Some(digest("record 8")),
+        proposal: id(),
+        proposal_digest: proposal_digest(),
+        text: "Invoice 7 is the last one.\nThe others were paid.".to_owned(),
     }
 }

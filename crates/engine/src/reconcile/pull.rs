@@ -216,9 +216,13 @@ fn journalled(entry: &Entry, states: &[ProposalState], known: &BTreeSet<Digest>)
         .as_ref()
         .is_some_and(|ended| ended.digest == entry.digest);
     let said = state.said.values().any(|said| said.digest == entry.digest);
+    let remarked = state.questions.iter().any(|asked| {
+        let answer = asked.answer.as_ref().map(|answer| answer.digest);
+        asked.digest == entry.digest || answer == Some(entry.digest)
+    });
     let withdrawn = withdraw::is_journalled(entry, state.recorded_status());
     let void = state.voids.get(&entry.digest);
-    if !(decided || previewed || begun || ended || withdrawn || said || void.is_some()) {
+    if !(decided || previewed || begun || ended || withdrawn || remarked || said || void.is_some()) {
         return None;
     }
     Some(Answer {

@@ -1,5 +1,6 @@
 //! Stories over a real server in the same process: people with devices, agents with keys, a real mail server.
 
+mod asking;
 mod deciding;
 mod editing;
 mod erasing;

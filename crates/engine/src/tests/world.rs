@@ -242,6 +242,10 @@ impl World {
         }
     }
 
+    pub(super) fn agent_key(&self) -> &str {
+        &self.agent
+    }
+
     pub(super) async fn propose(&self, body: serde_json::Value) -> ProposalId {
         let answer = reqwest::Client::new()
             .post(format!("{}/api/assistant/propose", self.url))

@@ -15,11 +15,13 @@ pub use super::trail::{DecisionItem, HistoryItem};
 use super::{
     StateView, Words,
     lineage::{Lineage, lineage},
+    questions::{QuestionItem, questions},
     trail,
 };
 use crate::{
     Arm, Decide, Engine, EngineError, MAX_COMMENT, acts, decide,
     overlay::Overlay,
+    remarks,
     rules::{self, Viewer},
     seat::Seat,
     undo, withdraw,
@@ -64,6 +66,10 @@ pub struct Card {
     /// For an open request that this person may put another one in the place of.
     pub edit: Option<Arm>,
     pub lineage: Lineage,
+    /// What was asked of its proposer, oldest first.
+    pub questions: Vec<QuestionItem>,
+    /// Whether this person may ask the proposer something.
+    pub ask: Option<Arm>,
     /// Where the outcome is not known: whether this person may say what became of it.
     pub settle: Option<Settle>,
     /// What has to be typed to approve.
@@ -189,6 +195,8 @@ impl Engine {
             withdraw: rules::withdraw(&card, &people, viewer).map(disarm),
             edit: rules::edit(&card, &people, viewer).map(disarm),
             lineage,
+            questions: questions(&seat, &words, &card, &people, viewer).await?,
+            ask: remarks::ask(&card, &people, viewer),
             confirm: confirm.filter(|_| needs).map(prompt),
             reason_max_length: MAX_COMMENT,
             held_until: card.state.held_until().filter(|until| *until > seat.now()),

@@ -235,7 +235,8 @@ impl Lister {
             || matches!(
                 row.status,
                 Status::Pending | Status::Running | Status::Rejected | Status::Withdrawn
-            );
+            )
+            || (row.status == Status::Proposed && reader.is_discussed(row.id)?);
         let card = if exact { reader.proposal(row.id)? } else { None };
         let state = match card {
             Some(card) => words.state(&card.state, mine),

@@ -6,6 +6,7 @@ pub mod connections;
 pub mod inbox;
 pub mod lineage;
 pub mod people;
+pub mod questions;
 pub mod requests;
 pub mod rules;
 pub mod stops;

@@ -5,7 +5,7 @@ use countersign_domain::{
     fold::{Closed, Merged, ProposalState, Resolved, Status},
     id::UserId,
     people::People,
-    record::{Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
+    record::{Actor, Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -16,6 +16,9 @@ use crate::{
     seat::Seat,
     store::{Answer, Entry, EntryState, HeldWhat},
 };
+
+/// Most characters of a question that stand in a list.
+const MOST_OF_A_QUESTION: usize = 120;
 
 /// Whose words, at what time, as seen from where.
 #[derive(Clone, Debug)]
@@ -227,7 +230,47 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// Whoever did something, as a sentence begins with it.
+    pub(super) fn named(&self, actor: Actor) -> String {
+        match actor {
+            Actor::User(person) if person == self.me => "You".to_owned(),
+            Actor::User(person) => self.who(person),
+            Actor::Agent(agent) => self
+                .people
+                .agents
+                .get(&agent)
+                .map_or_else(|| "An agent".to_owned(), |known| known.name.clone()),
+            Actor::Server => "The tenant".to_owned(),
+        }
+    }
+
+    /// The question that waits for an answer, in one line.
+    fn asked(&self, state: &ProposalState) -> Option<String> {
+        let question = state.open_question()?;
+        let line = question.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = line.chars().take(MOST_OF_A_QUESTION).collect();
+        let more = if short.len() < line.len() { "…" } else { "" };
+        let who = self.named(Actor::User(question.by));
+        Some(format!("{who} asked {}: {short}{more}", self.time(question.at)))
+    }
+
     fn proposed(&self, state: &ProposalState) -> StateView {
+        let waits = self.waits(state);
+        match self.asked(state) {
+            None => waits,
+            Some(asked) if waits.kind == StateKind::Proposed => {
+                view(StateKind::Proposed, asked, waits.at, Tone::Busy)
+            }
+            Some(asked) => view(
+                waits.kind,
+                format!("{}. {asked}", waits.words),
+                waits.at,
+                waits.tone,
+            ),
+        }
+    }
+
+    fn waits(&self, state: &ProposalState) -> StateView {
         let mine = standing_approval(state, self.me).is_some();
         match state.merged() {
             Merged::Open { have, need } if have > 0 => {

@@ -8,8 +8,8 @@ use countersign_domain::{
     bundle::Profile,
     people::People,
     record::{
-        Actor, Begin, Body, Decision, Evaluation, Holder, Kind, Proposal, Receipt, Release, Resolution,
-        Rules, Stop, Supersede, Void, Withdraw,
+        Actor, Begin, Body, Decision, Evaluation, Holder, Kind, Proposal, Receipt, Release, Remark,
+        Resolution, Rules, Stop, Supersede, Void, Withdraw,
     },
     wire::WireEntry,
 };
@@ -100,6 +100,15 @@ fn told(record: &Record, people: &People) -> Option<(String, String)> {
             };
             let note = word.note.map(|note| format!(": {note}")).unwrap_or_default();
             (actor(Actor::User(word.by), people), format!("{what}{note}"))
+        }
+        Kind::Remark => {
+            let remark: Remark = body(record)?;
+            let says = if remark.answers.is_some() {
+                "answers"
+            } else {
+                "asks"
+            };
+            (actor(remark.by, people), format!("{says}: {}", remark.text))
         }
         Kind::Stop => {
             let stop: Stop = body(record)?;

@@ -97,6 +97,8 @@ calls! {
     get "/api/assistant/proposals" => assistant::list;
     get "/api/assistant/proposals/{id}" => assistant::get, with end_of_waiting;
     post "/api/assistant/proposals/{id}/withdraw" => assistant::withdraw;
+    post "/api/assistant/proposals/{id}/ask" => assistant::ask;
+    post "/api/assistant/proposals/{id}/answer" => assistant::answer;
     post "/api/assistant/proposals/{id}/resolve" => assistant::resolve;
     post "/api/assistant/proposals/{id}/erase" => assistant::erase;
     get "/api/stop" => stop::list;

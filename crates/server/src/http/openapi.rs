@@ -182,6 +182,20 @@ pub(crate) fn describe() -> Value {
     .answers::<wire::ProposalDetail>(200);
     api.call(
         "post",
+        "/api/assistant/proposals/{id}/ask",
+        "Ask the proposer something; whoever decides may, while it is open",
+    )
+    .takes::<wire::AskRequest>()
+    .answers::<wire::ProposalDetail>(200);
+    api.call(
+        "post",
+        "/api/assistant/proposals/{id}/answer",
+        "Answer a question about one's own proposal",
+    )
+    .takes::<wire::AnswerRequest>()
+    .answers::<wire::ProposalDetail>(200);
+    api.call(
+        "post",
         "/api/assistant/proposals/{id}/resolve",
         "Say what became of a call whose outcome is unknown",
     )

@@ -62,6 +62,7 @@ async fn take(
         Kind::Stop => record.body().map(Act::Stop).map(SignedBody::Act),
         Kind::Release => record.body().map(Act::Release).map(SignedBody::Act),
         Kind::Rules => record.body().map(Act::Rules).map(SignedBody::Act),
+        Kind::Remark => record.body().map(SignedBody::Remark),
         Kind::Rotate => record.body().map(SignedBody::Rotate),
         Kind::Genesis
         | Kind::Member

@@ -8,6 +8,7 @@ use countersign_domain::{
     fold::{Cast, ProposalState, Status},
     id::{DeviceId, ProposalId, UserId},
     record::{Actor, Body, Decision, Phase, Proposer, Reason, Revoke, Verdict, Void, Withdraw},
+    remarks::speaks_for,
     wire::RecordResult,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -151,11 +152,7 @@ pub(super) fn withdraw(
 
 /// The proposer takes it back, or the person it acts for.
 pub(super) fn may_withdraw(proposer: &Proposer, by: Actor) -> bool {
-    match by {
-        Actor::User(user) => user.to_string() == proposer.id || proposer.on_behalf_of == Some(user),
-        Actor::Agent(agent) => agent.to_string() == proposer.id,
-        Actor::Server => true,
-    }
+    by == Actor::Server || speaks_for(proposer, by)
 }
 
 fn verify(

@@ -19,6 +19,7 @@ mod propose;
 mod reads;
 mod recent;
 mod reconsider;
+mod remarks;
 mod run;
 mod search;
 mod signed;

@@ -11,7 +11,10 @@ use countersign_domain::{
     decision::SignedBy,
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
-    record::{Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Resolution, Rotate, Void, Withdraw},
+    record::{
+        Actor, Body as _, Endorse, Phase, Preview, Reason, Refuse, Remark, Resolution, Rotate, Void, Withdraw,
+    },
+    remarks,
     wire::RecordResult,
 };
 
@@ -40,6 +43,8 @@ pub enum SignedBody {
     Preview(Preview),
     /// The person says what became of a call.
     Resolution(Resolution),
+    /// The person asks, or answers, about a proposal.
+    Remark(Remark),
     /// It goes on with a new key.
     Rotate(Rotate),
     /// The person wants something for the whole tenant.
@@ -58,6 +63,7 @@ pub(super) fn take(
         SignedBody::Withdraw(body) => withdraw(desk, record, body, user),
         SignedBody::Preview(body) => preview(desk, record, body, user),
         SignedBody::Resolution(body) => resolution(desk, record, body, user),
+        SignedBody::Remark(body) => remark(desk, record, body, user),
         SignedBody::Rotate(body) => rotate(desk, record, body, user),
         SignedBody::Act(act) => acts::by_device(desk, record, act, user),
     }
@@ -328,6 +334,27 @@ fn resolution(
             return Err(Reason::UnknownProposal);
         }
         countersign_domain::acts::resolve(&people, &stored.state, word, now)
+    })
+}
+
+fn remark(
+    desk: &mut Desk,
+    record: &Record,
+    remark: &Remark,
+    user: UserId,
+) -> Result<RecordResult, StoreError> {
+    let link = remark.link().filter(|_| remark.by == Actor::User(user));
+    let signed = match arrive(desk, record, user, link)? {
+        Arrival::Signed(signed) => signed,
+        Arrival::Answered(answer) => return Ok(answer),
+    };
+    let (people, now) = (Arc::clone(desk.people()), desk.now());
+    signed.about(desk, record, remark.proposal, |stored, _| {
+        let sees = people.role(user).is_some_and(|role| role.sees_all());
+        if !sees && !remarks::speaks_for(&stored.state.proposer, remark.by) {
+            return Err(Reason::UnknownProposal);
+        }
+        remarks::remark(&people, &stored.state, remark, now)
     })
 }
 

@@ -91,6 +91,7 @@ export function card(draft: Draft): Card {
       { at: at(-age), words: "Policy asked for approval" },
     ],
     decisions: draft.decisions ?? [],
+    questions: [],
     replaces: null,
     replacedBy: null,
     retryOf: null,
@@ -108,6 +109,9 @@ export function card(draft: Draft): Card {
       },
       reject: { armed: open, afterMs: 600, why: closed, mustReadToEnd: false, openFirst: false },
       withdraw: null,
+      ask: open
+        ? { armed: true, afterMs: 0, why: null, mustReadToEnd: false, openFirst: false }
+        : null,
       edit: open
         ? { armed: true, afterMs: 0, why: null, mustReadToEnd: false, openFirst: false }
         : null,

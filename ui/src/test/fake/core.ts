@@ -203,6 +203,21 @@ export class FakeCore {
       const found = this.people.devices.find((one) => one.id === id);
       if (found) Object.assign(found, { mayEndorse: false, note: null });
     },
+    ask: ({ id, text }) => this.#ask(this.find(id as string), text as string),
+    answer: ({ id, question, text }) => {
+      const found = this.find(id as string);
+      const answer = {
+        who: "You answered",
+        at: at(0),
+        text: spans(text as string),
+        onItsWay: false,
+      };
+      const questions = found.questions.map((one) =>
+        one.question === question ? { ...one, answer, mayAnswer: null } : one,
+      );
+      this.#put({ ...found, questions, state: proposed });
+      return null;
+    },
     approval_rules: () => this.rules.page,
     judge_rules: ({ table }) => this.rules.judge(table as NewTable),
     change_rules: ({ table }) => {
@@ -371,6 +386,23 @@ export class FakeCore {
     return null;
   }
 
+  #ask(found: Card, text: string): null {
+    if (!text.trim()) throw error("invalid", "Write something first.", "text");
+    const asked = {
+      question: `question-${found.questions.length}`,
+      who: "You asked",
+      at: at(0),
+      text: spans(text),
+      answer: null,
+      mayAnswer: null,
+      onItsWay: this.state.link.state === "offline",
+    };
+    const words = `You asked 10:04: ${text}`;
+    const state: StateView = { ...proposed, words, tone: "busy" };
+    this.#put({ ...found, questions: [...found.questions, asked], state });
+    return null;
+  }
+
   #withdraw(found: Card): Decided {
     if (!found.arm.withdraw?.armed)
       throw error("refused", "There is nothing of yours to take back.");
@@ -429,6 +461,7 @@ export class FakeCore {
         reject: { ...found.arm.reject, armed: true, why: null },
         withdraw: found.arm.withdraw,
         edit: found.arm.edit,
+        ask: found.arm.ask,
       },
     });
   }
@@ -489,6 +522,7 @@ function closed({ arm }: Card): Pick<Card, "arm"> {
       reject: { ...arm.reject, ...off },
       withdraw: null,
       edit: null,
+      ask: null,
     },
   };
 }

@@ -153,6 +153,7 @@ export function toDecide(): Card[] {
           reject: { armed: true, afterMs: 600, why: null, mustReadToEnd: false, openFirst: false },
           withdraw: null,
           edit: null,
+          ask: null,
         },
       },
     }),

@@ -6,6 +6,7 @@ mod erase;
 mod execute;
 mod propose;
 mod read;
+mod remarks;
 mod resolve;
 
 use std::{sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ pub(crate) use erase::erase;
 pub(crate) use execute::execute;
 pub(crate) use propose::{propose, withdraw};
 pub(crate) use read::{get, list};
+pub(crate) use remarks::{answer, ask};
 pub(crate) use resolve::resolve;
 
 use super::{auth::Caller, error::ApiError, places::Stay};

@@ -9,8 +9,8 @@ use countersign_domain::{
     id::UserId,
     record::{Outcome, Risk},
     wire::{
-        DecisionDetail, ExecutionDetail, MAX_PAGE, MAX_WAIT_SECONDS, PolicyDetail, ProposalDetail,
-        ProposalList, ProposalSummary, ResolutionDetail, SaidDetail,
+        AnswerDetail, DecisionDetail, ExecutionDetail, MAX_PAGE, MAX_WAIT_SECONDS, PolicyDetail,
+        ProposalDetail, ProposalList, ProposalSummary, QuestionDetail, ResolutionDetail, SaidDetail,
     },
 };
 use serde::Deserialize;
@@ -159,6 +159,16 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
             resolution,
         }
     });
+    let questions = state.questions.into_iter().map(|asked| QuestionDetail {
+        question: asked.digest,
+        by: asked.by,
+        at: asked.at,
+        text: asked.text,
+        answer: asked.answer.map(|answer| AnswerDetail {
+            at: answer.at,
+            text: answer.text,
+        }),
+    });
     let voids = state.voids;
     Ok(ProposalDetail {
         id: state.id,
@@ -194,6 +204,7 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
             })
             .collect(),
         execution,
+        questions: questions.collect(),
         closed,
         retry_of: proposal.retry_of,
         supersedes: proposal.supersedes,

@@ -171,6 +171,11 @@ async fn an_agents_key_and_a_member_stop_release_rule_and_settle_nothing() {
             format!("/api/assistant/proposals/{}/resolve", due.proposal),
             json!({"happened": true}),
         ),
+        (
+            Method::POST,
+            format!("/api/assistant/proposals/{}/ask", due.proposal),
+            json!({"text": "Why?"}),
+        ),
     ];
     for (method, path, body) in calls {
         let call = |token: &str| {
