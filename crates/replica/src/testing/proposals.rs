@@ -7,8 +7,8 @@ use countersign_domain::{
     record::{
         Actor, Assurance, Begin, Body as _, CheckpointSeen, Decision, EffectClass, Evaluation, Executor,
         Expire, Failure, Holder, Lapse, Outcome, Phase, PolicyDecision, Preview, PreviewOutcome, Proposal,
-        Proposer, ProposerKind, Reason, Receipt, Record, Refuse, Requirement, Supersede, TaskPriority,
-        ToolRef, Untrusted, Verdict, Void, Withdraw,
+        Proposer, ProposerKind, Reason, Receipt, Record, Refuse, Remark, Requirement, Supersede,
+        TaskPriority, ToolRef, Untrusted, Verdict, Void, Withdraw,
     },
     render::RENDERER,
 };
@@ -184,6 +184,24 @@ impl JournalBuilder {
             reason: None,
         };
         self.append(&withdraw);
+    }
+
+    /// Asks the proposer, or with `answers` has the owner answer for it.
+    pub fn remark(&mut self, proposal: ProposalId, by: UserId, answers: Option<Digest>) -> Digest {
+        let remark = Remark {
+            answers,
+            at: self.at,
+            by: Actor::User(by),
+            device: None,
+            device_seq: None,
+            nonce: self.nonce(),
+            previous: None,
+            proposal,
+            proposal_digest: self.digest_of(proposal),
+            text: "Is this the new account?".to_owned(),
+        };
+        let record = Record::unsigned(&remark).expect("within the profile");
+        self.append_record(remark.subject(), record)
     }
 
     pub fn supersede(&mut self, proposal: ProposalId, successor: Option<ProposalId>) {

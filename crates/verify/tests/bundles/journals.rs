@@ -96,7 +96,11 @@ impl World {
             3 => {
                 journal.decide_on(id, ben, Verdict::Reject);
             }
-            4 => journal.withdraw(id),
+            4 => {
+                let question = journal.remark(id, *cleo, None);
+                journal.remark(id, ben.user, Some(question));
+                journal.withdraw(id);
+            }
             5 => journal.supersede(id, None),
             6 => {
                 journal.evaluate(id, PolicyDecision::Allow, 1);

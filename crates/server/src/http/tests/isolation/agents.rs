@@ -3,12 +3,13 @@
 use super::*;
 
 /// The calls that an agent's key is for.
-const FOR_AGENTS: [&str; 6] = [
+const FOR_AGENTS: [&str; 7] = [
     "/api/tools",
     "/api/assistant/propose",
     "/api/assistant/execute",
     "/api/assistant/proposals",
     "/api/assistant/proposals/{id}",
+    "/api/assistant/proposals/{id}/answer",
     "/api/assistant/proposals/{id}/withdraw",
 ];
 

@@ -16,6 +16,8 @@ pub(super) enum Thing {
     Nothing,
     /// One that waits for people.
     Proposal,
+    /// One whose proposer was asked something.
+    Asked,
     /// One that people have approved, and the server runs.
     Approved,
     /// One that the owner's device holds a lease of.
@@ -133,6 +135,15 @@ impl Office {
         match thing {
             Thing::Nothing => plain(&name),
             Thing::Proposal => plain(&self.task(world, &name).await),
+            Thing::Asked => {
+                let id = self.task(world, &name).await;
+                let ask = format!("/api/assistant/proposals/{id}/ask");
+                let asked = post(&ask, json!({"text": "Why?"})).await;
+                Named {
+                    id,
+                    more: asked.body["questions"][0].clone(),
+                }
+            }
             Thing::Approved => {
                 let id = self.task(world, &name).await;
                 post("/api/assistant/approve", json!({"aiToolCallId": id})).await;
@@ -305,6 +316,11 @@ pub(super) fn begin(device: &Device, world: &World, named: &Named) -> Record {
 
 pub(super) fn digest_of(named: &Named) -> Digest {
     serde_json::from_value(named.more["digest"].clone()).unwrap_or_else(|_| Digest::of(b"unknown"))
+}
+
+/// The question that it was asked; of what nobody asked, a made up one.
+pub(super) fn question_of(named: &Named) -> Digest {
+    serde_json::from_value(named.more["question"].clone()).unwrap_or_else(|_| Digest::of(b"a question"))
 }
 
 pub(super) fn asked(world: &World, tenant: TenantId, who: &Person, method: Method, path: &str) -> Call {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::*,
-    office::{Named, Office, Seat, Thing, begin},
-    signed::{approval, endorsement, enrol, preview, receipt, resolution, stop, withdrawal},
+    office::{Named, Office, Seat, Thing, begin, question_of},
+    signed::{approval, endorsement, enrol, preview, question, receipt, resolution, stop, withdrawal},
     wire::Sent,
 };
 use crate::random;
@@ -224,6 +224,20 @@ pub(super) fn rows() -> Vec<Row> {
             |_| json!({}),
         ),
         row(
+            ("post", "/api/assistant/proposals/{id}/ask"),
+            Proposal,
+            DECIDE,
+            200,
+            |_| json!({"text": "Why?"}),
+        ),
+        row(
+            ("post", "/api/assistant/proposals/{id}/answer"),
+            Asked,
+            &["agent"],
+            200,
+            |saying| json!({"question": question_of(saying.named), "text": "Because."}),
+        ),
+        row(
             ("post", "/api/assistant/proposals/{id}/resolve"),
             Unknown,
             DECIDE,
@@ -341,6 +355,7 @@ pub(super) fn mixed() -> Vec<Row> {
             Proposal,
             |saying| json!({"records": [withdrawal(saying)]}),
         ),
+        of(records, Proposal, |saying| json!({"records": [question(saying)]})),
         of(
             records,
             Unknown,

@@ -4,7 +4,7 @@ use countersign_domain::{
     Digest,
     id::DecisionId,
     record::{
-        Actor, Assurance, Body, Decision, Endorse, Endorsement, Holder, Outcome, Preview, Receipt,
+        Actor, Assurance, Body, Decision, Endorse, Endorsement, Holder, Outcome, Preview, Receipt, Remark,
         Resolution, Scope, Stop, Verdict, Withdraw,
     },
     render::RENDERER,
@@ -104,6 +104,27 @@ pub(super) fn withdrawal(saying: &Saying<'_>) -> Value {
             previous: None,
             proposal: named.id.parse().unwrap(),
             reason: None,
+        },
+    )
+}
+
+pub(super) fn question(saying: &Saying<'_>) -> Value {
+    let Saying {
+        world, seat, named, ..
+    } = saying;
+    envelope(
+        saying,
+        &Remark {
+            answers: None,
+            at: world.clock.now(),
+            by: Actor::User(seat.person.id),
+            device: Some(seat.device.id),
+            device_seq: seat.device.next(),
+            nonce: random::nonce(),
+            previous: None,
+            proposal: named.id.parse().unwrap(),
+            proposal_digest: digest_of(named),
+            text: "Why?".to_owned(),
         },
     )
 }
