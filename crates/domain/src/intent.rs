@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::{
-    Digest,
+    Digest, UnixMillis,
     canonical::{self, Object, Value},
     id::{ConnectionId, ProposalId},
 };
@@ -136,6 +136,9 @@ pub struct StructuredCall<'a> {
     pub connection: Option<ConnectionId>,
     /// The tool's input as it came, before a tool changes anything in it.
     pub input: &'a Value,
+    /// Before when it is not to run, if that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<UnixMillis>,
     /// The proposal that is tried again, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<ProposalId>,

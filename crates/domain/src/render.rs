@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Version of this renderer. It goes up with every change that alters any view.
-pub const RENDERER: u32 = 3;
+pub const RENDERER: u32 = 4;
 
 /// The card's content. Its canonical digest is what an approval names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct View {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Through>,
     pub expires_at: UnixMillis,
+    /// Earliest time to run, when the proposer asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<UnixMillis>,
     /// The holder's preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<PreviewView>,
@@ -200,6 +203,7 @@ pub fn render(
         confirm: confirm(args, manifest, digest),
         connection: through,
         expires_at: proposal.expires_at,
+        not_before: proposal.not_before,
         preview: preview.map(|preview| match &preview.outcome {
             PreviewOutcome::Shown { content } => PreviewView::Shown {
                 lines: pairs(content),

@@ -148,6 +148,8 @@ impl Engine {
             connection: card.proposal.connection.as_ref().map(|named| named.id),
             // The clock of what it replaces goes on.
             expires_at: Some(card.proposal.expires_at),
+            // So does the time that it was asked to run at.
+            not_before: card.proposal.not_before,
             supersedes: Some(id),
             ..Propose::default()
         };

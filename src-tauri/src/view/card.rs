@@ -55,6 +55,8 @@ pub struct Card {
     /// What must be typed to approve; null when nothing.
     pub confirm: Option<Confirm>,
     pub reason: ReasonRule,
+    /// RFC 3339: it is not to run before, as its proposer asked; null once that has passed.
+    pub not_before: Option<String>,
     /// Set while an approved proposal waits before it runs.
     pub hold: Option<Hold>,
     /// Whether `undo` is possible now.

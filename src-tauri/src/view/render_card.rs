@@ -110,6 +110,7 @@ impl Card {
                 required: true,
                 max_length: u32::try_from(card.reason_max_length).unwrap_or(u32::MAX),
             },
+            not_before: card.scheduled.map(time),
             hold: card.held_until.map(|until| Hold {
                 until: time(until),
                 in_seconds: seconds_until(until, now),

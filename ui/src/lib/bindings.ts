@@ -223,6 +223,8 @@ export type Card = {
 	/**  What must be typed to approve; null when nothing. */
 	confirm: Confirm | null,
 	reason: ReasonRule,
+	/**  RFC 3339: it is not to run before, as its proposer asked; null once that has passed. */
+	notBefore: string | null,
 	/**  Set while an approved proposal waits before it runs. */
 	hold: Hold | null,
 	/**  Whether `undo` is possible now. */

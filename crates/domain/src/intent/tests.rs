@@ -230,6 +230,7 @@ fn a_structured_key_depends_on_everything_that_it_names() {
         actor: "user_123",
         connection: None,
         input: &input,
+        not_before: None,
         retry_of: None,
         supersedes: None,
         tenant: "tenant_a",
@@ -255,6 +256,10 @@ fn a_structured_key_depends_on_everything_that_it_names() {
         },
         StructuredCall {
             input: &other,
+            ..call
+        },
+        StructuredCall {
+            not_before: Some(crate::UnixMillis(1_795_354_008_000)),
             ..call
         },
         StructuredCall {

@@ -34,6 +34,9 @@ pub struct Propose {
     /// From one minute to 30 days ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixMillis>,
+    /// Earliest time to run, before it expires: an approved call waits until then, and can be taken back until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<ProposalId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,7 +246,7 @@ pub struct ProposalDetail {
     pub digest: Digest,
     pub created_at: UnixMillis,
     pub expires_at: UnixMillis,
-    /// A pending call does not begin before.
+    /// It does not begin before: of a pending call the end of its hold, of one to be decided the scheduled time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<UnixMillis>,
     pub policy: PolicyDetail,

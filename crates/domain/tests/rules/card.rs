@@ -22,8 +22,8 @@ fn a_card_is_the_same_for_ever() {
     assert_eq!(
         (RENDERER, view.digest().unwrap().to_string()),
         (
-            3,
-            "597b3b6ac7370c95f4894633d963c51ba2910eb412c1a3ca3758c2d02d35d5cb".to_owned()
+            4,
+            "d0d63d58f403f7341bc373a9aabb0f44cfb28ef7a961df3f5b32ab9476fc606b".to_owned()
         ),
         "a change of any view needs a new version of the renderer"
     );

@@ -86,6 +86,7 @@ fn requests_have_one_form() {
             }],
             connection: Some(samples::connection().id),
             expires_at: Some(at(0)),
+            not_before: Some(at(1)),
             retry_of: Some(id()),
             supersedes: Some(id()),
             run: Some("run 7".to_owned()),

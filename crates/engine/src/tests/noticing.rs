@@ -1,7 +1,7 @@
 use countersign_domain::record::{Mode, Risk};
 
 use super::world::{MailServer, World, eventually};
-use crate::{Choice, ports::NoticeId};
+use crate::{Choice, ports::NoticeId, store::notices};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_high_risk_is_noticed_once_and_taken_back_when_decided() {
@@ -22,6 +22,15 @@ async fn a_high_risk_is_noticed_once_and_taken_back_when_decided() {
         "a lock screen shows it to anybody: {text}"
     );
 
+    // A crash between the showing and the writing down of it may show it again.
+    let seat = device.engine.seat().unwrap();
+    let account = seat.account.id;
+    eventually("it is written down", async || {
+        let shown = seat.store.read(move |db| notices::shown(db, account)).await;
+        shown.unwrap().contains(&id)
+    })
+    .await;
+    drop(seat);
     let device = device.crash(false).await;
     device.online().await;
     device

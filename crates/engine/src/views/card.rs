@@ -75,6 +75,8 @@ pub struct Card {
     /// What has to be typed to approve.
     pub confirm: Option<ConfirmPrompt>,
     pub reason_max_length: usize,
+    /// Earliest time to run, when the proposer asked for one, while it has not begun.
+    pub scheduled: Option<UnixMillis>,
     /// Until when an approved call waits.
     pub held_until: Option<UnixMillis>,
     pub can_undo: bool,
@@ -175,7 +177,7 @@ impl Engine {
             expires_at: card.proposal.expires_at,
             state: words.state(&card.state, mine),
             why: why(&card, &people, &seat),
-            after_approve: after_approve(&card, &people),
+            after_approve: after_approve(&card, &people, &words),
             after_reject: "It will not run, and the proposer is told your reason. A rejection is final."
                 .to_owned(),
             history: trail::history(&words, &card),
@@ -199,6 +201,10 @@ impl Engine {
             ask: remarks::ask(&card, &people, viewer),
             confirm: confirm.filter(|_| needs).map(prompt),
             reason_max_length: MAX_COMMENT,
+            scheduled: card
+                .state
+                .not_before
+                .filter(|at| *at > seat.now() && card.state.status(seat.now()).is_open()),
             held_until: card.state.held_until().filter(|until| *until > seat.now()),
             can_undo: matches!(mine, Some(crate::overlay::Mine::Held(_)))
                 || undo::undoable(&seat, &card, mine).is_some(),
@@ -377,7 +383,7 @@ fn settle(
     })
 }
 
-fn after_approve(card: &countersign_replica::Card, people: &People) -> String {
+fn after_approve(card: &countersign_replica::Card, people: &People, words: &Words<'_>) -> String {
     let hold = card
         .state
         .policy
@@ -389,9 +395,14 @@ fn after_approve(card: &countersign_replica::Card, people: &People) -> String {
         .as_ref()
         .map_or(1, |policy| policy.requirement.quorum);
     let run = match (card.proposal.not_before, hold) {
-        (Some(at), _) => format!("It runs once, not before {at}."),
-        (None, 0) => "It runs once, right away.".to_owned(),
-        (None, seconds) => format!("It runs once, after {seconds} seconds in which you can undo."),
+        (Some(at), _) if at > words.now => {
+            format!(
+                "It runs once, not before {}; until then you can undo.",
+                words.time(at)
+            )
+        }
+        (_, 0) => "It runs once, right away.".to_owned(),
+        (_, seconds) => format!("It runs once, after {seconds} seconds in which you can undo."),
     };
     let stopped = people.stopped(&card.state.proposer, &card.state.tool).is_some();
     let run = if stopped {

@@ -304,7 +304,12 @@ impl<'a> Words<'a> {
         let mine = standing_approval(state, self.me).is_some();
         if let Some(until) = state.held_until().filter(|until| *until > self.now) {
             let undo = if mine { ", can be undone" } else { "" };
-            let words = format!("Held until {}{undo}", self.time(until));
+            let what = if state.not_before == Some(until) {
+                "Approved, runs at"
+            } else {
+                "Held until"
+            };
+            let words = format!("{what} {}{undo}", self.time(until));
             return view(StateKind::Held, words, Some(until), Tone::Busy);
         }
         let by = if allowed {

@@ -171,16 +171,21 @@ fn proposal(
     let (now, people) = (tenant.now(), tenant.people());
     let asked = request.expires_at.unwrap_or(now + DEFAULT_LIFETIME);
     let ruled = lifetime(&people.rules.table, &ingress.manifest.id, ingress.risk);
+    let expires_at = ruled.map_or(asked, |longest| asked.min(now + longest));
+    if request.not_before.is_some_and(|at| at >= expires_at) {
+        let message = "It would expire before it may run: give a time before it expires";
+        return Err(ProposeError::field("notBefore", message));
+    }
     Ok(Proposal {
         tool: ready::tool(ingress.manifest),
         connection: ready::named(connection).map_err(too_large)?,
         args: ingress.args,
         created_at: now,
         effect: ingress.effect,
-        expires_at: ruled.map_or(asked, |longest| asked.min(now + longest)),
+        expires_at,
         id: ProposalId::from_uuid(random::uuid()),
         nonce: random::nonce(),
-        not_before: None,
+        not_before: request.not_before,
         proposer: Proposer {
             run: request.run,
             ..proposer
@@ -236,10 +241,11 @@ fn wanted(
                 return Ok(None);
             };
             let key = intent::text_key(&tenant, &proposer.id, &intent, text);
-            // The text's key is the seed's, which knows no reference to another proposal (design §10).
+            // The text's key is the seed's, which knows neither a time nor another proposal (design §10).
+            let due = request.not_before.map(|at| format!(":not-before:{}", at.0));
             let retries = request.retry_of.map(|id| format!(":retry-of:{id}"));
             let replaces = request.supersedes.map(|id| format!(":supersedes:{id}"));
-            let named = [retries, replaces].map(Option::unwrap_or_default).concat();
+            let named = [due, retries, replaces].map(Option::unwrap_or_default).concat();
             let identity = Digest::of_parts(&[key.as_bytes(), named.as_bytes()]);
             Ok(Some(Wanted {
                 tool: intent.tool_id().to_owned(),
@@ -257,6 +263,7 @@ fn wanted(
                 actor: &proposer.id,
                 connection: request.connection,
                 input: &input,
+                not_before: request.not_before,
                 retry_of: request.retry_of,
                 supersedes: request.supersedes,
                 tenant: &tenant,

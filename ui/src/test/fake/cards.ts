@@ -118,6 +118,7 @@ export function card(draft: Draft): Card {
     },
     confirm: null,
     reason: { required: true, maxLength: 2_000 },
+    notBefore: null,
     hold: null,
     undo: false,
     mayErase: false,

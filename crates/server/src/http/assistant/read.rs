@@ -124,7 +124,8 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
     } = bodies;
     let (stored, proposal) = (Arc::unwrap_or_clone(stored), Arc::unwrap_or_clone(proposal));
     let status = stored.status(now);
-    let not_before = stored.due();
+    let scheduled = stored.state.not_before.filter(|_| status.is_open());
+    let not_before = stored.due().or(scheduled);
     let state = stored.state;
     let settlers = u32::try_from(state.settlers()).unwrap_or(u32::MAX);
     let policy = state

@@ -17,6 +17,7 @@ mod metrics;
 mod people;
 mod policy;
 mod records;
+mod scheduled;
 mod streams;
 mod successors;
 mod surface;
