@@ -197,6 +197,7 @@ impl Shell {
             self.trouble(),
             self.log.as_ref().map(|log| log.display().to_string()),
             env!("CARGO_PKG_VERSION").to_owned(),
+            self.is_here(),
         ))
     }
 

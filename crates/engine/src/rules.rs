@@ -209,10 +209,12 @@ pub(crate) fn still_counts(card: &Card, people: &People, cast: &Cast, now: UnixM
     let apart = people.mode() == Mode::Solo || !own;
     let device = match cast.device {
         None => cast.assurance == Assurance::Session,
+        // One that was taken out of service since may have been in good hands then: what it may not carry any more the tenant
+        // has voided, and the executor looks at its number again.
         Some(id) => people
             .devices
             .get(&id)
-            .is_some_and(|device| device.is_active() && device.user == cast.approver),
+            .is_some_and(|device| device.endorsed_by.is_some() && device.user == cast.approver),
     };
     let sure = cast.assurance >= least_assurance(&card.state, people.mode(), own);
     role && apart && device && sure && cast.expires_at > now

@@ -239,6 +239,31 @@ impl Reader {
         Ok(entries.iter().any(|entry| entry.digest == digest))
     }
 
+    /// Whether an approved proposal waits for this device to run it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_due(&self, executor: DeviceId, now: UnixMillis) -> Result<bool, StorageError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM proposal INDEXED BY proposal_in_progress WHERE list = 'in_progress'
+                 AND status = 'pending' AND executor = ?1 AND (lapses_ms IS NULL OR lapses_ms > ?2)",
+            )?
+            .exists(params![&executor.as_bytes()[..], now.0])?)
+    }
+
+    /// Whether what was written about a proposal was erased.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_erased(&self, id: ProposalId) -> Result<bool, StorageError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT 1 FROM entry WHERE proposal = ?1 AND kind = ?2")?
+            .exists(params![&id.as_bytes()[..], record::Kind::Erase.name()])?)
+    }
+
     /// Whether somebody has asked or answered something about a proposal.
     ///
     /// # Errors

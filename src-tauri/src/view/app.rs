@@ -59,6 +59,8 @@ pub enum Phase {
 pub struct Tenant {
     pub name: String,
     pub mode: TenantMode,
+    /// Whether it is inside this app, on this computer.
+    pub here: bool,
     /// This person's role.
     pub role: Role,
     /// The key that signs the tenant's log: what `countersign-verify --trust` takes.
@@ -168,6 +170,7 @@ impl AppState {
         trouble: Option<String>,
         log: Option<String>,
         version: String,
+        here: bool,
     ) -> Self {
         let (phase, home) = state.map_or((Phase::Starting, None), |state| (state.phase.into(), state.home));
         let base = Self {
@@ -226,7 +229,7 @@ impl AppState {
                     own: waits.own,
                     who: waits.who,
                 }),
-                tenant: home.tenant.and_then(Tenant::new),
+                tenant: home.tenant.and_then(|tenant| Tenant::new(tenant, here)),
                 person: Some(Person {
                     // The address stands for the name until the journal is here.
                     name: address(home.person_name).unwrap_or_else(|| "You".to_owned()),
@@ -244,7 +247,7 @@ impl AppState {
 
 impl Tenant {
     /// A person without a role is no member any more.
-    fn new(tenant: app::TenantView) -> Option<Self> {
+    fn new(tenant: app::TenantView, here: bool) -> Option<Self> {
         let mode = match tenant.mode {
             record::Mode::Solo => TenantMode::Solo,
             record::Mode::Company => TenantMode::Company,
@@ -252,6 +255,7 @@ impl Tenant {
         Some(Self {
             name: tenant.name,
             mode,
+            here,
             role: tenant.role?.into(),
             log_key: tenant.log_key,
         })

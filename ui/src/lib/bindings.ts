@@ -905,6 +905,8 @@ export type TaskPriority = "low" | "normal" | "high";
 export type Tenant = {
 	name: string,
 	mode: TenantMode,
+	/**  Whether it is inside this app, on this computer. */
+	here: boolean,
 	/**  This person's role. */
 	role: Role,
 	/**  The key that signs the tenant's log: what `countersign-verify --trust` takes. */

@@ -9,13 +9,12 @@ use std::{sync::Arc, time::Duration};
 use countersign_domain::{
     Digest, UnixMillis,
     execution::{Authority, Blocked, LEASE},
-    fold::Status,
     id::ProposalId,
     record::{Holder, Verdict},
     wire::{Claim, Lease},
 };
 use countersign_faults::{Point, crash_point};
-use countersign_replica::{Card, Filter, View};
+use countersign_replica::Card;
 use countersign_tools::executor::{ExecuteError, Executed, Interrupted, Leased, execute, recover};
 
 use super::{ledger::DeviceLedger, pause, pull, push};
@@ -86,19 +85,11 @@ async fn has_work(seat: &Seat) -> anyhow::Result<bool> {
     if !seat.holds_connections().await? {
         return Ok(false);
     }
-    let (me, now) = (Holder::Device(seat.device()), seat.now());
-    let found = seat
+    let (me, now) = (seat.device(), seat.now());
+    Ok(seat
         .journal
-        .read(move |reader| {
-            let rows = reader
-                .inbox(View::InProgress, &Filter::default(), None, 500, now)?
-                .rows;
-            Ok(rows
-                .iter()
-                .any(|row| row.status == Status::Pending && row.executor == me))
-        })
-        .await?;
-    Ok(found)
+        .read(move |reader| Ok(reader.has_due(me, now)?))
+        .await?)
 }
 
 async fn run_one(seat: &Arc<Seat>, lease: &Lease) -> anyhow::Result<()> {

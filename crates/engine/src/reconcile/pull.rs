@@ -11,7 +11,7 @@ use crate::{
     event::EngineEvent,
     journal::JournalError,
     seat::Seat,
-    store::{Answer, Entry, EntryState, Seen, account, outbox},
+    store::{Answer, Entry, EntryState, Seen, account, erased, outbox},
     withdraw,
 };
 
@@ -68,6 +68,7 @@ pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
         if let Some(seen) = &seen {
             witness(seat, seen, &applied, &note).await?;
         }
+        forget_erased(seat, applied.proposals.iter().copied().collect()).await?;
         // What is here can be shown; that the log has shown it is for later.
         hint(seat, &applied);
         let newest = Seen {
@@ -150,6 +151,36 @@ fn hint(seat: &Seat, applied: &Applied) {
     }
 }
 
+/// Forgets what this device has kept of everything that was erased: asked once, at its start. Later each erasure says so.
+pub(crate) async fn forget_all_erased(seat: &Seat) -> anyhow::Result<()> {
+    let account = seat.account.id;
+    let kept = seat.store.read(move |db| erased::candidates(db, account)).await?;
+    forget_erased(seat, kept).await
+}
+
+async fn forget_erased(seat: &Seat, among: BTreeSet<ProposalId>) -> anyhow::Result<()> {
+    let gone: Vec<ProposalId> = seat
+        .journal
+        .read(move |reader| {
+            let mut gone = Vec::new();
+            for id in among {
+                if reader.is_erased(id)? {
+                    gone.push(id);
+                }
+            }
+            Ok(gone)
+        })
+        .await?;
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let account = seat.account.id;
+    seat.store
+        .write(move |tx| gone.iter().try_for_each(|id| erased::forget(tx, account, *id)))
+        .await?;
+    Ok(())
+}
+
 /// Outbox rows whose record the journal has: from now on the journal speaks for them.
 pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
     let id = seat.account.id;
@@ -163,12 +194,16 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
         .filter(|entry| entry.proposal.is_none())
         .filter_map(|entry| Record::from_envelope(entry.envelope.clone()).ok())
         .collect();
-    let (states, known) = seat
+    let (states, known, gone) = seat
         .journal
         .read(move |reader| {
-            let (mut states, mut known) = (Vec::new(), BTreeSet::new());
+            let (mut states, mut known, mut gone) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
             for id in subjects {
-                states.extend(reader.proposal(id)?.map(|card| card.state));
+                match reader.proposal(id)? {
+                    Some(card) => states.push(card.state),
+                    None if reader.is_erased(id)? => drop(gone.insert(id)),
+                    None => {}
+                }
             }
             for record in others {
                 if let Ok(subject) = record.subject()
@@ -177,9 +212,11 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
                     known.insert(record.digest);
                 }
             }
-            Ok((states, known))
+            Ok((states, known, gone))
         })
         .await?;
+    // Answered only now: nothing in the journal will ever speak for it.
+    forget_erased(seat, gone).await?;
     let folded: Vec<(Digest, Answer)> = open
         .iter()
         .filter_map(|entry| Some((entry.digest, journalled(entry, &states, &known)?)))

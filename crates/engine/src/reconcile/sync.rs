@@ -15,6 +15,9 @@ const PERIOD: Duration = Duration::from_secs(20);
 
 /// Syncs until the task is dropped.
 pub(crate) async fn run(seat: &Arc<Seat>) {
+    if let Err(error) = pull::forget_all_erased(seat).await {
+        tracing::warn!("What was erased may still be kept on this device: {error:#}");
+    }
     let mut tries = pauses();
     loop {
         let rest = match reconcile(seat).await {

@@ -6,6 +6,7 @@
 
 pub(crate) mod account;
 pub(crate) mod edits;
+pub(crate) mod erased;
 pub(crate) mod execution;
 pub(crate) mod notices;
 pub(crate) mod outbox;

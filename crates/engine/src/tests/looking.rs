@@ -2,6 +2,7 @@ use countersign_domain::{
     Millis,
     record::{Mode, Risk},
     render::{PreviewView, flat},
+    wire::RevokeRequest,
 };
 
 use super::world::{MailServer, World, eventually};
@@ -61,4 +62,32 @@ async fn a_holder_who_is_away_for_a_minute_makes_the_call_riskier_and_runs_it_wh
     holder.engine.cut_off(false);
     holder.says(id, "Done").await;
     assert_eq!(mail.mails().len(), 1, "exactly once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_approved_in_good_hands_still_leaves_when_that_device_is_gone() {
+    let (world, mail) = (World::new(Mode::Company).await, MailServer::start().await);
+    let holder = world.device().await;
+    holder.add_mail(&mail).await;
+    let (second, bob) = (world.device().await, world.colleague(&holder, "Bob").await);
+    world.vouch(&holder, &second).await;
+    world.vouch(&holder, &bob).await;
+    let id = world.propose_mail("new@customer.example").await;
+    bob.card(id).await;
+    holder.offline().await;
+    bob.approve(id).await;
+    eventually("the journal has the approval", async || {
+        !second.card(id).await.decisions.is_empty()
+    })
+    .await;
+    let replaced = RevokeRequest {
+        reason: "replaced by another".to_owned(),
+        decisions_stand: true,
+        ..RevokeRequest::default()
+    };
+    let gone = bob.engine.seat().unwrap().device();
+    second.engine.revoke_device(gone, replaced).await.unwrap();
+    holder.engine.cut_off(false);
+    holder.says(id, "Done").await;
+    assert_eq!(mail.mails().len(), 1);
 }

@@ -3,6 +3,7 @@
 use countersign_domain::{
     UnixMillis,
     id::TenantId,
+    people::People,
     record::{Mode, Role},
 };
 
@@ -107,7 +108,8 @@ impl Engine {
     /// # Errors
     /// When nobody is signed in.
     pub async fn counts(&self) -> Result<[u64; 4], EngineError> {
-        counts(&*self.seat()?).await
+        let seat = self.seat()?;
+        counts(&seat, &*seat.people().await?).await
     }
 
     /// Stops notices, or lets them come again.
@@ -228,7 +230,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         age_seconds: link.as_of.map(|at: UnixMillis| (seat.now().since(at).0.max(0) / 1000).unsigned_abs()),
         link,
         waiting_to_send,
-        counts: counts(seat).await?,
+        counts: counts(seat, &people).await?,
         notifications_paused,
         journal_size: size(seat).await?,
         alarm: seat.fork().await?.map(|_| {
@@ -242,7 +244,11 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
     })
 }
 
-async fn counts(seat: &Seat) -> Result<[u64; 4], EngineError> {
+/// What waits for this person: nothing, where its role decides nothing.
+async fn counts(seat: &Seat, people: &People) -> Result<[u64; 4], EngineError> {
+    if !people.role(seat.person()).is_some_and(Role::decides) {
+        return Ok([0; 4]);
+    }
     let (overlay, now) = (Overlay::load(seat).await?, seat.now());
     let counts = seat
         .journal

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use axum::{http::header, response::IntoResponse};
-use countersign_domain::wire;
+use countersign_domain::{fold::Status, wire};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -150,7 +150,7 @@ pub(crate) fn describe() -> Value {
     .answers::<wire::Executed>(200)
     .answers::<wire::Executed>(202);
     api.call("get", "/api/assistant/proposals", "Proposals, newest first")
-        .query("status", json!({"type": "string"}))
+        .query("status", json!({"type": "string", "enum": Status::ALL.map(|(_, name)| name)}))
         .query("tool", json!({"type": "string"}))
         .query("risk", json!({"enum": ["low", "medium", "high", "critical"]}))
         .query(
@@ -246,7 +246,7 @@ pub(crate) fn describe() -> Value {
     api.call(
         "post",
         "/api/records",
-        "What a device signed, in its order: decisions, previews, withdrawals, endorsements, resolutions, stops, releases, rules",
+        "What a device signed, in its order: decisions, previews, withdrawals, questions and answers, endorsements, turns to a new key, resolutions, stops, releases, rules",
     )
     .takes::<wire::PushRecords>()
     .answers::<wire::PushedRecords>(200);
@@ -278,6 +278,7 @@ pub(crate) fn describe() -> Value {
     )
     .header("Range", "`bytes=N-`: go on with a bundle that broke off. Counts only with `size`")
     .answers_in::<wire_json::Anything>(200, "application/vnd.countersign.bundle")
+    .answers_in::<wire_json::Anything>(200, "text/csv")
     .answers_in::<wire_json::Anything>(206, "application/vnd.countersign.bundle");
     api.call(
         "get",
@@ -367,8 +368,9 @@ impl Api {
                     ids are UUIDs in lower case; absent, foreign and malformed ids answer 404 alike. 429 says in Retry-After when to \
                     come back: `too_many_open` when so many proposals of one proposer wait for people already (10,000 unless \
                     the server is started with another --max-open), `too_many_open_calls` when one credential holds 1,024 \
-                    waiting calls or 32 event streams open, `rate_limited` after too many wrong passwords or, from one address, \
-                    1,000 requests in five minutes whose credential does not count. Waiting calls and event streams end with \
+                    waiting calls or 32 event streams open, `rate_limited` after too many wrong passwords, more than 6,000 \
+                    calls to propose of one proposer within five minutes (--max-rate) or, from one address, 1,000 requests in \
+                    five minutes whose credential does not count. Waiting calls and event streams end with \
                     their credential.",
             },
             "servers": [{"url": "/"}],
@@ -458,7 +460,12 @@ impl Operation<'_> {
     fn answers_in<T: JsonSchema>(self, status: u16, media: &str) -> Self {
         let schema = self.schemas.subschema_for::<T>();
         let content = json!({media: {"schema": schema}});
-        self.value["responses"][status.to_string()] = json!({"description": "Done", "content": content});
+        let answer = &mut self.value["responses"][status.to_string()];
+        if answer.is_null() {
+            *answer = json!({"description": "Done", "content": content});
+        } else {
+            answer["content"][media] = content[media].clone();
+        }
         self
     }
 

@@ -7,7 +7,7 @@ pub(crate) use ready::{RenewError, addresses};
 use std::sync::Arc;
 
 use countersign_domain::{
-    Digest, UnixMillis,
+    Digest, Millis, UnixMillis,
     canonical::{self, Value},
     fold::{DEFAULT_LIFETIME, LONGEST_LIFETIME, SHORTEST_LIFETIME},
     id::ProposalId,
@@ -327,8 +327,13 @@ fn check_limits(request: &wire::Propose, now: UnixMillis) -> Result<(), ProposeE
             "Evidence is at most 20 items with titles up to 200 and values up to 2,000 characters",
         ));
     }
+    // What takes the place of another may go on with its clock, however little is left on it.
+    let shortest = match request.supersedes {
+        None => SHORTEST_LIFETIME,
+        Some(_) => Millis(1),
+    };
     if let Some(at) = request.expires_at
-        && (at < now + SHORTEST_LIFETIME || at > now + LONGEST_LIFETIME)
+        && (at < now + shortest || at > now + LONGEST_LIFETIME)
     {
         return Err(ProposeError::field(
             "expiresAt",

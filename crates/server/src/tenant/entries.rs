@@ -153,7 +153,10 @@ pub(super) fn page(
 
 /// Takes away the bodies of other people's proposals, and of what somebody's device signed and did not count.
 fn withhold(connection: &Connection, entries: &mut [WireEntry], actor: &str) -> Result<(), StoreError> {
-    let mut owner = connection.prepare_cached("SELECT proposer = ?2 FROM proposal WHERE id = ?1")?;
+    let mut owner = connection.prepare_cached(
+        "SELECT proposer = ?2 FROM proposal WHERE id = ?1
+         UNION ALL SELECT proposer = ?2 FROM erasure WHERE proposal = ?1",
+    )?;
     for entry in entries {
         let Some(id) = entry.subject.strip_prefix("proposal/") else {
             let about_people = entry.kind.parse().is_ok_and(|kind| people::KINDS.contains(&kind));
@@ -164,10 +167,10 @@ fn withhold(connection: &Connection, entries: &mut [WireEntry], actor: &str) -> 
             continue;
         };
         let id: ProposalId = id.parse().map_err(StoreError::damaged)?;
-        let own: Option<bool> = owner
+        let own: Option<Option<bool>> = owner
             .query_row((&id.as_bytes()[..], actor), |row| row.get(0))
             .optional()?;
-        if own != Some(true) {
+        if own.flatten() != Some(true) {
             entry.body = None;
             entry.signature = None;
         }

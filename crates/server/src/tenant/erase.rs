@@ -47,14 +47,50 @@ impl Tenant {
             .write(move |desk| erase(desk, id, by, &reason, &seqs, head))
             .await?;
         if erased.is_ok() {
-            self.drop_snapshot().await?;
-            self.flush().await?;
+            self.settle_erasures().await?;
         }
         Ok(erased)
     }
 
-    /// Writes the log back into the file and empties it: what was overwritten there is nowhere any more.
-    async fn flush(&self) -> Result<(), StoreError> {
+    /// Takes what was erased out of every file beside the tenant's own. Also after a start: the process may have ended in
+    /// between.
+    ///
+    /// # Errors
+    /// When the store or the disk fails.
+    pub(crate) async fn settle_erasures(&self) -> Result<(), StoreError> {
+        let newest = self
+            .read(|db| {
+                let newest = "SELECT max(seq) FROM erasure WHERE settled = 0";
+                Ok(db.query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?)
+            })
+            .await?;
+        let Some(newest) = newest else {
+            return Ok(());
+        };
+        self.drop_snapshot().await?;
+        if self.flush().await? {
+            let settled = self.write(move |desk| {
+                let settle = "UPDATE erasure SET settled = 1 WHERE seq <= ?1";
+                desk.connection().execute(settle, [newest])?;
+                Ok(Ok::<_, std::convert::Infallible>(()))
+            });
+            let Ok(()) = settled.await?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn forget_that_erasures_are_settled(&self) {
+        let forgot = self.write(|desk| {
+            desk.connection().execute("UPDATE erasure SET settled = 0", [])?;
+            Ok(Ok::<_, std::convert::Infallible>(()))
+        });
+        let Ok(()) = forgot.await.expect("the store answers");
+    }
+
+    /// Writes the log back into the file and empties it: what was overwritten there is nowhere any more. False when
+    /// somebody still reads it.
+    async fn flush(&self) -> Result<bool, StoreError> {
         let path = self.inner.path.clone();
         let flushed = tokio::task::spawn_blocking(move || -> Result<bool, rusqlite::Error> {
             let connection = Connection::open(path)?;
@@ -62,12 +98,13 @@ impl Tenant {
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
         });
         // A reader that takes its time keeps the log: it is emptied by the next one that is let.
-        if flushed.await.map_err(StoreError::damaged)?? {
+        let busy = flushed.await.map_err(StoreError::damaged)??;
+        if busy {
             tracing::warn!(
                 "What was erased stays in the write-ahead log until the tenant has a quiet moment"
             );
         }
-        Ok(())
+        Ok(!busy)
     }
 }
 
@@ -160,7 +197,10 @@ fn remove<'a>(
     for seq in bodies {
         body.execute([to_sql(*seq)?])?;
     }
-    db.execute("INSERT INTO erasure (seq) VALUES (?1)", [to_sql(seq)?])?;
+    db.execute(
+        "INSERT INTO erasure (seq, proposal, proposer) VALUES (?1, ?2, ?3)",
+        params![to_sql(seq)?, &id.as_bytes()[..], stored.state.proposer.id],
+    )?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ export function house(company: boolean) {
     tenant: {
       name: company ? "Byron & Partners" : "Ada's desk",
       mode: company ? "company" : "solo",
+      here: !company,
       role: "owner",
       logKey: "5f1a".repeat(16),
     },
