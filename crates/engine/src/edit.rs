@@ -1,5 +1,5 @@
-//! Editing: another request in place of one that waits. The tool's own form, filled in by a person, is sent to the tenant
-//! as a proposal that supersedes; policy is asked anew there. What is being typed is kept on this device until it is sent
+//! Editing: another request in place of one that waits, or the same one again where it came to nothing. The tool's own form,
+//! filled in by a person, is sent to the tenant as a proposal that supersedes or retries; policy is asked anew there. What is being typed is kept on this device until it is sent
 //! or thrown away.
 
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EditForm {
     pub id: ProposalId,
+    /// It is over, and may be asked for again as it is.
+    pub again: bool,
     /// What would happen, a sentence.
     pub sentence: Spans,
     pub fields: Vec<Field>,
@@ -61,13 +63,13 @@ pub struct Edited {
 }
 
 impl Engine {
-    /// The form of a proposal that waits, with what was typed into it before.
+    /// The form of a proposal that waits or came to nothing, with what was typed into it before.
     ///
     /// # Errors
     /// When this person may not edit it, or it is not here or not open any more.
     pub async fn edit_form(&self, id: ProposalId) -> Result<EditForm, EngineError> {
         let seat = self.seat()?;
-        let (card, people) = editable(&seat, id).await?;
+        let (card, people, again) = editable(&seat, id).await?;
         let account = seat.account.id;
         let kept = seat.store.read(move |db| edits::kept(db, account, id)).await?;
         let args = arguments(&card)?;
@@ -80,11 +82,12 @@ impl Engine {
         }
         Ok(EditForm {
             id,
+            again,
             sentence: render::sentence(&manifest.sentence, args),
             fields,
             kept: kept.is_some(),
             note: kept.map(|kept| kept.note).unwrap_or_default(),
-            consequence: consequence(&card, &people, &seat),
+            consequence: consequence(&card, &people, &seat, again),
         })
     }
 
@@ -94,7 +97,7 @@ impl Engine {
     /// As [`Self::edit_form`].
     pub async fn draft_edit(&self, edit: Edit) -> Result<Edited, EngineError> {
         let seat = self.seat()?;
-        let (card, _) = editable(&seat, edit.id).await?;
+        let (card, ..) = editable(&seat, edit.id).await?;
         let read = arguments_of(&seat, &card, &edit);
         keep(&seat, edit).await?;
         let (manifest, old) = (card.manifest.as_ref().ok_or_else(cannot_show)?, arguments(&card)?);
@@ -120,14 +123,14 @@ impl Engine {
         Ok(seat.store.write(move |tx| edits::forget(tx, account, id)).await?)
     }
 
-    /// Asks for what was typed, in place of the proposal. Needs the tenant; what was typed is kept until it has it.
+    /// Asks for what was typed, in place of the proposal or again. Needs the tenant; what was typed is kept until it has it.
     ///
     /// # Errors
     /// With the field at fault; offline; or when this person may not, or it is not open any more.
     pub async fn submit_edit(&self, edit: Edit) -> Result<ProposalId, EngineError> {
         let seat = self.seat()?;
         let id = edit.id;
-        let (card, _) = editable(&seat, id).await?;
+        let (card, _, again) = editable(&seat, id).await?;
         let note = edit.note.trim().to_owned();
         let made = arguments_of(&seat, &card, &edit);
         keep(&seat, edit).await?;
@@ -135,7 +138,7 @@ impl Engine {
             return Err(EngineError::invalid("note", "At most 2,000 characters."));
         }
         let made = made.map_err(|(_, problem)| EngineError::invalid(problem.name, problem.message))?;
-        if made == *arguments(&card)? {
+        if !again && made == *arguments(&card)? {
             return Err(EngineError::refused("Nothing is different from what was asked."));
         }
         if seat.is_cut_off() {
@@ -146,11 +149,12 @@ impl Engine {
             input: Some(Value::Object(made)),
             note: (!note.is_empty()).then_some(note),
             connection: card.proposal.connection.as_ref().map(|named| named.id),
-            // The clock of what it replaces goes on.
-            expires_at: Some(card.proposal.expires_at),
-            // So does the time that it was asked to run at.
-            not_before: card.proposal.not_before,
-            supersedes: Some(id),
+            // The time that it was asked to run at stays, unless it has passed.
+            not_before: card.proposal.not_before.filter(|at| !again || *at > seat.now()),
+            // The clock of what it replaces goes on; what is asked again has its own.
+            expires_at: (!again).then_some(card.proposal.expires_at),
+            supersedes: (!again).then_some(id),
+            retry_of: again.then_some(id),
             ..Propose::default()
         };
         let proposed = seat.client.propose(&call).await;
@@ -165,7 +169,8 @@ impl Engine {
     }
 }
 
-async fn editable(seat: &Seat, id: ProposalId) -> Result<(Card, std::sync::Arc<People>), EngineError> {
+/// What can be edited, and whether it is over and would be asked for again.
+async fn editable(seat: &Seat, id: ProposalId) -> Result<(Card, std::sync::Arc<People>, bool), EngineError> {
     let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
     let card = card.ok_or_else(EngineError::not_found)?;
     let people = seat.people().await?;
@@ -175,7 +180,10 @@ async fn editable(seat: &Seat, id: ProposalId) -> Result<(Card, std::sync::Arc<P
         now: seat.now(),
     };
     match rules::edit(&card, &people, viewer) {
-        Some(arm) if arm.is_armed() => Ok((card, people)),
+        Some(arm) if arm.is_armed() => {
+            let again = rules::came_to_nothing(card.state.status(viewer.now));
+            Ok((card, people, again))
+        }
         Some(arm) => Err(EngineError::refused(arm.why_not.unwrap_or_default())),
         None => Err(EngineError::refused("There is nothing here that you could edit.")),
     }
@@ -236,15 +244,20 @@ fn arguments(card: &Card) -> Result<&Object, EngineError> {
 }
 
 /// What sending does, for this person.
-fn consequence(card: &Card, people: &People, seat: &Seat) -> String {
-    let again = "This makes a new request in place of this one, and policy is asked again.";
+fn consequence(card: &Card, people: &People, seat: &Seat, again: bool) -> String {
+    let what = if again {
+        "This makes a new request, and policy is asked again. That this one came to nothing stands on it."
+    } else {
+        "This makes a new request in place of this one, and policy is asked again."
+    };
     let own = rules::own(card, people, seat.person());
     let then = match (people.mode(), own) {
         (Mode::Solo, _) => "As its editor you approve it by a typed confirmation.",
         (Mode::Company, true) => "Somebody else decides on it, as on this one.",
+        (Mode::Company, false) if again => "You ask for it, so another person has to approve it.",
         (Mode::Company, false) => "You are its editor, so another person has to approve it.",
     };
-    format!("{again} {then}")
+    format!("{what} {then}")
 }
 
 /// The tenant names a field by its path from the request; the form by the argument's name.

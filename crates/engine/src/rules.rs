@@ -117,13 +117,14 @@ pub(crate) fn withdraw(card: &Card, people: &People, viewer: Viewer) -> Option<A
     })
 }
 
-/// Whether this person may put another request in its place: their own, or one that they decide on. `None` where that is
-/// never theirs, or it is over.
+/// Whether this person may put another request in its place, or ask for it again where it came to nothing: their own, or one
+/// that they decide on. `None` where that is never theirs.
 pub(crate) fn edit(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> {
     let proposer = &card.proposal.proposer;
     let theirs = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
     let decides = people.role(viewer.person).is_some_and(Role::decides);
-    let offered = (theirs || decides) && card.state.status(viewer.now).is_open();
+    let status = card.state.status(viewer.now);
+    let offered = (theirs || decides) && (status.is_open() || came_to_nothing(status));
     offered.then(|| Arm {
         why_not: card
             .view()
@@ -133,6 +134,14 @@ pub(crate) fn edit(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> 
         must_read_to_end: false,
         open_first: false,
     })
+}
+
+/// Whether it is over, nothing has happened, and nothing else was asked for in its place.
+pub(crate) const fn came_to_nothing(status: Status) -> bool {
+    matches!(
+        status,
+        Status::Failed | Status::Rejected | Status::Denied | Status::Expired | Status::Withdrawn
+    )
 }
 
 fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {

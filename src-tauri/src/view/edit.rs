@@ -14,6 +14,8 @@ use super::{Span, spans};
 #[serde(rename_all = "camelCase")]
 pub struct EditForm {
     pub id: String,
+    /// It is over, and may be asked for again as it is.
+    pub again: bool,
     /// What would happen, one line.
     pub sentence: Vec<Span>,
     pub fields: Vec<FormField>,
@@ -144,6 +146,7 @@ impl From<countersign_engine::EditForm> for EditForm {
     fn from(form: countersign_engine::EditForm) -> Self {
         Self {
             id: form.id.to_string(),
+            again: form.again,
             sentence: spans(form.sentence),
             fields: form.fields.into_iter().map(Into::into).collect(),
             note: form.note,

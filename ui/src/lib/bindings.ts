@@ -419,6 +419,8 @@ export type Edit = {
 /**  A proposal's arguments, to be typed. */
 export type EditForm = {
 	id: string,
+	/**  It is over, and may be asked for again as it is. */
+	again: boolean,
 	/**  What would happen, one line. */
 	sentence: Span[],
 	fields: FormField[],

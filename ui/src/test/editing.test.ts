@@ -1,6 +1,7 @@
 import { screen, within } from "@testing-library/svelte";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { error } from "./fake/core";
+import { plain } from "../lib/words";
 import { a11y, heading, open, pass, settle } from "./window";
 
 beforeEach(() => {
@@ -123,6 +124,29 @@ describe("editing what is asked for", () => {
     expect(screen.queryByRole("button", { name: /^Edit/ })).toBeNull();
     await user.keyboard("e");
     await settle();
+    expect(screen.queryByRole("dialog")).toBeNull();
+  });
+
+  it("what came to nothing is asked for again as it was, from its card", async () => {
+    const { core, user } = await open({ company: true });
+    const failed = core.cards.find((card) => card.state.kind === "failed");
+    if (!failed) throw new Error("nothing has failed in the samples");
+    failed.arm.edit = { armed: true, why: null };
+    await user.keyboard("gh");
+    await settle();
+    while (heading() !== plain(failed.sentence)) {
+      await user.keyboard("j");
+      await settle();
+    }
+    await user.keyboard("e");
+    await settle();
+    const again = within(screen.getByRole("dialog", { name: "Ask again" }));
+    expect(again.getByText(/That this one came to nothing stands on it/)).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.click(again.getByRole("button", { name: /^Ask again/ }));
+    await settle();
+    expect(core.calledWith("submit_edit")).toHaveLength(1);
+    expect(core.cards[0]?.retryOf).toBe(failed.id);
     expect(screen.queryByRole("dialog")).toBeNull();
   });
 });

@@ -249,3 +249,43 @@ async fn what_is_over_cannot_be_edited_and_what_was_typed_says_why() {
     let late = device.engine.submit_edit(typed).await.unwrap_err();
     assert_eq!(late.code, ErrorCode::Refused);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_to_nothing_is_asked_for_again_as_it_was_or_changed_and_decided_by_somebody_else() {
+    let world = World::new(Mode::Company).await;
+    let ada = world.device().await;
+    let bob = world.colleague(&ada, "bob").await;
+    world.vouch(&ada, &bob).await;
+    let first = world.propose_task("Order paper").await;
+    bob.card(first).await;
+    let open = bob.engine.edit_form(first).await.unwrap();
+    assert!(!open.again);
+    ada.reject(first, "Not this month").await;
+    ada.fakes.clock.advance(Millis::seconds(11));
+    bob.says(first, "Rejected").await;
+
+    let form = bob.engine.edit_form(first).await.unwrap();
+    assert!(form.again && form.consequence.contains("another person has to approve it"));
+    let second = bob.engine.submit_edit(edit(first, &[])).await.unwrap();
+    let twice = bob.engine.submit_edit(edit(first, &[])).await.unwrap();
+    assert_eq!(twice, second, "pressed twice it is asked for once");
+    ada.says(second, "Waits for a decision").await;
+    let card = ada.card(second).await;
+    assert_eq!(card.lineage.retry_of, Some(first));
+    let risks = card.view.unwrap().risk_reasons;
+    assert!(
+        risks.iter().any(|reason| flat(reason).contains("Not this month")),
+        "it was denied, and that is said: {risks:?}"
+    );
+    assert!(
+        !bob.card(second).await.approve.is_armed(),
+        "who asks does not approve"
+    );
+    ada.approve(second).await;
+    ada.says(second, "Done").await;
+    assert!(
+        ada.card(second).await.edit.is_none(),
+        "what is done is not asked for again here"
+    );
+    bob.says(first, "Rejected").await;
+}

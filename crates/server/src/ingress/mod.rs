@@ -132,7 +132,7 @@ impl Rules {
         };
         let key = key(&proposer, &request, &wanted, idempotency_key)?;
         let manifest = ingress.manifest;
-        let proposer = editor(tenant, proposer, request.supersedes).await?;
+        let proposer = editor(tenant, proposer, request.supersedes.or(request.retry_of)).await?;
         let proposal = proposal(tenant, proposer, request, ingress, connection.as_ref())?;
         let people = tenant.people();
         let denied = tenant.denied_before(proposal.intent().map_err(too_large)?);
@@ -202,17 +202,17 @@ fn proposal(
     })
 }
 
-/// Who proposes, where it is an edit of another's proposal: for whom that was asked stays bound to it, and does not
-/// approve what became of it either.
+/// Who proposes, where it is an edit of another's proposal or that one again: for whom that was asked stays bound to it, and
+/// does not approve what became of it either.
 async fn editor(
     tenant: &Tenant,
     proposer: Proposer,
-    replaced: Option<ProposalId>,
+    earlier: Option<ProposalId>,
 ) -> Result<Proposer, ProposeError> {
-    let Some(replaced) = replaced else {
+    let Some(earlier) = earlier else {
         return Ok(proposer);
     };
-    let Some(stored) = tenant.proposal(replaced).await? else {
+    let Some(stored) = tenant.proposal(earlier).await? else {
         return Ok(proposer);
     };
     let before = &stored.state.proposer;

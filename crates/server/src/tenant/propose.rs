@@ -182,31 +182,35 @@ fn stale(desk: &Desk, proposal: &Proposal) -> Result<Option<ProposeRefusal>, Sto
     Ok(None)
 }
 
-/// Whether `retried` is the proposer's own, and over. While its outcome is unknown, a second try could be a second effect.
+/// Whether `retried` is over, and the proposer's own or taken on by a person who decides. While its outcome is unknown, a second try could be a second effect.
 fn may_retry(desk: &Desk, retried: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
     let Some(stored) = desk.proposal(retried)? else {
         return Ok(false);
     };
-    let same = stored.state.proposer.id == by.proposer.id;
-    Ok(same && stored.state.status(desk.now()).is_final())
+    let before = &stored.state;
+    let theirs = before.proposer.id == by.proposer.id || is_edit(desk, before, by);
+    Ok(theirs && before.status(desk.now()).is_final())
 }
 
-/// Closes the open proposal that a new one replaces: of the same proposer, or edited by a person who decides. An edit stays
-/// with the tool; another tool is another request.
+/// Whether a person who decides has taken another's request on. It stays with the tool: another tool is another request.
+fn is_edit(desk: &Desk, before: &ProposalState, by: &Proposal) -> bool {
+    let person = match by.proposer.kind {
+        ProposerKind::User => by.proposer.id.parse().ok(),
+        ProposerKind::Agent | ProposerKind::System => None,
+    };
+    let decides = |person| desk.people().role(person).is_some_and(Role::decides);
+    before.tool == by.tool.id && person.is_some_and(decides)
+}
+
+/// Closes the open proposal that a new one replaces: of the same proposer, or edited by a person who decides.
 fn replace(desk: &mut Desk, replaced: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
     let Some(mut stored) = desk.proposal(replaced)? else {
         return Ok(false);
     };
     let before = &stored.state;
-    let editor = match by.proposer.kind {
-        ProposerKind::User => by.proposer.id.parse().ok(),
-        ProposerKind::Agent | ProposerKind::System => None,
-    };
     let reason = if before.proposer.id == by.proposer.id {
         "Replaced by its proposer".to_owned()
-    } else if before.tool == by.tool.id
-        && editor.is_some_and(|person| desk.people().role(person).is_some_and(Role::decides))
-    {
+    } else if is_edit(desk, before, by) {
         format!("Edited by {}", render::flat(&render::visible(&by.proposer.name)))
     } else {
         return Ok(false);

@@ -55,14 +55,17 @@ export class FakeEdits {
     for (const one of fields) {
       one.text = kept?.entered.find((typed) => typed.name === one.name)?.text ?? one.text;
     }
+    const again = cameToNothing(of);
     return {
       id: of.id,
+      again,
       sentence: of.sentence,
       fields,
       note: kept?.note ?? "",
       kept: kept !== undefined,
-      consequence:
-        "This makes a new request in place of this one, and policy is asked again. You are its editor, so another person has to approve it.",
+      consequence: again
+        ? "This makes a new request, and policy is asked again. That this one came to nothing stands on it. You ask for it, so another person has to approve it."
+        : "This makes a new request in place of this one, and policy is asked again. You are its editor, so another person has to approve it.",
     };
   }
 
@@ -85,7 +88,7 @@ export class FakeEdits {
     this.#kept.delete(id);
   }
 
-  /** The old card as it stands then, and the one in its place. */
+  /** The old card as it stands then, and the one in its place or that tries it again. */
   submit(of: Card, edit: Edit): { old: Card; made: Card } {
     const { differences } = this.draft(of, edit);
     this.#kept.delete(of.id);
@@ -106,6 +109,7 @@ export class FakeEdits {
     made.proposer.kind = "user";
     const why = "You proposed it, or it was proposed for you: somebody else decides.";
     made.arm.approve = { ...made.arm.approve, armed: false, why };
+    if (cameToNothing(of)) return { old: of, made: { ...made, replaces: null, retryOf: of.id } };
     const off = { armed: false, why: "Another request has taken its place." };
     const old: Card = {
       ...of,
@@ -121,6 +125,9 @@ export class FakeEdits {
     return { old, made };
   }
 }
+
+const cameToNothing = ({ state }: Card) =>
+  ["failed", "rejected", "expired", "withdrawn", "denied"].includes(state.kind);
 
 function compared(label: string, old: string | undefined, now: string): Difference[] {
   if (old === undefined && now.trim() === "") return [];

@@ -101,7 +101,7 @@ async fn an_agent_that_does_not_stop_does_not_fill_the_disk() {
 }
 
 #[tokio::test]
-async fn a_retry_names_a_finished_proposal_of_the_proposer() {
+async fn a_retry_names_a_finished_proposal_of_the_proposer_or_is_taken_on_by_who_decides() {
     let world = World::new().await;
     let ((_, bot), (_, other)) = (world.agent("bot").await, world.agent("other").await);
     let retry = |key: &str, of: &str| {
@@ -120,6 +120,19 @@ async fn a_retry_names_a_finished_proposal_of_the_proposer() {
         retry(&other, &first).await.refusal(),
         (400, "invalid_field"),
         "it is another's"
+    );
+    let member = world.join("mel", "member").await;
+    assert_eq!(
+        retry(&member.token, &first).await.refusal(),
+        (400, "invalid_field"),
+        "who decides nothing takes nothing on"
+    );
+    let taken_on = id(&retry(&world.ada.token, &first).await);
+    let of = |id: &str| world.get(&world.ada, &format!("/api/assistant/proposals/{id}"));
+    assert_eq!(
+        of(&taken_on).await.text("retryOf"),
+        first,
+        "who decides takes it on"
     );
     let again = id(&retry(&bot, &first).await);
     let detail = world
