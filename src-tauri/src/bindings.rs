@@ -36,6 +36,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::change_rules,
             commands::draft_request,
             commands::submit_request,
+            commands::radar,
             commands::tasks,
             commands::connections,
             commands::add_connection,

@@ -20,6 +20,7 @@ use crate::{
         edit::{Edit, EditForm, Edited},
         inbox::{InboxPage, InboxQuery},
         people::{Agents, Device, InviteForm, InviteMade, People, Review, RevokeForm, Role},
+        radar::Radar,
         requests::{DraftView, Submitted, TaskPage},
         rules::{JudgedTable, NewTable, RulesPage},
         setup::{ConnectCompany, FirstAgent, StartHere},
@@ -268,6 +269,13 @@ pub async fn draft_request(shell: State<'_, Shell>, text: String) -> Answer<Draf
 pub async fn submit_request(shell: State<'_, Shell>, text: String) -> Answer<Submitted> {
     let id = shell.engine()?.submit(&text).await?;
     Ok(Submitted { id: id.to_string() })
+}
+
+/// Everything that is not over: whose move it is, and what has waited too long.
+#[tauri::command]
+#[specta::specta]
+pub async fn radar(shell: State<'_, Shell>) -> Answer<Radar> {
+    Ok(shell.engine()?.radar().await?.into())
 }
 
 /// Tasks made so far, newest first, 100 at a time.

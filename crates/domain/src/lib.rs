@@ -17,6 +17,7 @@ pub mod intent;
 pub mod journal;
 pub mod manifest;
 pub mod people;
+pub mod radar;
 pub mod record;
 pub mod remarks;
 pub mod render;

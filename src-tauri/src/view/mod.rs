@@ -9,6 +9,7 @@ pub mod connections;
 pub mod edit;
 pub mod inbox;
 pub mod people;
+pub mod radar;
 pub mod requests;
 pub mod rules;
 pub mod setup;

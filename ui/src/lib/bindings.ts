@@ -58,6 +58,8 @@ export const commands = {
 	/**  What the text would propose. Makes nothing. */
 	draftRequest: (text: string) => typedError<DraftView, CommandError>(__TAURI_INVOKE("draft_request", { text })),
 	submitRequest: (text: string) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_request", { text })),
+	/**  Everything that is not over: whose move it is, and what has waited too long. */
+	radar: () => typedError<Radar, CommandError>(__TAURI_INVOKE("radar")),
 	/**  Tasks made so far, newest first, 100 at a time. */
 	tasks: (after: string | null) => typedError<TaskPage, CommandError>(__TAURI_INVOKE("tasks", { after })),
 	connections: () => typedError<Connections, CommandError>(__TAURI_INVOKE("connections")),
@@ -702,6 +704,28 @@ export type QuestionAnswer = {
 	text: Span[],
 	/**  Saved on this device, will be sent. */
 	onItsWay: boolean,
+};
+
+/**  Everything that is not over, what is due first ahead. */
+export type Radar = {
+	rows: RadarRow[],
+	/**  There is more than is looked at. */
+	capped: boolean,
+};
+
+export type RadarRow = {
+	id: string,
+	sentence: Span[],
+	risk: Risk,
+	/**  Such as "Waits for an answer of Billing bot". */
+	words: string,
+	/**  RFC 3339: from then on it has been theirs. */
+	since: string,
+	/**  RFC 3339: from then on it waits too long. */
+	due: string,
+	overdue: boolean,
+	/**  Where it is listed: to decide, else in progress. */
+	toDecide: boolean,
 };
 
 export type ReasonRule = {

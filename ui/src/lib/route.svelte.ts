@@ -2,7 +2,7 @@
 import type { InboxView } from "./bindings";
 
 export type Page =
-  "inbox" | "in_progress" | "done" | "tasks" | "connections" | "people" | "settings";
+  "inbox" | "in_progress" | "done" | "radar" | "tasks" | "connections" | "people" | "settings";
 export type Overlay = "request" | "keys" | "palette" | "stop" | null;
 
 export type PageEntry = { page: Page; words: string; icon: string; key: string };
@@ -11,6 +11,7 @@ export const pages: readonly PageEntry[] = [
   { page: "inbox", words: "Inbox", icon: "inbox", key: "g i" },
   { page: "in_progress", words: "In progress", icon: "progress", key: "g p" },
   { page: "done", words: "Done", icon: "done", key: "g h" },
+  { page: "radar", words: "Radar", icon: "radar", key: "g r" },
   { page: "tasks", words: "Tasks", icon: "tasks", key: "g t" },
   { page: "connections", words: "Connections", icon: "plug", key: "g c" },
   { page: "people", words: "People & devices", icon: "people", key: "g d" },

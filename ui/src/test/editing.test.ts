@@ -131,7 +131,13 @@ describe("editing what is asked for", () => {
     const { core, user } = await open({ company: true });
     const failed = core.cards.find((card) => card.state.kind === "failed");
     if (!failed) throw new Error("nothing has failed in the samples");
-    failed.arm.edit = { armed: true, why: null };
+    failed.arm.edit = {
+      armed: true,
+      why: null,
+      afterMs: 0,
+      mustReadToEnd: false,
+      openFirst: false,
+    };
     await user.keyboard("gh");
     await settle();
     while (heading() !== plain(failed.sentence)) {

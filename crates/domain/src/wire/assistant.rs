@@ -8,6 +8,7 @@ use crate::{
     canonical::Value,
     fold::Status,
     id::{ConnectionId, ProposalId, TenantId, UserId},
+    radar::Move,
     record::{Evidence, Holder, Outcome, PolicyDecision, Proposer, Reason, Requirement, Risk, Verdict},
 };
 
@@ -253,6 +254,9 @@ pub struct ProposalDetail {
     pub decisions: Vec<DecisionDetail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<ExecutionDetail>,
+    /// Whose move it is and until when; absent when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Move>,
     /// What people ask its proposer, oldest first. The time that is left goes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<QuestionDetail>,
@@ -367,4 +371,29 @@ pub struct AnswerRequest {
     pub question: Digest,
     /// 1 to 2,000 characters.
     pub text: String,
+}
+
+/// `GET /api/radar`: everything that is not over, what has waited longest beyond its time first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Radar {
+    /// How many of them have waited too long.
+    pub overdue: u32,
+    pub proposals: Vec<RadarRow>,
+    /// There are more in one of the states than are looked at: the oldest are here.
+    pub capped: bool,
+}
+
+/// One that is not over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RadarRow {
+    pub id: ProposalId,
+    pub status: Status,
+    pub risk: Risk,
+    pub sentence: String,
+    pub waits_for: Move,
+    pub overdue: bool,
 }

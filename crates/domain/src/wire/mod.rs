@@ -23,7 +23,8 @@ pub use acts::{
 pub use assistant::{
     AnswerDetail, AnswerRequest, Approval, Approve, AskRequest, DecidedAnswer, DecisionDetail, Execute,
     Executed, ExecutionDetail, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
-    ProposalSummary, Propose, Proposed, ProposedCall, QuestionDetail, Reject, ResultSummary, WithdrawRequest,
+    ProposalSummary, Propose, Proposed, ProposedCall, QuestionDetail, Radar, RadarRow, Reject, ResultSummary,
+    WithdrawRequest,
 };
 pub use devices::{
     Challenge, DeviceList, DeviceReview, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,

@@ -9,6 +9,7 @@ use countersign_domain::{
     canonical::{Object, Value},
     fold::Status,
     id::{AgentId, InviteId, ProposalId, TaskId},
+    radar::{Duty, Move, Owner},
     record::{Endorsement, Holder, Mode, Outcome, PolicyDecision, Reason, Risk, Role, TaskPriority, Verdict},
     wire::{
         AgentCreated, AgentList, AgentSummary, AnswerDetail, Approval, Challenge, CheckStatus, Claimed,
@@ -16,9 +17,9 @@ use countersign_domain::{
         DeviceState, DeviceSummary, Enrolled, ErrorBody, Executed, ExecutionAnswer, ExecutionDetail, Head,
         Health, HealthCheck, HealthStatus, InviteList, InviteSummary, Invited, JournalPage, Lease,
         MemberList, MemberSummary, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
-        ProposalSummary, Proposed, ProposedCall, PushedRecords, QuestionDetail, RecordResult,
-        ResolutionDetail, ResultSummary, SaidDetail, SignedIn, TaskList, TaskSummary, TenantInfo,
-        TenantSummary, ToolList,
+        ProposalSummary, Proposed, ProposedCall, PushedRecords, QuestionDetail, Radar, RadarRow,
+        RecordResult, ResolutionDetail, ResultSummary, SaidDetail, SignedIn, TaskList, TaskSummary,
+        TenantInfo, TenantSummary, ToolList,
     },
 };
 
@@ -33,6 +34,26 @@ fn answers_about_proposals_have_one_form() {
             code: "decided".to_owned(),
             current_status: Some(Status::Rejected),
             field: Some("aiToolCallId".to_owned()),
+        },
+    );
+    sheet.answer(
+        "radar",
+        &Radar {
+            overdue: 1,
+            proposals: vec![RadarRow {
+                id: id(),
+                status: Status::Proposed,
+                risk: Risk::High,
+                sentence: "Send a mail".to_owned(),
+                waits_for: Move {
+                    owner: Owner::Deciders,
+                    duty: Duty::Decide,
+                    since: at(1),
+                    due: at(2),
+                },
+                overdue: true,
+            }],
+            capped: false,
         },
     );
     sheet.answer(
@@ -168,6 +189,12 @@ fn answers_about_proposals_have_one_form() {
                 comment: Some("Fine.".to_owned()),
                 void: Some(Reason::Expired),
             }],
+            waits_for: Some(Move {
+                owner: Owner::Device { id: device(9) },
+                duty: Duty::End,
+                since: at(1),
+                due: at(2),
+            }),
             questions: vec![QuestionDetail {
                 question: digest("question"),
                 by: person(1),

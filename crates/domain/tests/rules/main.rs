@@ -20,6 +20,7 @@ mod people;
 mod prefixes;
 mod previews;
 mod proposals;
+mod radar;
 mod reasons;
 mod remarks;
 mod runs;

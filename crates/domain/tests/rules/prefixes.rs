@@ -15,7 +15,7 @@ use crate::support::{Story, at, device, nonce, person};
 
 /// One entry, drawn without regard to whether a server would write it there.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Rule(PolicyDecision, u32, Assurance, i64),
     Preview(bool),
     Decide(u8, Verdict, Assurance),
@@ -30,7 +30,7 @@ enum Step {
     Lapse(u64),
 }
 
-fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
     let assurance = prop::sample::select(vec![
         Assurance::Session,
         Assurance::Device,
@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
     prop::collection::vec((0..4_i64, step), 0..16)
 }
 
-fn tell(steps: &[(i64, Step)]) -> Story {
+pub(crate) fn tell(steps: &[(i64, Step)]) -> Story {
     let mut story = Story::untold();
     let proposal = story.proposal.id;
     let mut decisions: Vec<Digest> = Vec::new();

@@ -11,6 +11,7 @@ mod looking;
 mod managing;
 mod noticing;
 mod proxy;
+mod radar;
 mod ruling;
 mod stopping;
 mod syncing;

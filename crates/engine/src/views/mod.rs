@@ -7,6 +7,7 @@ pub mod inbox;
 pub mod lineage;
 pub mod people;
 pub mod questions;
+pub mod radar;
 pub mod requests;
 pub mod rules;
 pub mod stops;

@@ -3,7 +3,7 @@
 use countersign_domain::{
     UnixMillis,
     fold::{Closed, Merged, ProposalState, Resolved, Status},
-    id::UserId,
+    id::{DeviceId, UserId},
     people::People,
     record::{Actor, Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
 };
@@ -334,14 +334,18 @@ impl<'a> Words<'a> {
     }
 
     /// The other device that has to run it.
+    /// A device by its name.
+    pub(super) fn device(&self, id: DeviceId) -> String {
+        if Holder::Device(id) == self.this {
+            return "this device".to_owned();
+        }
+        let known = self.people.devices.get(&id);
+        known.map_or_else(|| "another device".to_owned(), |known| super::plain(&known.name))
+    }
+
     fn waits_for(&self, executor: Executor) -> Option<String> {
         match executor {
-            Holder::Device(device) if executor != self.this => Some(
-                self.people
-                    .devices
-                    .get(&device)
-                    .map_or_else(|| "another device".to_owned(), |known| known.name.clone()),
-            ),
+            Holder::Device(device) if executor != self.this => Some(self.device(device)),
             Holder::Device(_) | Holder::Tenant => None,
         }
     }

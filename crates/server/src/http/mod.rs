@@ -106,6 +106,7 @@ calls! {
     post "/api/stop/release" => stop::release;
     get "/api/rules" => rules::get;
     put "/api/rules" => rules::put;
+    get "/api/radar" => assistant::radar;
     get "/api/tasks" => tasks::list;
     post "/api/records" => records::push, with room_for_records;
     get "/api/journal" => journal::page;

@@ -239,6 +239,12 @@ pub(crate) fn describe() -> Value {
     .takes::<wire::RulesRequest>()
     .answers::<wire::RuleTable>(200);
 
+    api.call(
+        "get",
+        "/api/radar",
+        "Everything that is not over, whose move it is, and what has waited too long",
+    )
+    .answers::<wire::Radar>(200);
     api.call("get", "/api/tasks", "Tasks made so far, newest first")
         .page(1, wire::MAX_PAGE)
         .answers::<wire::TaskList>(200);

@@ -27,6 +27,7 @@ import { at, card, field, proposed } from "./cards";
 import { draft } from "./draft";
 import { FakeEdits } from "./edits";
 import { house } from "./house";
+import { radar } from "./radar";
 import { FakeRules } from "./rules";
 import { done, inProgress, toDecide } from "./samples";
 import { spans } from "./spans";
@@ -175,6 +176,7 @@ export class FakeCore {
       this.cards.unshift(added);
       return { id: added.id };
     },
+    radar: () => radar(this.everProposed ? this.cards : []),
     tasks: () => ({ rows: this.everProposed ? this.people.tasks : [], next: null }),
     connections: () => ({ rows: this.connections, add: { allowed: true, why: null } }),
     add_connection: ({ form }) => this.#addConnection(form as ConnectionForm),

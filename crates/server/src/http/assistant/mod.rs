@@ -17,7 +17,7 @@ pub(crate) use decide::{approve, reject};
 pub(crate) use erase::erase;
 pub(crate) use execute::execute;
 pub(crate) use propose::{propose, withdraw};
-pub(crate) use read::{get, list};
+pub(crate) use read::{get, list, radar};
 pub(crate) use remarks::{answer, ask};
 pub(crate) use resolve::resolve;
 

@@ -82,7 +82,7 @@ pub(crate) async fn withdraw(
                 .proposal_bodies(id)
                 .await?
                 .ok_or_else(ApiError::not_found)?;
-            Ok(axum::Json(detail(bodies, caller.tenant.now())?))
+            Ok(axum::Json(detail(bodies, &caller.tenant)?))
         }
         Err(WithdrawRefusal::NotFound) => Err(ApiError::not_found()),
         Err(WithdrawRefusal::State(status)) => {

@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::extract::{Path, State};
 use countersign_domain::{
     UnixMillis,
-    fold::{Closed, Said, Status},
+    fold::{Closed, ProposalState, Said, Status},
     id::UserId,
+    people::People,
+    radar::{self, Move},
     record::{Outcome, Risk},
     wire::{
         AnswerDetail, DecisionDetail, ExecutionDetail, MAX_PAGE, MAX_WAIT_SECONDS, PolicyDetail,
-        ProposalDetail, ProposalList, ProposalSummary, QuestionDetail, ResolutionDetail, SaidDetail,
+        ProposalDetail, ProposalList, ProposalSummary, QuestionDetail, Radar, RadarRow, ResolutionDetail,
+        SaidDetail,
     },
 };
 use serde::Deserialize;
@@ -19,8 +22,11 @@ use super::{parse_id, visible, wait_until};
 use crate::{
     App,
     http::{auth::Caller, body::Query, error::ApiError},
-    tenant::{Filter, ProposalBodies, Stored},
+    tenant::{Filter, ProposalBodies, Stored, Tenant},
 };
+
+/// Of each status that is not over, how many are looked at.
+const MOST_ON_THE_RADAR: u32 = 500;
 
 /// Filters of the list.
 #[derive(Debug, Default, Deserialize)]
@@ -112,10 +118,10 @@ pub(crate) async fn get(
         .proposal_bodies(id)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    Ok(axum::Json(detail(bodies, caller.tenant.now())?))
+    Ok(axum::Json(detail(bodies, &caller.tenant)?))
 }
 
-pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<ProposalDetail, ApiError> {
+pub(super) fn detail(bodies: ProposalBodies, tenant: &Tenant) -> Result<ProposalDetail, ApiError> {
     let ProposalBodies {
         stored,
         proposal,
@@ -123,7 +129,9 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
         ..
     } = bodies;
     let (stored, proposal) = (Arc::unwrap_or_clone(stored), Arc::unwrap_or_clone(proposal));
+    let now = tenant.now();
     let status = stored.status(now);
+    let waits_for = waits_for(&tenant.people(), &stored.state, now);
     let scheduled = stored.state.not_before.filter(|_| status.is_open());
     let not_before = stored.due().or(scheduled);
     let state = stored.state;
@@ -205,6 +213,7 @@ pub(super) fn detail(bodies: ProposalBodies, now: UnixMillis) -> Result<Proposal
             })
             .collect(),
         execution,
+        waits_for,
         questions: questions.collect(),
         closed,
         retry_of: proposal.retry_of,
@@ -226,4 +235,40 @@ fn said(said: &BTreeMap<UserId, Said>) -> Vec<SaidDetail> {
         .collect();
     words.sort_by_key(|word| word.at);
     words
+}
+
+/// Whose move it is.
+fn waits_for(people: &People, state: &ProposalState, now: UnixMillis) -> Option<Move> {
+    let stopped = people.stopped(&state.proposer, &state.tool);
+    radar::next_move(state, stopped.map(|(_, stopped)| stopped.at), now)
+}
+
+/// `GET /api/radar`
+pub(crate) async fn radar(caller: Caller) -> Result<axum::Json<Radar>, ApiError> {
+    caller.person()?;
+    if !caller.sees_all() {
+        let message = "Forbidden: Only who decides or audits sees what everybody waits for";
+        return Err(ApiError::forbidden("forbidden", message));
+    }
+    let (now, people) = (caller.tenant.now(), caller.tenant.people());
+    let (found, capped) = caller.tenant.open_proposals(MOST_ON_THE_RADAR).await?;
+    let rows = found.into_iter().filter_map(|stored| {
+        let waits_for = waits_for(&people, &stored.state, now)?;
+        Some(RadarRow {
+            id: stored.state.id,
+            status: stored.status(now),
+            risk: stored.state.risk,
+            sentence: stored.sentence,
+            waits_for,
+            overdue: waits_for.is_overdue(now),
+        })
+    });
+    let mut proposals: Vec<_> = rows.collect();
+    proposals.sort_by_key(|row| row.waits_for.due);
+    let overdue = proposals.iter().filter(|row| row.overdue).count();
+    Ok(axum::Json(Radar {
+        overdue: u32::try_from(overdue).unwrap_or(u32::MAX),
+        proposals,
+        capped,
+    }))
 }

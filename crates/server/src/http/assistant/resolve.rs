@@ -49,5 +49,5 @@ pub(crate) async fn resolve(
     }
     let bodies = caller.tenant.proposal_bodies(id).await?;
     let bodies = bodies.ok_or_else(ApiError::not_found)?;
-    Ok(axum::Json(detail(bodies, caller.tenant.now())?))
+    Ok(axum::Json(detail(bodies, &caller.tenant)?))
 }

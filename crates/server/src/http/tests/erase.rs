@@ -9,7 +9,7 @@ use super::*;
 const WORDS: &str = "zimtschnecke";
 
 impl World {
-    async fn task_of(&self, key: &str, title: &str) -> String {
+    pub(super) async fn task_of(&self, key: &str, title: &str) -> String {
         let propose = self.bare(Method::POST, "/api/assistant/propose").token(key);
         let propose = propose.tenant(self.acme).json(json!({
             "toolId": "assistant.create_task",

@@ -274,6 +274,7 @@ pub(super) fn rows() -> Vec<Row> {
             table.as_array_mut().unwrap().push(rule);
             json!({"base": people.rules.digest, "table": table})
         }),
+        read("/api/radar", SEE_ALL),
         read("/api/tasks", PEOPLE),
         row(
             ("post", "/api/records"),

@@ -1,0 +1,52 @@
+//! Whose move it is, on a desktop.
+
+use countersign_domain::{Millis, record::Mode};
+
+use super::world::{MailServer, World, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_radar_names_whose_move_it_is_and_what_has_waited_too_long() {
+    let (world, mail) = (World::new(Mode::Company).await, MailServer::start().await);
+    let ada = world.device().await;
+    ada.add_mail(&mail).await;
+    ada.online().await;
+    let bob = world.colleague(&ada, "bob").await;
+    world.vouch(&ada, &bob).await;
+    assert_eq!(bob.engine.radar().await.unwrap().rows, Vec::new());
+
+    let (task, letter) = (
+        world.propose_task("Order paper").await,
+        world.propose_mail("new@customer.example").await,
+    );
+    bob.card(letter).await;
+    bob.engine.ask(task, "What for?".to_owned()).await.unwrap();
+    bob.says(task, "You asked").await;
+    ada.offline().await;
+    bob.approve(letter).await;
+    let words = async |device: &super::world::Device| {
+        let rows = device.engine.radar().await.unwrap().rows;
+        let words = rows.into_iter().map(|row| (row.id, row.words, row.overdue));
+        words.collect::<Vec<_>>()
+    };
+    let laptop = bob.engine.seat().unwrap().people().await.unwrap().devices
+        [&ada.engine.seat().unwrap().device()]
+        .name
+        .clone();
+    eventually("each waits for somebody", async || {
+        let mut rows = words(&bob).await;
+        rows.sort_by_key(|(id, ..)| *id != task);
+        rows == [
+            (task, "Waits for an answer of Billing bot".to_owned(), false),
+            (letter, format!("Waits for {laptop} to run it"), false),
+        ]
+    })
+    .await;
+
+    bob.fakes.clock.advance(Millis::seconds(11 * 60));
+    let late: Vec<_> = words(&bob).await.into_iter().filter(|(.., late)| *late).collect();
+    assert_eq!(late.len(), 1, "its device is away");
+    assert_eq!(late[0].0, letter);
+    ada.engine.cut_off(false);
+    bob.says(letter, "Done").await;
+    assert_eq!(words(&bob).await.len(), 1, "what is over is on no radar");
+}
