@@ -3,7 +3,8 @@
 //! to be refused is rejected, everything else approved.
 //!
 //! Says on standard output what holds by then: `ready`, and `saved ID` once a decision is on the disk. To the line `check`
-//! it answers `checked OK SIZE`, with the journal verified from its first entry; a line of JSON is a connection that it is
+//! it answers `checked OK SIZE`, with the journal verified from its first entry, and to `alarm` whether the log is another
+//! one than it was; a line of JSON is a connection that it is
 //! to hold, and `added` is the answer. Logs what `COUNTERSIGN_LOG` says. Ends with its standard input.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
@@ -62,6 +63,10 @@ async fn main() -> Result<()> {
                     Ok(check) => println!("checked {} {}", check.ok, check.size),
                     Err(error) => println!("checked false 0 {error}"),
                 },
+                Some("alarm") => {
+                    let state = engine.app_state().await?;
+                    println!("alarm {}", state.home.is_some_and(|home| home.alarm.is_some()));
+                }
                 Some(order) => println!("{}", add(&engine, order).await),
                 None => return Ok(()),
             },

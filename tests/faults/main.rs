@@ -9,6 +9,7 @@
 )]
 
 mod process;
+mod restored;
 #[path = "../../crates/verify/tests/bundles/seeded.rs"]
 #[allow(dead_code, reason = "shared with a suite that uses more of it")]
 mod seeded;
@@ -140,7 +141,11 @@ fn whenever_server_or_desktop_is_killed_nothing_happens_twice_and_nothing_is_los
     assert!(all.total() >= kills, "{} kills", all.total());
     let sum = |count: fn(&Summary) -> usize| ends.iter().map(count).sum::<usize>();
     assert!(
-        sum(|end| end.completed) > 0 && sum(|end| end.unknown) > 0 && sum(|end| end.failed) > 0,
+        sum(|end| end.completed) > 0
+            && sum(|end| end.unknown) > 0
+            && sum(|end| end.failed) > 0
+            && sum(|end| end.mails_completed) > 0
+            && sum(|end| end.mails_unknown) > 0,
         "a run that never saw one of the ends has shown nothing: {ends:?}"
     );
 }

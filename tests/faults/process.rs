@@ -33,6 +33,7 @@ pub(crate) struct Said {
     /// Ids of decisions that it called saved.
     pub(crate) saved: BTreeSet<String>,
     ready: bool,
+    alarmed: bool,
     checked: Option<String>,
 }
 
@@ -96,6 +97,7 @@ impl Process {
                     Some(("saved", id)) => {
                         said.saved.insert(id.to_owned());
                     }
+                    Some(("alarm", answer)) => said.alarmed |= answer == "true",
                     Some(("checked", answer)) => said.checked = Some(answer.to_owned()),
                     _ => said.ready |= line == "ready",
                 }
@@ -130,6 +132,18 @@ impl Process {
         Ok(Death::Killed)
     }
 
+    /// Waits until the desktop says that the log is not the one it was.
+    pub(crate) fn await_alarm(&mut self, said: &Arc<Mutex<Said>>) -> Result<()> {
+        let begin = Instant::now();
+        while !Said::of(said).is_alarmed() {
+            let stdin = self.stdin.as_mut().context("standard input")?;
+            writeln!(stdin, "alarm")?;
+            ensure!(begin.elapsed() < PATIENCE, "the desktop never noticed");
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     /// Has the journal verified from its first entry, and says of how many entries it is.
     pub(crate) fn check(&mut self, said: &Arc<Mutex<Said>>) -> Result<u64> {
         let stdin = self.stdin.as_mut().context("standard input")?;
@@ -149,6 +163,10 @@ impl Process {
 }
 
 impl Said {
+    pub(crate) const fn is_alarmed(&self) -> bool {
+        self.alarmed
+    }
+
     pub(crate) fn of(said: &Mutex<Self>) -> MutexGuard<'_, Self> {
         said.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use countersign_e2e::{
     company::{OWNER, PASSWORD},
+    smtp::MailServer,
     workspace_binary,
 };
 use countersign_faults::Point;
@@ -28,6 +29,7 @@ use crate::{
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) target: Target,
+    mail: MailServer,
     pub(crate) server: Option<Process>,
     pub(crate) hand: Option<Process>,
     pub(crate) said: Arc<Mutex<Said>>,
@@ -40,18 +42,20 @@ pub(crate) struct World {
     /// What was asked for, by proposal.
     asked: BTreeMap<String, Asked>,
     number: u64,
-    /// Over which requests go: one that takes an idempotency key again, and one that does not.
+    /// Over which calls go: one to what takes an idempotency key again, one to what does not, and one for mail.
     connections: Vec<String>,
 }
 
 /// How many kinds of things are asked for, one after the other.
-pub(crate) const KINDS: u64 = 6;
+pub(crate) const KINDS: u64 = 7;
 
 /// What a proposal asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Asked {
     /// A request to the target at this path.
     Request(String),
+    /// A mail of this subject.
+    Mail(String),
     /// A task of this title.
     Task(String),
     /// A reading of the tenant's health: runs by itself.
@@ -76,6 +80,7 @@ impl World {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut world = Self {
             target: Target::start()?,
+            mail: MailServer::start()?,
             server: None,
             hand: None,
             said: Arc::default(),
@@ -105,7 +110,7 @@ impl World {
         Ok(world)
     }
 
-    /// Two ways to the target, held by the desktop.
+    /// Two ways to the target and one to the mail server, held by the desktop.
     fn connect(&mut self) -> Result<()> {
         let device = text(&self.devices()?[0], "id")?;
         for (name, window) in [("safe", Some(86_400)), ("blind", None)] {
@@ -117,12 +122,20 @@ impl World {
             if let Some(window) = window {
                 config["idempotency_window_s"] = json!(window);
             }
-            let form = json!({
-                "kind": "http", "name": name, "config": config, "holder": {"kind": "device", "id": device},
-            });
-            let made = self.sure(|world| world.call("POST", "/api/connections", &world.session, &form))?;
-            self.connections.push(text(&made, "connectionId")?);
+            self.add_connection("http", name, &config, &device)?;
         }
+        let config = json!({
+            "from": OWNER, "host": "127.0.0.1", "port": self.mail.port(), "tls": "none",
+        });
+        self.add_connection("smtp", "mail", &config, &device)
+    }
+
+    fn add_connection(&mut self, kind: &str, name: &str, config: &Value, device: &str) -> Result<()> {
+        let form = json!({
+            "kind": kind, "name": name, "config": config, "holder": {"kind": "device", "id": device},
+        });
+        let made = self.sure(|world| world.call("POST", "/api/connections", &world.session, &form))?;
+        self.connections.push(text(&made, "connectionId")?);
         Ok(())
     }
 
@@ -186,6 +199,12 @@ impl World {
                 (Asked::Task(title), body)
             }
             2 => (Asked::Health, json!({"text": "system health"})),
+            6 => {
+                let subject = format!("Number {number}");
+                let input = json!({"to": ["dan@example.com"], "subject": subject, "body": "Dear Dan."});
+                let body = json!({"toolId": "email.send", "connection": self.connections[2], "input": input});
+                (Asked::Mail(subject), body)
+            }
             _ => (
                 Asked::Nothing,
                 json!({"text": format!("create task: Please refuse {number}")}),
@@ -286,6 +305,7 @@ impl World {
     fn judge(&self, ends: &BTreeMap<String, (String, Value)>) -> Result<Summary> {
         let effects = self.target.effects();
         let tasks = self.tasks()?;
+        let mails = self.mails()?;
         let mut summary = Summary::default();
         for (path, keys) in &effects {
             ensure!(
@@ -303,12 +323,22 @@ impl World {
                     ensure!(made <= 1, "{title} was made {made} times");
                     made == 1
                 }
+                Asked::Mail(subject) => {
+                    let arrived = mails.iter().filter(|mail| *mail == subject).count();
+                    ensure!(arrived <= 1, "{subject:?} arrived {arrived} times");
+                    match status.as_str() {
+                        "completed" => summary.mails_completed += 1,
+                        "unknown" => summary.mails_unknown += 1,
+                        _ => {}
+                    }
+                    arrived == 1
+                }
                 Asked::Health => status == "completed",
                 Asked::Nothing => false,
             };
             let allowed: &[&str] = match (asked, happened) {
-                (Asked::Request(_), true) => &["completed", "unknown"],
-                (Asked::Request(_), false) => &["failed", "unknown"],
+                (Asked::Request(_) | Asked::Mail(_), true) => &["completed", "unknown"],
+                (Asked::Request(_) | Asked::Mail(_), false) => &["failed", "unknown"],
                 // One transaction: a task is there exactly when its proposal is done.
                 (Asked::Task(_), true) => &["completed"],
                 (Asked::Task(_), false) => &[],
@@ -341,12 +371,20 @@ impl World {
             );
         }
         summary.saved = said.saved.len();
-        let quarantined = self
-            .devices()?
-            .iter()
-            .any(|device| !device["revokedAt"].is_null());
+        let quarantined = self.devices()?.iter().any(|device| device["state"] == "revoked");
         ensure!(!quarantined, "a crash must not look like a key in two hands");
         Ok(summary)
+    }
+
+    /// The subject of each mail that has arrived.
+    fn mails(&self) -> Result<Vec<String>> {
+        let subject = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let line = text.lines().find_map(|line| line.strip_prefix("Subject: "));
+            line.map(str::to_owned).context("a mail without a subject")
+        };
+        let mails = self.mail.mails()?;
+        mails.iter().map(|mail| subject(&mail.bytes)).collect()
     }
 
     fn tasks(&self) -> Result<Vec<String>> {
@@ -463,6 +501,8 @@ pub(crate) struct Summary {
     pub(crate) failed: usize,
     pub(crate) unknown: usize,
     pub(crate) rejected: usize,
+    pub(crate) mails_completed: usize,
+    pub(crate) mails_unknown: usize,
     /// Decisions that the desktop has called saved.
     pub(crate) saved: usize,
 }

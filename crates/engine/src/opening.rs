@@ -46,7 +46,7 @@ impl Engine {
         };
         let store = match Store::open(&self.inner.folder.device_db(), &secrets.database_key) {
             Ok(store) => store,
-            Err(error @ (StoreError::Newer | StoreError::Unreadable(_))) => {
+            Err(error @ (StoreError::Newer | StoreError::Unreadable(_) | StoreError::Damaged(_))) => {
                 return Ok(Stage::Fatal {
                     message: error.to_string(),
                 });

@@ -86,6 +86,7 @@ impl Store {
         embedded::migrations::runner()
             .run(&mut connection)
             .map_err(|error| StoreError::Migration(error.to_string()))?;
+        refuse_gaps(&connection)?;
         crash_point(Point::DeviceMigrated);
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
@@ -160,6 +161,26 @@ fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
     let known = known.map_or(0, i64::from);
     if applied.is_some_and(|applied| applied > known) {
         Err(StoreError::Newer)
+    } else {
+        Ok(())
+    }
+}
+
+/// Number and record are stored in one transaction, and no record ever goes: where they differ the disk has lost a write, and
+/// what would be signed next takes a number that was used, or comes behind one that is gone.
+fn refuse_gaps(connection: &Connection) -> Result<(), StoreError> {
+    let gaps: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM account WHERE
+             last_seq <> (SELECT count(*) FROM outbox WHERE outbox.account = account.id)
+             OR last_record IS NOT (SELECT digest FROM outbox
+                 WHERE outbox.account = account.id AND outbox.device_seq = account.last_seq))",
+        [],
+        |row| row.get(0),
+    )?;
+    if gaps {
+        Err(StoreError::damaged(
+            "it has lost some of what this device has said",
+        ))
     } else {
         Ok(())
     }

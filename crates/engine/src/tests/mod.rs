@@ -1,6 +1,7 @@
 //! Stories over a real server in the same process: people with devices, agents with keys, a real mail server.
 
 mod asking;
+mod damage;
 mod deciding;
 mod editing;
 mod erasing;
@@ -13,6 +14,9 @@ mod noticing;
 mod proxy;
 mod radar;
 mod ruling;
+#[path = "../../../verify/tests/bundles/seeded.rs"]
+#[allow(dead_code, reason = "shared with suites that use more of it")]
+mod seeded;
 mod stopping;
 mod syncing;
 mod trouble;

@@ -96,6 +96,14 @@ impl Desk {
             .try_into()
             .map_err(|_| StoreError::damaged("the log key is not 32 bytes"))?;
         let frontier = Frontier::from_bytes(&frontier).map_err(StoreError::damaged)?;
+        let last: i64 =
+            connection.query_row("SELECT coalesce(max(seq), 0) FROM entry", [], |row| row.get(0))?;
+        if to_sql(frontier.size())? != last {
+            // They are written in one transaction. A disk has lost one of the two: what would be appended next is there.
+            return Err(StoreError::damaged(
+                "the journal does not end where its head says",
+            ));
+        }
         let people = read_people(&connection)?;
         let denials = Denials::read(&connection, clock.now())?;
         let desk = Self::assemble(

@@ -1,6 +1,7 @@
 //! The store's promises, without HTTP: one effect, one truth, nothing lost.
 
 pub(crate) mod changed_tools;
+mod damage;
 mod deciding;
 mod full;
 mod hands;
@@ -8,6 +9,9 @@ mod mirror;
 mod proposing;
 mod running;
 mod schema;
+#[path = "../../../verify/tests/bundles/seeded.rs"]
+#[allow(dead_code, reason = "shared with suites that use more of it")]
+mod seeded;
 mod successors;
 mod upgrade;
 mod writing;

@@ -28,7 +28,7 @@ impl World {
             .unwrap();
     }
 
-    async fn try_propose(&self, title: &str) -> Result<ProposalId, ProposeError> {
+    pub(super) async fn try_propose(&self, title: &str) -> Result<ProposalId, ProposeError> {
         let request = wire::Propose {
             text: Some(format!("create task: {title}")),
             ..wire::Propose::default()
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// The root of the journal as it is in the file, and its size.
-    async fn recomputed(&self) -> (u64, Digest) {
+    pub(super) async fn recomputed(&self) -> (u64, Digest) {
         let mut frontier = Frontier::new();
         loop {
             let page = self.tenant.page(frontier.size(), 500, Sight::All).await.unwrap();
