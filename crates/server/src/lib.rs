@@ -10,6 +10,7 @@ mod names;
 mod serve;
 mod server;
 
+pub mod backup;
 pub mod cards;
 pub mod clock;
 pub mod executor;

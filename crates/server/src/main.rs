@@ -1,4 +1,5 @@
-//! `countersign-server`: serves tenants, founds them, makes agents' keys, and brings back who has lost every device.
+//! `countersign-server`: serves tenants, founds them, makes agents' keys, copies its data and takes it back, and brings
+//! back who has lost every device.
 //!
 //! Standard output carries the one line that a command promises and nothing else; logs go to standard error.
 
@@ -12,7 +13,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use countersign_domain::{id::TenantId, record::Mode};
-use countersign_server::{Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, Server, Transport};
+use countersign_server::{
+    Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, Server, Transport,
+    backup::{self, NewOwner},
+    clock::{Clock as _, SystemClock},
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -41,6 +46,12 @@ enum Command {
     AgentKey(AgentKey),
     /// Confirm a device that nobody else can confirm, journalled as done by the server; prints `{"deviceId"}`.
     Endorse(Endorse),
+    /// Copy the data folder, also while a server runs on it, and check the copy; prints what it holds.
+    Backup(Backup),
+    /// Put a copy back into an empty data folder; prints what it holds.
+    Restore(Restore),
+    /// Take one tenant of a copy into this server's data folder; prints it.
+    Adopt(Adopt),
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +138,45 @@ struct Endorse {
     code: String,
 }
 
+#[derive(Debug, Args)]
+struct Backup {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The copy. Made, for its owner only; it has the key that signs the log, so keep it as safe as the data folder.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Restore {
+    /// The copy.
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The data folder. Made if absent, for its owner only.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Adopt {
+    /// The copy.
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The data folder of the server that takes the tenant in; the server must not run.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// The address under which the owner signs in from now on.
+    #[arg(long, value_name = "E", requires = "password_stdin")]
+    email: Option<String>,
+    /// Read the owner's new password from standard input.
+    #[arg(long, requires = "email")]
+    password_stdin: bool,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -136,6 +186,9 @@ async fn main() -> ExitCode {
         Command::Init(init) => init.run().await,
         Command::AgentKey(agent_key) => agent_key.run().await,
         Command::Endorse(endorse) => endorse.run().await,
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Adopt(adopt) => adopt.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -177,16 +230,7 @@ impl Serve {
 
 impl Init {
     async fn run(self) -> anyhow::Result<()> {
-        if io::stdin().is_terminal() {
-            bail!("give the password on standard input, for example from a password manager through a pipe");
-        }
-        let mut password = Zeroizing::new(String::new());
-        io::stdin()
-            .take(4096)
-            .read_to_string(&mut password)
-            .context("reading the password")?;
-        // A pipe ends in a newline that is not part of it.
-        let password = Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned());
+        let password = password_from_stdin()?;
         let owner = self
             .name
             .unwrap_or_else(|| self.email.split('@').next().unwrap_or_default().to_owned());
@@ -232,6 +276,48 @@ impl Endorse {
         let device = server.endorse(self.tenant, &self.email, &self.code).await?;
         print(&json!({"deviceId": device}).to_string())
     }
+}
+
+impl Backup {
+    fn run(self) -> anyhow::Result<()> {
+        let made = backup::back_up(&self.data, &self.to, SystemClock.now())?;
+        print(&serde_json::to_string(&made)?)
+    }
+}
+
+impl Restore {
+    fn run(self) -> anyhow::Result<()> {
+        let restored = backup::restore(&self.from, &self.data)?;
+        print(&serde_json::to_string(&restored)?)
+    }
+}
+
+impl Adopt {
+    async fn run(self) -> anyhow::Result<()> {
+        let owner = match self.email {
+            None => None,
+            Some(email) => Some(NewOwner {
+                email,
+                password: password_from_stdin()?,
+            }),
+        };
+        let now = SystemClock.now();
+        let adopted = backup::adopt(&self.from, &self.data, self.tenant, owner, now).await?;
+        print(&serde_json::to_string(&adopted)?)
+    }
+}
+
+fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {
+    if io::stdin().is_terminal() {
+        bail!("give the password on standard input, for example from a password manager through a pipe");
+    }
+    let mut password = Zeroizing::new(String::new());
+    io::stdin()
+        .take(4096)
+        .read_to_string(&mut password)
+        .context("reading the password")?;
+    // A pipe ends in a newline that is not part of it.
+    Ok(Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn print(line: &str) -> anyhow::Result<()> {

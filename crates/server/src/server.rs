@@ -489,7 +489,7 @@ async fn keep<W: Future<Output = ()>>(name: &'static str, work: impl Fn() -> W) 
 }
 
 /// Makes the folder if absent, closes it to others, and takes it for this process alone.
-fn lock_folder(data: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock_folder(data: &Path) -> Result<File, OpenError> {
     let failed = |error| OpenError::Folder {
         folder: data.to_owned(),
         error,
@@ -520,7 +520,7 @@ fn holds_other_things(folder: &Path) -> io::Result<bool> {
     }
 }
 
-fn private_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     fs::set_permissions(folder, Permissions::from_mode(0o700))
 }

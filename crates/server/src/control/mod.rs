@@ -59,7 +59,7 @@ impl From<rusqlite::Error> for ControlError {
 }
 
 impl ControlError {
-    fn damaged(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn damaged(error: impl std::fmt::Display) -> Self {
         Self::Damaged(error.to_string())
     }
 }

@@ -403,7 +403,7 @@ pub(super) fn to_sql(seq: u64) -> Result<i64, StoreError> {
     i64::try_from(seq).map_err(StoreError::damaged)
 }
 
-fn read_people(connection: &Connection) -> Result<People, StoreError> {
+pub(super) fn read_people(connection: &Connection) -> Result<People, StoreError> {
     let mut people = People::default();
     let mut statement = connection.prepare(
         "SELECT at_ms, kind, bytes, keyid, sig FROM entry INDEXED BY entry_people

@@ -4,6 +4,7 @@
 //! their own and see only what is committed.
 
 mod acts;
+mod check;
 mod decide;
 mod denials;
 mod desk;
@@ -51,6 +52,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, mpsc, watch};
 
 pub use acts::{Act, ResolveRefusal};
+pub(crate) use check::{Checked, check};
 pub use countersign_domain::execution::{LEASE, RunRefusal};
 pub use decide::{DecideRefusal, Views, WithdrawRefusal};
 pub use denials::Denied;

@@ -58,7 +58,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    pub(super) fn damaged(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn damaged(error: impl std::fmt::Display) -> Self {
         Self::Damaged(error.to_string())
     }
 }
