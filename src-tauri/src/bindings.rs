@@ -56,6 +56,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::create_agent,
             commands::revoke_agent,
             commands::set_notifications_paused,
+            commands::back_up,
             commands::verify_journal,
             commands::quit,
         ])

@@ -14,7 +14,7 @@ use crate::{
     error::CommandError,
     shell::{Shell, device_name},
     view::{
-        app::{AppState, JournalCheck},
+        app::{AppState, BackedUp, JournalCheck},
         card::{Card, Decide, Decided, ResolveForm, Verdict},
         connections::{ConnectionForm, Connections, TestResult, form_field},
         edit::{Edit, EditForm, Edited},
@@ -451,6 +451,13 @@ pub async fn quit(shell: State<'_, Shell>) -> Answer<()> {
 #[specta::specta]
 pub async fn verify_journal(shell: State<'_, Shell>) -> Answer<JournalCheck> {
     Ok(shell.engine()?.verify_journal().await?.into())
+}
+
+/// Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds.
+#[tauri::command]
+#[specta::specta]
+pub async fn back_up(shell: State<'_, Shell>) -> Answer<BackedUp> {
+    shell.back_up().await
 }
 
 /// What the page calls something by. Text of another form than ours names nothing.

@@ -22,9 +22,9 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 /// The tenant server's folder, inside the app's own.
-const FOLDER: &str = "tenant";
+pub(crate) const FOLDER: &str = "tenant";
 /// Says that the folder has a tenant, whose it is, and where it is reached.
-const MARKER: &str = "tenant.json";
+pub(crate) const MARKER: &str = "tenant.json";
 /// Stands in the records where the owner has given no address, and is never shown.
 const NO_ADDRESS: &str = "owner@localhost";
 

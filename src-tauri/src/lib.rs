@@ -8,6 +8,7 @@ pub mod shell;
 pub mod view;
 
 mod bindings;
+mod copies;
 mod embedded;
 mod events;
 mod first_run;

@@ -152,6 +152,15 @@ pub struct JournalCheck {
     pub words: String,
 }
 
+/// A copy of the tenant on this computer.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct BackedUp {
+    pub folder: String,
+    /// Entries of its journal, each of them checked.
+    pub entries: u32,
+}
+
 /// A hint: re-ask the commands. Never build state out of it.
 #[derive(Clone, Debug, Serialize, Deserialize, Type, Event)]
 #[serde(tag = "kind", rename_all = "snake_case")]

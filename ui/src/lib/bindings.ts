@@ -83,6 +83,8 @@ export const commands = {
 	createAgent: (name: string) => typedError<FirstAgent, CommandError>(__TAURI_INVOKE("create_agent", { name })),
 	revokeAgent: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("revoke_agent", { id })),
 	setNotificationsPaused: (paused: boolean) => typedError<null, CommandError>(__TAURI_INVOKE("set_notifications_paused", { paused })),
+	/**  Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds. */
+	backUp: () => typedError<BackedUp, CommandError>(__TAURI_INVOKE("back_up")),
 	/**  Recomputes the whole tree from the first entry. May take seconds. */
 	verifyJournal: () => typedError<JournalCheck, CommandError>(__TAURI_INVOKE("verify_journal")),
 	/**  Ends the app. Where no tray is, nothing else does. */
@@ -176,6 +178,13 @@ export type Arms = {
 };
 
 export type Assurance = "session" | "device" | "device_confirmed";
+
+/**  A copy of the tenant on this computer. */
+export type BackedUp = {
+	folder: string,
+	/**  Entries of its journal, each of them checked. */
+	entries: number,
+};
 
 /**  The trusted card. `body` holds every argument that will run. */
 export type Card = {

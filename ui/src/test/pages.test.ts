@@ -1,4 +1,4 @@
-import { fireEvent, screen, within } from "@testing-library/svelte";
+import { cleanup, fireEvent, screen, within } from "@testing-library/svelte";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { error, type Scenario } from "./fake/core";
 import { a11y, heading, open, settle } from "./window";
@@ -408,6 +408,24 @@ describe("people and devices", () => {
 });
 
 describe("settings", () => {
+  it("copies the tenant of this computer, and says where the copy is; a company's is not copied from here", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Back up now" }));
+    await settle();
+    expect(core.calledWith("back_up")).toHaveLength(1);
+    expect(screen.getByText(/1,284 entries copied and checked/)).toHaveTextContent(
+      "/home/ada/Countersign backups/2026-11-23 07.55.12",
+    );
+    expect(await a11y()).toEqual([]);
+    cleanup();
+    await open({ company: true });
+    await user.keyboard("gs");
+    await settle();
+    expect(screen.queryByRole("button", { name: "Back up now" })).toBeNull();
+  });
+
   it("keep the look, pause notifications and verify the journal", async () => {
     const { core, user } = await open();
     await user.keyboard("gs");

@@ -264,6 +264,7 @@ export class FakeCore {
     revoke_agent: () => null,
     set_notifications_paused: ({ paused }) =>
       void (this.state.notificationsPaused = paused as boolean),
+    back_up: () => ({ folder: "/home/ada/Countersign backups/2026-11-23 07.55.12", entries: 1284 }),
     verify_journal: () => ({
       size: 1284,
       ok: true,
