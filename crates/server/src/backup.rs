@@ -379,11 +379,13 @@ fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
     // All pages in one read: in steps it would begin anew whenever somebody writes in between.
     let began = Instant::now();
     loop {
-        match copying.step(-1)? {
-            StepResult::Done => return Ok(()),
-            _ if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
-            _ => return Err(ControlError::damaged("somebody keeps the file locked").into()),
+        if copying.step(-1)? == StepResult::Done {
+            return Ok(());
         }
+        if began.elapsed() > PATIENCE {
+            return Err(ControlError::damaged("somebody keeps the file locked").into());
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
