@@ -252,6 +252,7 @@ fn consequence(card: &Card, people: &People, seat: &Seat, again: bool) -> String
     };
     let own = rules::own(card, people, seat.person());
     let then = match (people.mode(), own) {
+        (Mode::Solo, _) if again => "You ask for it, so you approve it by a typed confirmation.",
         (Mode::Solo, _) => "As its editor you approve it by a typed confirmation.",
         (Mode::Company, true) => "Somebody else decides on it, as on this one.",
         (Mode::Company, false) if again => "You ask for it, so another person has to approve it.",

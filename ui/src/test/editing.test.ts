@@ -149,7 +149,7 @@ describe("editing what is asked for", () => {
     const again = within(screen.getByRole("dialog", { name: "Ask again" }));
     expect(again.getByText(/That this one came to nothing stands on it/)).toBeVisible();
     expect(await a11y()).toEqual([]);
-    await user.click(again.getByRole("button", { name: /^Ask again/ }));
+    await user.keyboard("{Control>}{Enter}{/Control}");
     await settle();
     expect(core.calledWith("submit_edit")).toHaveLength(1);
     expect(core.cards[0]?.retryOf).toBe(failed.id);
