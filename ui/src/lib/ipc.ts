@@ -19,7 +19,9 @@ type Answer<T> = { status: "ok"; data: T } | { status: "error"; error: CommandEr
 export async function ask<T>(answer: Promise<Answer<T>>): Promise<T> {
   const got = await answer;
   if (got.status === "ok") return got.data;
-  throw new Problem(got.error);
+  // What does not fit the command is refused by the bridge, in a string of its own.
+  const error: CommandError | string = got.error;
+  throw typeof error === "string" ? asProblem(error) : new Problem(error);
 }
 
 /** Whatever was thrown, as a Problem. A bug in the bridge is told like any other trouble. */

@@ -68,7 +68,7 @@ describe("editing what is asked for", () => {
 
   it("offline it says that what was typed is kept, and it is there again", async () => {
     const kept = "The tenant cannot be reached. What you typed is kept on this device.";
-    const { user } = await open({
+    const { core, user } = await open({
       offline: true,
       failing: { submit_edit: error("offline", kept) },
     });
@@ -79,17 +79,21 @@ describe("editing what is asked for", () => {
     await user.click(ask());
     await settle();
     expect(dialog().getByRole("alert")).toHaveTextContent(kept);
+    await user.type(dialog().getByLabelText(/^Subject/), "!");
     await user.keyboard("{Escape}");
     await settle();
+    const last = core.calledWith("draft_edit").at(-1)?.edit;
+    expect(last, "with its last letter").toMatchObject({ id: core.cards[0]?.id });
+    expect(JSON.stringify(last)).toContain("again!");
     await user.keyboard("e");
     await settle();
-    expect((dialog().getByLabelText(/^Subject/) as HTMLInputElement).value).toMatch(/ again$/);
+    expect((dialog().getByLabelText(/^Subject/) as HTMLInputElement).value).toMatch(/ again!$/);
     expect(dialog().getByText("This is what you typed before.")).toBeVisible();
     await user.click(dialog().getByRole("button", { name: "Throw away" }));
     await settle();
     await user.keyboard("e");
     await settle();
-    expect((dialog().getByLabelText(/^Subject/) as HTMLInputElement).value).not.toMatch(/ again$/);
+    expect((dialog().getByLabelText(/^Subject/) as HTMLInputElement).value).not.toMatch(/ again!$/);
   });
 
   it("the card of an edit shows what is different and leads to the one before, and back", async () => {
