@@ -3,6 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 
 scripts/links.sh --off
-say "Removing target/, ui/dist and ui/node_modules"
+say "Removing target/, ui/dist and what npm has installed"
 cargo clean --quiet
-rm -rf target ui/dist ui/node_modules gen
+rm -rf target ui/dist ui/node_modules tests/peers/oidc/node_modules gen

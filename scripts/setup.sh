@@ -34,7 +34,7 @@ main() {
     require_toolchains
     look_at_the_system
     install_packages
-    install_node_modules
+    node_modules ui "Installing the front end's packages"
     case $goal in
         check)
             cargo_tool cargo-deny "$DENY_VERSION"
@@ -117,21 +117,21 @@ apt_install() {
     rm -f "$log"
 }
 
-install_node_modules() {
-    [ -f ui/package-lock.json ] || return 0
+# node_modules FOLDER TITLE
+node_modules() {
     # npm writes this file last, so it tells when the modules were installed.
-    local installed=ui/node_modules/.package-lock.json
-    if [ -f "$installed" ] && [ ! ui/package-lock.json -nt "$installed" ] && [ ! ui/package.json -nt "$installed" ]; then
+    local installed=$1/node_modules/.package-lock.json
+    if [ -f "$installed" ] && [ ! "$1/package-lock.json" -nt "$installed" ] && [ ! "$1/package.json" -nt "$installed" ]; then
         return 0
     fi
-    step "Installing the front end's packages" locked_node_modules
+    step "$2" locked_node_modules "$1"
     touch "$installed"
 }
 
 # Not `npm ci`: it refuses a lockfile that lacks the optional binaries of other systems, and a registry's mirror need not
 # carry those. The second command says whether anything but the locked versions came in.
 locked_node_modules() {
-    npm --prefix ui install --no-save --no-audit --no-fund --loglevel=error && node scripts/locked-modules.mjs ui
+    npm --prefix "$1" install --no-save --no-audit --no-fund --loglevel=error && node scripts/locked-modules.mjs "$1"
 }
 
 # cargo_tool NAME VERSION: any version that is there will do.
@@ -151,8 +151,10 @@ build_tool() {
         cargo install "$1" --version "=$2" --locked --force --quiet
 }
 
-# Python packages of the tests' peers, in the versions and with the hashes that tests/peers/requirements.txt names.
+# The tests' peers: an OpenID provider, and Python packages in the versions and with the hashes that
+# tests/peers/requirements.txt names.
 install_peers() {
+    node_modules tests/peers/oidc "Installing the tests' OpenID provider"
     local venv=target/peers/venv
     cmp -s tests/peers/requirements.txt "$venv/requirements.txt" && return 0
     step "Installing the tests' mail server" make_venv "$venv"

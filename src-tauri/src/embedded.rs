@@ -155,6 +155,7 @@ impl Embedded {
         Ok(SignedIn {
             token: token.reveal().to_owned(),
             user_id: self.founded.owner,
+            email: self.founded.email.clone(),
             tenants: vec![tenant],
         })
     }

@@ -3,5 +3,6 @@
 mod desktop;
 mod mail;
 mod notifications;
+mod sign_in;
 mod tray;
 mod window;

@@ -7,6 +7,7 @@ pub mod company;
 pub mod desktop;
 pub mod notifications;
 mod process;
+pub mod provider;
 pub mod smtp;
 pub mod tray;
 pub mod webdriver;

@@ -16,6 +16,7 @@ use crate::{
     engine::Engine,
     enrol::device_name,
     error::EngineError,
+    provider::BroughtBack,
     seat::nonce,
     store::{NewAccount, Store, account},
 };
@@ -24,6 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Connect {
     pub url: String,
+    /// Whose the password is.
     pub email: String,
     pub credential: Credential,
     /// The person's name for this device.
@@ -42,6 +44,8 @@ pub enum Credential {
         name: String,
         password: SecretString,
     },
+    /// What the company's provider gave to the browser; it says whose.
+    Provider(BroughtBack),
     /// A session that is open already: the embedded tenant's own.
     Session(SignedIn),
 }
@@ -69,12 +73,25 @@ impl Engine {
         let keyring = self.keyring()?;
         // Before anything else: without a keychain nothing is opened, sent or changed.
         let secrets = self.secrets(&keyring).await?;
+        let awaited = match &form.credential {
+            Credential::Provider(brought) => brought.awaited.clone(),
+            Credential::Password(_) | Credential::Invite { .. } | Credential::Session(_) => None,
+        };
         let signed_in = sign_in(&address, &form.email, form.credential).await?;
         let tenant = choose(&signed_in, form.tenant)?;
+        if let Some(awaited) = awaited.filter(|email| !email.eq_ignore_ascii_case(&signed_in.email)) {
+            let client = TenantClient::new(address, tenant.id, signed_in.token.into())?;
+            client.sign_out().await?;
+            return Err(EngineError::refused(format!(
+                "Your browser is signed in as {}, and this device waits for {awaited}. Sign out there, or choose \
+                 \"Use another account\" here.",
+                signed_in.email
+            )));
+        }
         let (tenant, person) = (tenant.id, signed_in.user_id);
         let arrival = Arrival {
             address,
-            email: form.email,
+            email: signed_in.email,
             name,
             tenant,
             person,
@@ -189,6 +206,7 @@ struct Arrival {
 async fn sign_in(address: &Address, email: &str, credential: Credential) -> Result<SignedIn, CallError> {
     let password = match credential {
         Credential::Session(session) => return Ok(session),
+        Credential::Provider(brought) => return client::sign_in_by_provider(address, &brought.form()).await,
         Credential::Password(password) => password,
         Credential::Invite { code, name, password } => {
             let form = AcceptInvite {

@@ -29,6 +29,7 @@ mod first_look;
 mod journal;
 mod opening;
 mod overlay;
+mod provider;
 mod reconcile;
 mod remarks;
 mod rotate;
@@ -47,6 +48,7 @@ pub use edit::{Edit, EditForm, Edited};
 pub use engine::{Engine, Phase};
 pub use error::{EngineError, ErrorCode};
 pub use event::EngineEvent;
+pub use provider::{BroughtBack, ByProvider};
 pub use rules::Arm;
 pub use seat::{Link, LinkState};
 

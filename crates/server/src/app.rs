@@ -14,6 +14,7 @@ use crate::{
     health::Probe,
     http::{places::Places, throttle::Throttle},
     ingress::Rules,
+    provider::Provider,
     tenant::Tenant,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) throttle: Throttle,
     pub(crate) places: Arc<Places>,
     pub(crate) probe: Arc<Probe>,
+    /// The company's, where there is one.
+    pub(crate) provider: Option<Provider>,
     /// Whether a proxy in front says whom a request comes from.
     pub(crate) behind_proxy: bool,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -75,6 +78,10 @@ impl App {
 
     pub(crate) fn probe(&self) -> &Probe {
         &self.0.probe
+    }
+
+    pub(crate) fn provider(&self) -> Option<&Provider> {
+        self.0.provider.as_ref()
     }
 
     pub(crate) fn is_behind_proxy(&self) -> bool {

@@ -4,7 +4,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use countersign_policy::{Policy, SeedRules};
 
-use crate::clock::{Clock, SystemClock};
+use crate::{
+    clock::{Clock, SystemClock},
+    provider::ProviderSettings,
+};
 
 /// Where the data is, under which names the server answers, and how its connections are protected.
 #[derive(Clone)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub max_open: Option<usize>,
     /// Most calls of one proposer to propose within five minutes; `None` for any number.
     pub max_rate: Option<u32>,
+    /// The company's OpenID provider; without one people sign in with passwords only.
+    pub provider: Option<ProviderSettings>,
 }
 
 /// Far more than people would decide one by one, and not yet trouble for anybody's inbox.
@@ -34,6 +39,7 @@ impl std::fmt::Debug for Config {
             .field("data", &self.data)
             .field("hosts", &self.hosts)
             .field("transport", &self.transport)
+            .field("provider", &self.provider)
             .finish_non_exhaustive()
     }
 }
@@ -49,6 +55,7 @@ impl Config {
             policy: Arc::new(SeedRules),
             max_open: Some(MAX_OPEN),
             max_rate: Some(MAX_RATE),
+            provider: None,
         }
     }
 }

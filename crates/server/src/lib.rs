@@ -7,6 +7,7 @@ mod health;
 mod http;
 mod metrics;
 mod names;
+mod provider;
 mod serve;
 mod server;
 
@@ -21,6 +22,8 @@ pub mod tenant;
 pub(crate) use app::App;
 pub use config::{Config, MAX_OPEN, MAX_RATE, Transport};
 pub use control::{ControlError, Token};
+pub use provider::{ProviderSettings, SettingsError};
 pub use server::{
-    AgentKeyError, EndorseError, FoundError, ListenError, Listening, NewTenant, OpenError, Server,
+    AgentKeyError, EndorseError, FoundError, ListenError, Listening, NewTenant, OpenError, PasswordError,
+    Server,
 };

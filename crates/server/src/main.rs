@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use countersign_domain::{id::TenantId, record::Mode};
 use countersign_server::{
-    Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, Server, Transport,
+    Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, ProviderSettings, Server, Transport,
     backup::{self, NewOwner},
     clock::{Clock as _, SystemClock},
 };
@@ -52,6 +52,8 @@ enum Command {
     Restore(Restore),
     /// Take one tenant of a copy into this server's data folder; prints it.
     Adopt(Adopt),
+    /// Give an account a password, and take it from the company's provider where it was bound to it; prints `{"email"}`.
+    Password(Password),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +87,29 @@ struct Serve {
     /// Most calls of one agent or person to propose within five minutes; 0 for any number.
     #[arg(long, value_name = "N", default_value_t = MAX_RATE)]
     max_rate: u32,
+    #[command(flatten)]
+    provider: Provider,
+}
+
+/// The company's OpenID provider, with which its people sign in.
+#[derive(Debug, Args)]
+struct Provider {
+    /// The provider's issuer, as its `/.well-known/openid-configuration` writes it.
+    #[arg(long, value_name = "URL", requires = "oidc_client_id")]
+    oidc_issuer: Option<String>,
+    /// The client that the provider knows this server as. Register it as a native app with the redirect address
+    /// http://127.0.0.1/signed-in.
+    #[arg(long, value_name = "ID", requires = "oidc_issuer")]
+    oidc_client_id: Option<String>,
+    /// A file with the client's secret, where the provider gave one.
+    #[arg(long, value_name = "FILE", requires = "oidc_issuer")]
+    oidc_client_secret: Option<PathBuf>,
+    /// What people call the provider; the issuer's host when absent.
+    #[arg(long, value_name = "NAME", requires = "oidc_issuer")]
+    oidc_name: Option<String>,
+    /// A domain whose e-mail addresses may sign in; all when absent.
+    #[arg(long = "oidc-domain", value_name = "DOMAIN", requires = "oidc_issuer")]
+    oidc_domains: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +202,19 @@ struct Adopt {
     password_stdin: bool,
 }
 
+#[derive(Debug, Args)]
+struct Password {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The account's e-mail address.
+    #[arg(long, value_name = "E")]
+    email: String,
+    /// Read the password from standard input: an argument would show in the process list.
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -189,6 +227,7 @@ async fn main() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Adopt(adopt) => adopt.run().await,
+        Command::Password(password) => password.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -213,6 +252,7 @@ impl Serve {
             (_, _, true) => Transport::BehindProxy,
             (_, _, false) => Transport::Loopback,
         };
+        config.provider = self.provider.settings()?;
         let server = Server::open(config).await?;
         let listening = server.listen(self.listen).await?;
         print(&format!("listening on {}", listening.url()))?;
@@ -304,6 +344,39 @@ impl Adopt {
         let now = SystemClock.now();
         let adopted = backup::adopt(&self.from, &self.data, self.tenant, owner, now).await?;
         print(&serde_json::to_string(&adopted)?)
+    }
+}
+
+impl Provider {
+    fn settings(self) -> anyhow::Result<Option<ProviderSettings>> {
+        let (Some(issuer), Some(client_id)) = (self.oidc_issuer, self.oidc_client_id) else {
+            return Ok(None);
+        };
+        let secret = self.oidc_client_secret.map(|file| {
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("reading the client secret in {}", file.display()))?;
+            anyhow::Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        });
+        let settings = ProviderSettings::new(
+            &issuer,
+            &client_id,
+            secret.transpose()?,
+            self.oidc_name.as_deref(),
+            &self.oidc_domains,
+        );
+        Ok(Some(settings.context("the company's provider")?))
+    }
+}
+
+impl Password {
+    async fn run(self) -> anyhow::Result<()> {
+        let password = password_from_stdin()?;
+        let server = match Server::open(Config::new(self.data)).await {
+            Err(error @ OpenError::InUse(_)) => return Err(error).context("stop the server first"),
+            other => other?,
+        };
+        server.set_password(&self.email, password).await?;
+        print(&json!({"email": self.email}).to_string())
     }
 }
 

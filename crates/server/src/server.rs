@@ -33,7 +33,9 @@ use crate::{
     health::Probe,
     http::{self, throttle::Throttle},
     ingress::Rules,
-    names, random, serve,
+    names,
+    provider::Provider,
+    random, serve,
     tenant::{self, Founding, NewAgent, PeopleRefusal, StoreError, Tenant},
 };
 
@@ -70,6 +72,8 @@ pub enum OpenError {
     Tenant(TenantId, StoreError),
     #[error("a tool is broken: {0}")]
     Tools(#[from] countersign_tools::RegistryError),
+    #[error("the company's provider cannot be asked over TLS: {0}")]
+    Provider(reqwest::Error),
 }
 
 /// A tenant to be founded, with its first owner.
@@ -129,6 +133,19 @@ pub enum AgentKeyError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A password was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    #[error("there is no account with that e-mail address")]
+    NoAccount,
+    #[error("the password must have at least {SHORTEST_PASSWORD} characters")]
+    Password,
+    #[error("the server is busy; try again")]
+    Busy,
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 /// A device was not brought into service.
@@ -207,6 +224,8 @@ impl Server {
         ));
         let registry = Arc::new(Registry::standard(Arc::clone(&probe) as Arc<dyn HealthProbe>)?);
         let passwords = Passwords::default();
+        let provider = config.provider.clone().map(Provider::new).transpose();
+        let provider = provider.map_err(OpenError::Provider)?;
         let (stop, stopping) = watch::channel(false);
         let app = App::new(Parts {
             clock,
@@ -221,6 +240,7 @@ impl Server {
             throttle: Throttle::new(config.max_rate),
             places: Arc::default(),
             probe,
+            provider,
             behind_proxy: config.transport == Transport::BehindProxy,
             stopping,
         });
@@ -363,6 +383,29 @@ impl Server {
         })
     }
 
+    /// Gives an account a password, as somebody with a shell on the server, and takes it from the company's provider: the
+    /// way back when the provider is gone, or has made the person anew. The account's sessions end.
+    ///
+    /// # Errors
+    /// When there is no such account, the password is too short, or the store fails.
+    pub async fn set_password(
+        &self,
+        address: &str,
+        password: Zeroizing<String>,
+    ) -> Result<(), PasswordError> {
+        let address = email(address).ok_or(PasswordError::NoAccount)?;
+        if !Passwords::is_acceptable(&password) {
+            return Err(PasswordError::Password);
+        }
+        let hash = self.passwords.hash(password).await;
+        let hash = hash.map_err(|_| PasswordError::Busy)??;
+        if self.control.set_password(address, hash).await? {
+            Ok(())
+        } else {
+            Err(PasswordError::NoAccount)
+        }
+    }
+
     /// The open tenants' ids.
     pub fn tenants(&self) -> Vec<TenantId> {
         self.tenants.all().iter().map(Tenant::id).collect()
@@ -449,7 +492,7 @@ impl Server {
         if let Some(account) = self.control.account(email.to_owned()).await? {
             let right = self
                 .passwords
-                .verify(password, Some(account.password))
+                .verify(password, account.password)
                 .await
                 .map_err(busy)?;
             return if right {

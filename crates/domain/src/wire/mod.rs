@@ -35,7 +35,9 @@ pub use people::{
     AcceptInvite, AgentCreated, AgentList, AgentSummary, ChangeMember, CreateAgent, InviteList,
     InviteRequest, InviteSummary, Invited, MemberList, MemberSummary,
 };
-pub use sign_in::{SignIn, SignedIn, TenantSummary};
+pub use sign_in::{
+    ProviderInfo, ProviderName, ProviderSignIn, REDIRECT_PATH, SignIn, SignInMethods, SignedIn, TenantSummary,
+};
 pub use sync::{Head, JournalPage, PushRecords, PushedRecords, RecordResult, SNAPSHOT_SIZE, WireEntry};
 pub use tenant::{
     CheckStatus, ConnectionCreated, ConnectionList, ConnectionSummary, CreateConnection, Health, HealthCheck,

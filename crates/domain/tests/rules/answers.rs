@@ -17,9 +17,9 @@ use countersign_domain::{
         DeviceState, DeviceSummary, Enrolled, ErrorBody, Executed, ExecutionAnswer, ExecutionDetail, Head,
         Health, HealthCheck, HealthStatus, InviteList, InviteSummary, Invited, JournalPage, Lease,
         MemberList, MemberSummary, PolicyAnswer, PolicyDetail, ProposalDetail, ProposalList, ProposalRecord,
-        ProposalSummary, Proposed, ProposedCall, PushedRecords, QuestionDetail, Radar, RadarRow,
-        RecordResult, ResolutionDetail, ResultSummary, SaidDetail, SignedIn, TaskList, TaskSummary,
-        TenantInfo, TenantSummary, ToolList,
+        ProposalSummary, Proposed, ProposedCall, ProviderInfo, ProviderName, PushedRecords, QuestionDetail,
+        Radar, RadarRow, RecordResult, ResolutionDetail, ResultSummary, SaidDetail, SignInMethods, SignedIn,
+        TaskList, TaskSummary, TenantInfo, TenantSummary, ToolList,
     },
 };
 
@@ -276,12 +276,30 @@ fn answers_about_the_tenant_have_one_form() {
         &SignedIn {
             token: "t0ken".to_owned(),
             user_id: person(1),
+            email: "ada@acme.com".to_owned(),
             tenants: vec![TenantSummary {
                 id: tenant(),
                 name: "Acme".to_owned(),
                 role: Role::Owner,
                 mode: Mode::Solo,
             }],
+        },
+    );
+    sheet.answer(
+        "ways to sign in",
+        &SignInMethods {
+            provider: Some(ProviderName {
+                name: "Acme".to_owned(),
+            }),
+        },
+    );
+    sheet.answer(
+        "the company's provider",
+        &ProviderInfo {
+            issuer: "https://id.acme.com".to_owned(),
+            client_id: "countersign".to_owned(),
+            authorization_endpoint: "https://id.acme.com/auth".to_owned(),
+            scope: "openid email profile".to_owned(),
         },
     );
     sheet.answer(

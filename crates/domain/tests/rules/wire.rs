@@ -10,8 +10,9 @@ use countersign_domain::{
     record::{ConnectionKind, Evidence, Holder, Role},
     wire::{
         AcceptInvite, AgentCreated, Approve, ChangeMember, Claim, CreateAgent, CreateConnection,
-        EndorseRequest, EnrolRequest, Execute, ExecutionRecord, InviteRequest, Invited, Propose, PushRecords,
-        Reject, RevokeRequest, SignIn, SignedIn, WireEntry, WithdrawRequest,
+        EndorseRequest, EnrolRequest, Execute, ExecutionRecord, InviteRequest, Invited, Propose,
+        ProviderSignIn, PushRecords, REDIRECT_PATH, Reject, RevokeRequest, SignIn, SignedIn, WireEntry,
+        WithdrawRequest,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -64,6 +65,16 @@ fn requests_have_one_form() {
         &SignIn {
             email: "ada@acme.com".to_owned(),
             password: "correct horse".to_owned(),
+        },
+    );
+    sheet.request(
+        "sign-in by the company's provider",
+        &ProviderSignIn {
+            code: "c0de".to_owned(),
+            verifier: "verifier".to_owned(),
+            nonce: "nonce".to_owned(),
+            redirect_uri: format!("http://127.0.0.1:49152{REDIRECT_PATH}"),
+            invite: None,
         },
     );
     sheet.request(
@@ -245,9 +256,20 @@ fn secrets_do_not_print() {
         ),
         format!(
             "{:?}",
+            ProviderSignIn {
+                code: "hunter22".to_owned(),
+                verifier: "hunter22".to_owned(),
+                nonce: "hunter22".to_owned(),
+                redirect_uri: "http://127.0.0.1:1/signed-in".to_owned(),
+                invite: Some("hunter22".to_owned()),
+            }
+        ),
+        format!(
+            "{:?}",
             SignedIn {
                 token: "hunter22".to_owned(),
                 user_id: person(1),
+                email: "ada@acme.com".to_owned(),
                 tenants: Vec::new(),
             }
         ),

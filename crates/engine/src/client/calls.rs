@@ -25,6 +25,32 @@ pub(crate) async fn sign_in(address: &Address, form: &wire::SignIn) -> Result<wi
     }
 }
 
+/// How people sign in there.
+pub(crate) async fn sign_in_methods(address: &Address) -> Result<wire::SignInMethods, CallError> {
+    let request = http()?.get(address.join("api/auth/methods")?);
+    match send(request.timeout(super::TIME)).await {
+        Ok(response) => answer(response).await,
+        // A server of before there were providers.
+        Err(CallError::Refused { status: 404, .. }) => Ok(wire::SignInMethods { provider: None }),
+        Err(error) => Err(error),
+    }
+}
+
+/// What it takes to send somebody to the company's provider.
+pub(crate) async fn provider(address: &Address) -> Result<wire::ProviderInfo, CallError> {
+    let request = http()?.get(address.join("api/auth/provider")?);
+    answer(send(request.timeout(super::TIME)).await?).await
+}
+
+/// Opens a session with what the provider gave.
+pub(crate) async fn sign_in_by_provider(
+    address: &Address,
+    form: &wire::ProviderSignIn,
+) -> Result<wire::SignedIn, CallError> {
+    let request = http()?.post(address.join("api/auth/provider/sign-in")?);
+    answer(send(json(request, form)?.timeout(super::TIME)).await?).await
+}
+
 /// Joins a tenant with an invitation; signing in follows.
 pub(crate) async fn accept_invite(address: &Address, form: &wire::AcceptInvite) -> Result<(), CallError> {
     let request = http()?.post(address.join("api/invites/accept")?);

@@ -238,6 +238,7 @@ impl World {
         SignedIn {
             token,
             user_id: self.owner,
+            email: "ada@acme.example".to_owned(),
             tenants: vec![tenant],
         }
     }

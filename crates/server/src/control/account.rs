@@ -12,8 +12,8 @@ const LONGEST_EMAIL: usize = 254;
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) user: UserId,
-    /// argon2id as a PHC string.
-    pub(crate) password: String,
+    /// argon2id as a PHC string; none where the company's provider opens the account.
+    pub(crate) password: Option<String>,
 }
 
 /// A person who will be able to.
@@ -37,6 +37,7 @@ impl Control {
                 return Ok(None);
             };
             let user = UserId::from_slice(&user).map_err(ControlError::damaged)?;
+            let password = Some(password).filter(|password| !password.is_empty());
             Ok(Some(Account { user, password }))
         })
         .await

@@ -86,7 +86,7 @@ impl Cache {
         kept.insert(hash, entry);
     }
 
-    fn forget(&self, hash: &Digest) {
+    pub(super) fn forget(&self, hash: &Digest) {
         self.kept
             .write()
             .unwrap_or_else(PoisonError::into_inner)

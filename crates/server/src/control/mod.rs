@@ -8,6 +8,7 @@
 mod account;
 mod challenge;
 mod credential;
+mod identity;
 mod invite;
 mod password;
 mod tenant;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub(crate) use account::{NewAccount, email};
 pub(crate) use credential::{Brought, Identity, SessionId};
+pub(crate) use identity::{Binding, Found};
 pub(crate) use invite::Invitation;
 pub(crate) use password::{Busy, Passwords, SHORTEST_PASSWORD};
 pub(crate) use tenant::Placed;

@@ -121,7 +121,7 @@ pub(crate) async fn accept(
     app.throttle().succeeded(from, "invitation");
     tenant.accept_invite(invite, user, name).await??;
     app.control().remove_invitation(invite).await?;
-    Ok(axum::Json(sign_in::open(&app, user).await?))
+    Ok(axum::Json(sign_in::open(&app, user, email).await?))
 }
 
 /// The invited person's account: the one there is, whose password this must be, or a new one.

@@ -24,6 +24,7 @@ mod members;
 mod metrics;
 mod openapi;
 mod people;
+mod provider;
 mod records;
 mod rules;
 mod sign_in;
@@ -69,6 +70,9 @@ calls! {
     get "/api/openapi.json" => openapi::document;
     post "/api/auth/sign-in" => sign_in::sign_in;
     post "/api/auth/sign-out" => sign_in::sign_out;
+    get "/api/auth/methods" => provider::methods;
+    get "/api/auth/provider" => provider::info;
+    post "/api/auth/provider/sign-in" => provider::sign_in;
     get "/api/tenant" => tenant::info;
     get "/api/tools" => tenant::tools;
     get "/api/members" => members::list;

@@ -37,6 +37,30 @@ pub(crate) fn describe() -> Value {
         .open()
         .takes::<wire::SignIn>()
         .answers::<wire::SignedIn>(200);
+    api.call(
+        "get",
+        "/api/auth/methods",
+        "Whether people sign in with the company's OpenID provider, and what it is called",
+    )
+    .open()
+    .answers::<wire::SignInMethods>(200);
+    api.call(
+        "get",
+        "/api/auth/provider",
+        "What an app needs to send somebody to the company's provider; 404 without one",
+    )
+    .open()
+    .answers::<wire::ProviderInfo>(200);
+    api.call(
+        "post",
+        "/api/auth/provider/sign-in",
+        "Open a session with an authorization code of the company's provider. A 403's `code` says what was not believed: \
+         `code_refused`, `token_invalid`, `wrong_nonce`, `wrong_audience`, `token_expired`, `email_missing`, \
+         `email_unverified`, `email_foreign`, `email_changed`, `bound_to_another` or `not_a_member`",
+    )
+    .open()
+    .takes::<wire::ProviderSignIn>()
+    .answers::<wire::SignedIn>(200);
     api.call("post", "/api/auth/sign-out", "End the session")
         .no_tenant()
         .done();

@@ -56,7 +56,7 @@ pub(crate) async fn sign_in(
     }
     let user = prove(&app, from, &email, password).await?;
     let user = user.ok_or_else(ApiError::wrong_credentials)?;
-    Ok(axum::Json(open(&app, user).await?))
+    Ok(axum::Json(open(&app, user, email).await?))
 }
 
 /// `POST /api/auth/sign-out`: when it answers, the token is nobody's.
@@ -77,6 +77,7 @@ pub(super) async fn prove(
         .map_err(ApiError::throttled)?;
     let account = app.control().account(email.to_owned()).await?;
     let (user, stored) = account.map(|account| (account.user, account.password)).unzip();
+    let stored = stored.flatten();
     if !app.passwords().verify(password, stored).await? {
         return Ok(None);
     }
@@ -84,8 +85,8 @@ pub(super) async fn prove(
     Ok(user)
 }
 
-/// Opens a session and says what it opens.
-pub(super) async fn open(app: &App, user: UserId) -> Result<SignedIn, ApiError> {
+/// Opens a session and says what it opens. `email` is the account's.
+pub(super) async fn open(app: &App, user: UserId, email: String) -> Result<SignedIn, ApiError> {
     let token = app.control().open_session(user, app.now()).await?;
     let tenants = app.tenants().all().into_iter().filter_map(|tenant| {
         let people = tenant.people();
@@ -101,6 +102,7 @@ pub(super) async fn open(app: &App, user: UserId) -> Result<SignedIn, ApiError> 
     Ok(SignedIn {
         token: token.reveal().to_owned(),
         user_id: user,
+        email,
         tenants: tenants.collect(),
     })
 }

@@ -174,3 +174,80 @@ async fn who_has_lost_every_device_comes_back_with_the_help_of_the_operator() {
         "the journal says who vouched"
     );
 }
+
+#[tokio::test]
+async fn an_account_gets_a_password_from_the_operator_and_its_sessions_end() {
+    let data = Data::new();
+    let new = "another horse battery";
+    let set = |email: &str, password: &str| {
+        let data = data.text();
+        run(
+            &["password", "--data", &data, "--email", email, "--password-stdin"],
+            &format!("{password}\n"),
+        )
+    };
+    let running = data.serve(&[]);
+    let ada = running.sign_in(PASSWORD).await.1;
+    let bearer = format!("Bearer {}", ada["token"].as_str().unwrap());
+    assert!(refusal(&set("ada@acme.example", new)).contains("stop the server first"));
+    running.signal("TERM");
+    assert!(running.ended().0);
+
+    assert!(refusal(&set("eve@acme.example", new)).contains("no account"));
+    assert!(refusal(&set("ada@acme.example", "short")).contains("at least 12 characters"));
+    assert_eq!(line(&set("Ada@acme.example", new))["email"], "Ada@acme.example");
+
+    let running = data.serve(&[]);
+    assert_eq!(running.sign_in(PASSWORD).await.0, 401);
+    assert_eq!(running.sign_in(new).await.0, 200);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("x-tenant-id", data.tenant.as_str()),
+    ];
+    assert_eq!(
+        running.call("GET", "/api/tenant", &headers, Value::Null).await.0,
+        401
+    );
+}
+
+#[tokio::test]
+async fn the_companys_provider_is_named_by_arguments_and_its_secret_comes_from_a_file() {
+    let data = Data::new();
+    let secret = data.folder.path().join("secret");
+    let secret_text = secret.to_str().unwrap();
+    let issuer = [
+        "--oidc-issuer",
+        "http://127.0.0.1:1",
+        "--oidc-client-id",
+        "countersign",
+    ];
+    let with = |more: &[&str]| {
+        let (data, listen) = (data.text(), ["--listen", "127.0.0.1:0"]);
+        let arguments = [&["serve", "--data", &data][..], &listen, &issuer, more].concat();
+        refusal(&run(&arguments, ""))
+    };
+    assert!(with(&["--oidc-client-secret", secret_text]).contains("reading the client secret"));
+    fs::write(&secret, "\n").unwrap();
+    assert!(with(&["--oidc-client-secret", secret_text]).contains("client secret is empty"));
+    assert!(with(&["--oidc-domain", "@acme.example"]).contains("not the domain"));
+
+    fs::write(&secret, "hunter22hunter22\n").unwrap();
+    let more = [
+        &issuer[..],
+        &["--oidc-client-secret", secret_text, "--oidc-name", "Acme ID"],
+    ]
+    .concat();
+    let running = data.serve(&more);
+    let methods = running.call("GET", "/api/auth/methods", &[], Value::Null).await;
+    assert_eq!(methods, (200, json!({"provider": {"name": "Acme ID"}})));
+    let away = running.call("GET", "/api/auth/provider", &[], Value::Null).await;
+    assert_eq!((away.0, &away.1["code"]), (422, &json!("provider_unreachable")));
+    running.signal("TERM");
+    let (well, _, log) = running.ended();
+    assert!(well);
+    assert!(
+        log.contains("The OpenID provider is of no use"),
+        "the operator learns of it"
+    );
+    assert!(!log.contains("hunter22"), "a log must not hold the secret");
+}

@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod people;
 mod policy;
+mod provider;
 mod radar;
 mod records;
 mod scheduled;

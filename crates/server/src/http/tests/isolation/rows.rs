@@ -121,6 +121,14 @@ pub(super) fn rows() -> Vec<Row> {
             401,
             |_| json!({"email": "nobody@acme.example", "password": "not this one"}),
         ),
+        open(("get", "/api/auth/methods"), 200, none),
+        open(("get", "/api/auth/provider"), 404, none),
+        open(("post", "/api/auth/provider/sign-in"), 404, |_| {
+            json!({
+                "code": "code", "verifier": "v".repeat(43), "nonce": "n".repeat(43),
+                "redirectUri": "http://127.0.0.1:1/signed-in",
+            })
+        }),
         open(
             ("post", "/api/invites/accept"),
             404,
