@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use countersign_engine::{
-    Choice, Connect, Credential, ErrorCode, Resolve,
+    ByProvider, Choice, Connect, Credential, ErrorCode, Resolve,
     ports::{Clock, SystemClock},
     views::Permission,
 };
@@ -23,7 +23,7 @@ use crate::{
         radar::Radar,
         requests::{DraftView, Submitted, TaskPage},
         rules::{JudgedTable, NewTable, RulesPage},
-        setup::{ConnectCompany, FirstAgent, StartHere},
+        setup::{ConnectByProvider, ConnectCompany, FirstAgent, StartHere},
         stops::{Scope, StopChoice},
     },
 };
@@ -74,6 +74,46 @@ pub async fn connect_company(shell: State<'_, Shell>, form: ConnectCompany) -> A
         tenant: None,
     };
     Ok(shell.engine()?.connect(connect).await?)
+}
+
+/// What people at that address call their company's provider; null where they sign in with passwords only.
+#[tauri::command]
+#[specta::specta]
+pub async fn provider_name(shell: State<'_, Shell>, url: String) -> Answer<Option<String>> {
+    Ok(shell.engine()?.provider_name(&url).await?)
+}
+
+/// Signs in with the company's provider, in the person's own browser. Answers when that has come back.
+#[tauri::command]
+#[specta::specta]
+pub async fn connect_by_provider(shell: State<'_, Shell>, form: ConnectByProvider) -> Answer<()> {
+    let url = form.url.clone();
+    let by_provider = ByProvider {
+        url: form.url,
+        email: form.email,
+        invite: form.code.map(SecretString::from),
+    };
+    let engine = shell.engine()?;
+    let brought = tokio::select! {
+        brought = engine.through_browser(by_provider, |page| open::that_detached(page)) => brought?,
+        () = shell.browser_left.notified() => return Err(CommandError::refused("The sign-in was broken off.")),
+    };
+    let connect = Connect {
+        url,
+        email: String::new(),
+        credential: Credential::Provider(brought),
+        device_name: device_name(),
+        tenant: None,
+    };
+    Ok(engine.connect(connect).await?)
+}
+
+/// Stops waiting for the browser.
+#[tauri::command]
+#[specta::specta]
+pub async fn leave_browser(shell: State<'_, Shell>) -> Answer<()> {
+    shell.browser_left.notify_waiters();
+    Ok(())
 }
 
 /// Asks the keychain again, or opens again what could not be opened. An error keeps the keychain screen, with the new

@@ -44,6 +44,8 @@ pub struct Shell {
     pub(crate) tray_host: watch::Sender<bool>,
     /// The tray is to look again.
     pub(crate) glance: Arc<Notify>,
+    /// The person does not wait for the browser any longer.
+    pub(crate) browser_left: Notify,
     /// The person ends the app.
     pub(crate) quit: Notify,
 }
@@ -67,6 +69,7 @@ impl Shell {
             navigation: Navigation::default(),
             tray_host: watch::Sender::default(),
             glance: Arc::default(),
+            browser_left: Notify::new(),
             quit: Notify::new(),
         }
     }

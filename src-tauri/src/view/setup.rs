@@ -54,6 +54,25 @@ impl core::fmt::Debug for ConnectCompany {
 
 #[derive(Clone, Deserialize, Type)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConnectByProvider {
+    pub url: String,
+    /// Whom this device waits for; null on a device that waits for nobody.
+    pub email: Option<String>,
+    /// An invite's code, for who belongs to another tenant there already.
+    pub code: Option<String>,
+}
+
+impl core::fmt::Debug for ConnectByProvider {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ConnectByProvider")
+            .field("url", &self.url)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Deserialize, Type)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinWithInvite {
     pub code: String,
     pub name: String,

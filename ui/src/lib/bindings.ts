@@ -13,6 +13,12 @@ export const commands = {
 	loadSamples: () => typedError<null, CommandError>(__TAURI_INVOKE("load_samples")),
 	/**  First run *Connect to a company*, joining with an invite, and signing in again. */
 	connectCompany: (form: ConnectCompany) => typedError<null, CommandError>(__TAURI_INVOKE("connect_company", { form })),
+	/**  What people at that address call their company's provider; null where they sign in with passwords only. */
+	providerName: (url: string) => typedError<string | null, CommandError>(__TAURI_INVOKE("provider_name", { url })),
+	/**  Signs in with the company's provider, in the person's own browser. Answers when that has come back. */
+	connectByProvider: (form: ConnectByProvider) => typedError<null, CommandError>(__TAURI_INVOKE("connect_by_provider", { form })),
+	/**  Stops waiting for the browser. */
+	leaveBrowser: () => typedError<null, CommandError>(__TAURI_INVOKE("leave_browser")),
 	/**
 	 *  Asks the keychain again, or opens again what could not be opened. An error keeps the keychain screen, with the new
 	 *  message.
@@ -274,6 +280,14 @@ export type Confirm = {
 	/**  What to type, such as "Type the amount, 1,240.00 EUR, to approve". */
 	prompt: string,
 	placeholder: string,
+};
+
+export type ConnectByProvider = {
+	url: string,
+	/**  Whom this device waits for; null on a device that waits for nobody. */
+	email: string | null,
+	/**  An invite's code, for who belongs to another tenant there already. */
+	code: string | null,
 };
 
 export type ConnectCompany = {

@@ -81,6 +81,95 @@ describe("before the main window", () => {
     });
   });
 
+  it("a company with a provider signs in through the browser, which can be left", async () => {
+    const { core, user } = await open({
+      phase: { kind: "first_run" },
+      provider: "Acme ID",
+      empty: true,
+    });
+    await user.click(screen.getByRole("button", { name: /Connect to a company/ }));
+    expect(screen.queryByRole("button", { name: /^Sign in with/ }), "no address yet").toBeNull();
+    await user.type(screen.getByLabelText("Company address"), "https://a.example");
+    await user.tab();
+    await settle();
+    const button = screen.getByRole("button", { name: "Sign in with Acme ID" });
+    expect(button).toHaveAccessibleDescription(/replaces your password/);
+    expect(await a11y()).toEqual([]);
+    await user.click(button);
+    await settle();
+    expect(core.calledWith("connect_by_provider")[0]).toEqual({
+      form: { url: "https://a.example", email: null, code: null },
+    });
+    expect(screen.getByText("Continue in your browser…")).toBeVisible();
+    expect(screen.getByLabelText("Password"), "one thing at a time").not.toBeVisible();
+    expect(await a11y()).toEqual([]);
+
+    await user.click(screen.getByRole("button", { name: "Cancel" }));
+    await settle();
+    expect(core.calledWith("leave_browser")).toHaveLength(1);
+    expect(screen.queryByRole("alert"), "leaving is no failure").toBeNull();
+    expect(screen.getByLabelText("Company address")).toHaveValue("https://a.example");
+
+    await user.click(screen.getByRole("button", { name: "Sign in with Acme ID" }));
+    await settle();
+    core.browserSays(error("refused", "You are not a member here; ask to be invited."));
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("You are not a member here");
+
+    await user.click(screen.getByRole("button", { name: "Sign in with Acme ID" }));
+    await settle();
+    core.browserSays();
+    await settle();
+    expect(screen.queryByText("Continue in your browser…")).toBeNull();
+    expect(screen.queryByRole("heading", { name: "Connect to a company" })).toBeNull();
+  });
+
+  it("signing in again by the provider says whom it waits for, and an invite's code goes along", async () => {
+    const again = await open({
+      phase: { kind: "sign_in", tenantUrl: "https://a.example", email: "ada@example.com" },
+      provider: "Acme ID",
+    });
+    await again.user.click(screen.getByRole("button", { name: "Sign in with Acme ID" }));
+    await settle();
+    expect(again.core.calledWith("connect_by_provider")[0]).toEqual({
+      form: { url: "https://a.example", email: "ada@example.com", code: null },
+    });
+    cleanup();
+
+    const invited = await open({ phase: { kind: "first_run" }, provider: "Acme ID", empty: true });
+    await invited.user.click(screen.getByRole("button", { name: /Connect to a company/ }));
+    await invited.user.click(screen.getByLabelText("I was invited"));
+    await invited.user.type(screen.getByLabelText("Company address"), "https://a.example");
+    await invited.user.type(screen.getByLabelText("Invite code"), " K7QD ");
+    await settle();
+    await invited.user.click(screen.getByRole("button", { name: "Sign in with Acme ID" }));
+    await settle();
+    expect(invited.core.calledWith("connect_by_provider")[0]).toEqual({
+      form: { url: "https://a.example", email: null, code: "K7QD" },
+    });
+    await invited.user.click(screen.getByRole("button", { name: "Back" }));
+    await settle();
+    expect(
+      invited.core.calledWith("leave_browser"),
+      "nobody waits behind a page that is gone",
+    ).toHaveLength(1);
+  });
+
+  it("a company without a provider, or one that does not answer, asks for the password", async () => {
+    const { user } = await open({
+      phase: { kind: "first_run" },
+      failing: { provider_name: error("offline", "This needs the tenant.") },
+      empty: true,
+    });
+    await user.click(screen.getByRole("button", { name: /Connect to a company/ }));
+    await user.type(screen.getByLabelText("Company address"), "https://a.example");
+    await user.tab();
+    await settle();
+    expect(screen.queryByRole("button", { name: /^Sign in with/ })).toBeNull();
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(screen.getByLabelText("Password")).toBeVisible();
+  });
+
   it("somebody else can sign in where the session of another has ended", async () => {
     const { core, user } = await open({
       phase: { kind: "sign_in", tenantUrl: "https://a.example", email: "ada@example.com" },

@@ -34,6 +34,15 @@ const scenarios: Record<string, Scenario> = {
     },
     company: true,
   },
+  signInByProvider: {
+    phase: {
+      kind: "sign_in",
+      tenantUrl: "https://countersign.byron-partners.com",
+      email: "ada@byron-partners.com",
+    },
+    company: true,
+    provider: "Byron ID",
+  },
   fatal: {
     phase: {
       kind: "fatal",

@@ -43,6 +43,8 @@ export type Scenario = {
   /** This many more proposals to decide. */
   many?: number;
   /** Commands that fail, with their error. */
+  /** What the company's provider is called. */
+  provider?: string;
   failing?: Partial<Record<string, CommandError>>;
 };
 
@@ -80,6 +82,10 @@ export class FakeCore {
   readonly #held = new Map<string, { before: Card; timer: ReturnType<typeof setTimeout> }>();
   readonly #edits = new FakeEdits();
   readonly rules: FakeRules;
+  /** What the company's provider is called, if it has one. */
+  readonly provider: string | null;
+  #browser: { resolve: (nothing: null) => void; reject: (failure: CommandError) => void } | null =
+    null;
   /** Set by whoever installs the fake. */
   emit: (event: EngineEvent) => void = () => {};
 
@@ -90,6 +96,7 @@ export class FakeCore {
     this.connections = parts.connections;
     this.state = parts.state;
     this.failing = scenario.failing ?? {};
+    this.provider = scenario.provider ?? null;
     this.everProposed = !scenario.empty;
     this.cards = scenario.empty ? [] : [...toDecide(), ...inProgress(), ...done()];
     for (let n = 0; n < (scenario.many ?? 0); n++) {
@@ -117,6 +124,13 @@ export class FakeCore {
     }
   }
 
+  /** What comes back from the browser. */
+  browserSays(failure?: CommandError) {
+    if (failure) return this.#browser?.reject(failure);
+    this.state.phase = { kind: "ready" };
+    this.#browser?.resolve(null);
+  }
+
   /** One command, as the bridge would call it. Throws a CommandError. */
   answer(command: string, args: Record<string, unknown>): unknown {
     this.calls.push({ command, args });
@@ -125,7 +139,8 @@ export class FakeCore {
     if (failure) throw failure;
     const handler = this.#handlers[command];
     if (!handler) throw new Error(`the fake has no command ${command}`);
-    return structuredClone(handler(args) ?? null);
+    const given = handler(args) ?? null;
+    return given instanceof Promise ? given : structuredClone(given);
   }
 
   calledWith(command: string): Record<string, unknown>[] {
@@ -149,6 +164,10 @@ export class FakeCore {
       }
       this.state.phase = { kind: "ready" };
     },
+    provider_name: () => this.provider,
+    connect_by_provider: () =>
+      new Promise<null>((resolve, reject) => (this.#browser = { resolve, reject })),
+    leave_browser: () => this.browserSays(error("refused", "The sign-in was broken off.")),
     try_again: () => void (this.state.phase = { kind: "ready" }),
     sign_out: () => void (this.state.phase = { kind: "first_run" }),
     inbox: ({ query }) => this.#inbox(query as InboxQuery),
