@@ -98,7 +98,7 @@ struct Provider {
     #[arg(long, value_name = "URL", requires = "oidc_client_id")]
     oidc_issuer: Option<String>,
     /// The client that the provider knows this server as. Register it as a native app with the redirect address
-    /// http://127.0.0.1/signed-in.
+    /// `http://127.0.0.1/signed-in`.
     #[arg(long, value_name = "ID", requires = "oidc_issuer")]
     oidc_client_id: Option<String>,
     /// A file with the client's secret, where the provider gave one.
