@@ -7,10 +7,10 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::{AccountId, StoreError};
 
-/// Where there are words about a proposal. What waits to be sent stays until it is answered: its number is taken, and the
-/// tenant knows nothing of it. So does a call that is under way.
+/// Where there are words about a proposal. What waits to be sent stays until it is answered: the tenant knows nothing of it.
+/// So does a call that is under way.
 const WORDS: [&str; 4] = [
-    "outbox WHERE state <> 'waiting' AND",
+    "outbox WHERE state <> 'waiting' AND envelope <> '' AND",
     "execution WHERE state = 'done' AND",
     "held_reject WHERE",
     "edit WHERE",
@@ -30,11 +30,19 @@ pub(crate) fn candidates(db: &Connection, account: AccountId) -> Result<BTreeSet
     Ok(found)
 }
 
-/// Forgets them. A freed page is not written over here: the file is encrypted.
+/// Forgets them. A record's row stays, with its number and its digest and nothing that it said: the device's chain has no
+/// gaps. A freed page is not written over here: the file is encrypted.
 pub(crate) fn forget(tx: &Transaction<'_>, account: AccountId, id: ProposalId) -> Result<(), StoreError> {
-    for table in WORDS {
-        tx.prepare_cached(&format!("DELETE FROM {table} account = ?1 AND proposal = ?2"))?
-            .execute(params![account.0, id.as_bytes()])?;
+    let about = params![account.0, id.as_bytes()];
+    tx.execute(
+        "UPDATE outbox SET envelope = '', state = 'folded' WHERE account = ?1 AND proposal = ?2 AND state <> 'waiting'",
+        about,
+    )?;
+    for table in &WORDS[1..] {
+        tx.execute(
+            &format!("DELETE FROM {table} account = ?1 AND proposal = ?2"),
+            about,
+        )?;
     }
     Ok(())
 }

@@ -130,7 +130,9 @@ pub(crate) fn folded(tx: &Transaction<'_>, digest: Digest, answer: &Answer) -> R
 }
 
 fn many(db: &Connection, filter: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, StoreError> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE {filter}"))?;
+    // One whose words were erased says nothing any more.
+    let sql = format!("SELECT {COLUMNS} FROM outbox WHERE envelope <> '' AND {filter}");
+    let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params)?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {

@@ -50,6 +50,8 @@ async fn a_desktop_forgets_what_was_erased_and_a_fresh_one_never_hears_of_it() {
         !kept.unwrap().contains(&gone)
     })
     .await;
+    let ada = ada.crash(false).await;
+    ada.online().await;
     ada.says(kept, "Done").await;
     assert!(ada.engine.verify_journal().await.unwrap().ok, "the proofs hold");
     let tasks = ada.engine.tasks(None).await.unwrap();
@@ -97,6 +99,8 @@ async fn what_is_answered_only_after_the_erasure_is_forgotten_too_and_nothing_wa
         open.is_empty() && !kept.unwrap().contains(&task)
     })
     .await;
+    let ben = ben.crash(false).await;
+    ben.online().await;
     let next = world.propose_task("Water the plants").await;
     ben.says(next, "Waits for a decision").await;
     ben.approve(next).await;
