@@ -7,7 +7,7 @@ use countersign_domain::{
     people::People,
     record::{
         ApprovalRule, Assurance, Begin, Body, Holder, Lapse, Mode, Outcome, Proposer, ProposerKind, Reason,
-        Receipt, Record, Release, Resolution, Risk, Role, Rules, Scope, Stop, asked, lifetime, loosens,
+        Receipt, Record, Release, Resolution, Risk, Role, Rules, Scope, Stop, Void, asked, lifetime, loosens,
     },
 };
 use proptest::prelude::*;
@@ -332,8 +332,9 @@ fn a_time_to_live_is_in_whole_minutes_within_what_a_proposal_may_ask_for() {
             "{wrong:?}"
         );
     }
-    book.rules(1, &living(minutes(60)), false).unwrap();
-    book.rules(1, &living(minutes(30)), false).unwrap();
+    for right in [30 * 24 * 60, 60, 30] {
+        book.rules(1, &living(minutes(right)), false).unwrap();
+    }
     assert_eq!(lifetime(&book.0.rules.table, "any", Risk::Low), Some(minutes(30)));
     book.rules(1, &living(minutes(31)), false).unwrap();
     assert_eq!(
@@ -539,6 +540,35 @@ fn a_word_is_about_one_run_and_only_while_it_is_not_known() {
         Err(Reason::TooLate),
         "it may still run"
     );
+}
+
+#[test]
+fn a_word_in_the_journal_counts_for_its_own_run_while_that_is_not_known_and_unless_it_is_void() {
+    let counts = |silent: &Silent| (silent.status(), silent.0.said.len());
+    let mut another = Silent::new(1);
+    let word = Resolution {
+        fence: 8,
+        ..another.word(1, true)
+    };
+    another.enter(&word);
+    assert_eq!(counts(&another), (Status::Unknown, 0), "of another run");
+
+    let mut refused = Silent::new(1);
+    let word = refused.word(4, true);
+    refused.enter(&Void {
+        at: at(8),
+        decision: Record::unsigned(&word).unwrap().digest,
+        proposal: refused.0.id,
+        reason: Reason::NotEligible,
+    });
+    refused.enter(&word);
+    assert_eq!(counts(&refused), (Status::Unknown, 0), "a member settles nothing");
+
+    let mut known = Silent::new(1);
+    known.receipt(Outcome::Failed);
+    let word = known.word(1, true);
+    known.enter(&word);
+    assert_eq!(counts(&known), (Status::Failed, 0), "the executor has told");
 }
 
 #[test]

@@ -161,6 +161,20 @@ fn whose_a_proposal_is() {
 }
 
 #[test]
+fn what_another_has_approved_does_not_stand_in_the_way_of_my_approval() {
+    let mut scene = Scene::approval();
+    scene.meanwhile(|story| {
+        story.approve(at(1), 2);
+    });
+    assert_eq!(scene.verdict(), None, "it takes two");
+    scene.meanwhile(|story| {
+        let mine = story.approve(at(2), 1);
+        story.retract(at(3), 1, mine);
+    });
+    assert_eq!(scene.verdict(), None, "nor what I have taken back");
+}
+
+#[test]
 fn nobody_stands_in_the_way_of_anothers_retraction() {
     let mut scene = Scene::approval();
     scene.already_approved();
