@@ -124,6 +124,13 @@ pub async fn try_again(shell: State<'_, Shell>) -> Answer<()> {
     shell.try_again().await
 }
 
+/// Begins anew on a computer whose keychain has lost this device's entry for good. The old files are put aside.
+#[tauri::command]
+#[specta::specta]
+pub async fn begin_anew(shell: State<'_, Shell>) -> Answer<()> {
+    shell.begin_anew().await
+}
+
 #[tauri::command]
 #[specta::specta]
 pub async fn sign_out(shell: State<'_, Shell>) -> Answer<()> {

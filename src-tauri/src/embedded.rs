@@ -160,6 +160,13 @@ impl Embedded {
         })
     }
 
+    /// Vouches for the owner's device that shows `code`.
+    pub(crate) async fn vouch(&self, code: &str) -> anyhow::Result<()> {
+        let (tenant, email) = (self.founded.tenant, &self.founded.email);
+        self.server.endorse(tenant, email, code).await?;
+        Ok(())
+    }
+
     /// Ends it once the requests under way have ended.
     pub(crate) async fn stop(&self) {
         self.stop.send_replace(true);

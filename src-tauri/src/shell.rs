@@ -237,7 +237,7 @@ impl Shell {
         let engine = self.engine()?;
         self.start().await;
         match engine.phase() {
-            Phase::Keychain { message } => Err(CommandError {
+            Phase::Keychain { message, .. } => Err(CommandError {
                 code: ErrorCode::Keychain,
                 message,
                 field: None,
@@ -245,6 +245,30 @@ impl Shell {
             Phase::FirstRun => Ok(engine.check_keychain().await?),
             Phase::Starting | Phase::SignIn { .. } | Phase::Fatal { .. } | Phase::Ready => Ok(()),
         }
+    }
+
+    /// Begins anew where the keychain has lost this device's entry. On a computer with a tenant of its own the new device goes into
+    /// service at once: whoever has that folder is its owner, and the journal says that the tenant vouched.
+    pub(crate) async fn begin_anew(&self) -> Result<(), CommandError> {
+        let engine = self.engine()?;
+        engine.begin_anew().await?;
+        if !Embedded::is_there(&self.data) {
+            return Ok(());
+        }
+        let nobody = Owner {
+            name: String::new(),
+            email: None,
+        };
+        self.set_up_here(nobody).await?;
+        let embedded = self
+            .embedded
+            .get()
+            .context("the tenant on this computer is not open")?;
+        if let Some(code) = engine.enrolment_code().await? {
+            embedded.vouch(&code).await?;
+            engine.refresh();
+        }
+        Ok(())
     }
 
     /// Whether the tenant is the one inside this app.

@@ -153,18 +153,23 @@ fn whenever_server_or_desktop_is_killed_nothing_happens_twice_and_nothing_is_los
 fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
     let mut random = Seeded::new(seed);
     let mut world = World::new()?;
+    let lived = live(&mut world, &mut random, kills, seed);
+    lived.with_context(|| world.remains())
+}
+
+fn live(world: &mut World, random: &mut Seeded, kills: u64, seed: u64) -> Result<(Kills, Summary)> {
     let mut done = Kills::default();
     // Each world begins elsewhere, so that together they come to every point.
     let (mut of_the_server, mut of_the_desktop) = (random.below(1_000), random.below(1_000));
-    arrive(&mut world, &mut done, seed)?;
+    arrive(world, &mut done, seed)?;
     while done.total() < kills {
         match random.below(10) {
             0..=3 => {
                 of_the_desktop += 1;
                 let point = OF_THE_DESKTOP[of_the_desktop % OF_THE_DESKTOP.len()];
                 let count = 1 + random.below(2) as u64;
-                restart_hand(&mut world, Some((point, count)), &mut done)?;
-                work(&mut world, &mut random)?;
+                restart_hand(world, Some((point, count)), &mut done)?;
+                work(world, random)?;
                 let patience = Duration::from_millis(2_500);
                 let death = await_end(&mut world.hand, patience)?;
                 note(&mut done, point, death);
@@ -178,8 +183,8 @@ fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
                     Point::ControlMigrated | Point::TenantMigrated | Point::IntentStored
                 );
                 let count = if seldom { 1 } else { 1 + random.below(2) as u64 };
-                restart_server(&mut world, Some((point, count)), &mut done)?;
-                work(&mut world, &mut random)?;
+                restart_server(world, Some((point, count)), &mut done)?;
+                work(world, random)?;
                 if point == Point::IntentStored {
                     (0..KINDS).try_for_each(|_| world.ask())?;
                 }
@@ -190,11 +195,11 @@ fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
                 note(&mut done, point, death);
             }
             7 => {
-                restart_hand(&mut world, None, &mut done)?;
+                restart_hand(world, None, &mut done)?;
                 world
                     .target
                     .end_at_effect(world.hand.as_ref().context("a desktop")?.id());
-                work(&mut world, &mut random)?;
+                work(world, random)?;
                 let before = world.target.effects().len();
                 await_end(&mut world.hand, Duration::from_millis(4_000))?;
                 world.target.spare();
@@ -205,7 +210,7 @@ fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
                 }
             }
             _ => {
-                work(&mut world, &mut random)?;
+                work(world, random)?;
                 let patience = Duration::from_millis(random.below(600) as u64);
                 let victim = if random.below(2) == 0 {
                     &mut world.hand

@@ -85,7 +85,10 @@ impl Process {
         said: &Arc<Mutex<Said>>,
     ) -> Result<Self> {
         let mut command = Command::new(workspace_binary("countersign-hand")?);
-        command.arg(folder).arg(format!("http://127.0.0.1:{port}"));
+        command
+            .arg(folder)
+            .arg(format!("http://127.0.0.1:{port}"))
+            .env("COUNTERSIGN_LOG", "warn");
         let mut hand = Self::spawn(command, armed, &folder.join("hand.log"), "desktop")?;
         let out = hand.child.stdout.take().context("standard output")?;
         let said = Arc::clone(said);

@@ -8,11 +8,12 @@ use crate::world::{KINDS, World};
 
 #[test]
 fn a_tenant_from_an_old_copy_is_found_out_and_gets_nothing_more_from_the_desktop_that_knew_it() {
-    found_out().unwrap();
+    let mut world = World::new().unwrap();
+    let lived = found_out(&mut world);
+    lived.with_context(|| world.remains()).unwrap();
 }
 
-fn found_out() -> Result<()> {
-    let mut world = World::new()?;
+fn found_out(world: &mut World) -> Result<()> {
     let data = world.folder.path().join("data");
     let copy = tempfile::tempdir()?;
     let patience = Duration::from_secs(60);

@@ -46,6 +46,9 @@ pub(crate) struct World {
     connections: Vec<String>,
 }
 
+/// Of each log, when something went wrong.
+const LAST_LINES: usize = 40;
+
 /// How many kinds of things are asked for, one after the other.
 pub(crate) const KINDS: u64 = 7;
 
@@ -100,14 +103,21 @@ impl World {
             connections: Vec::new(),
             folder,
         };
-        world.start_server(None)?;
-        let form = json!({"email": OWNER, "password": PASSWORD});
-        let signed_in = world.sure(|world| world.call("POST", "/api/auth/sign-in", "", &form))?;
-        world.session = text(&signed_in, "token")?;
-        world.start_hand(None)?;
-        world.until_ready()?;
-        world.connect()?;
+        let begun = world.begin();
+        begun.with_context(|| world.remains())?;
         Ok(world)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.start_server(None)?;
+        let form = json!({"email": OWNER, "password": PASSWORD});
+        let signed_in = self
+            .sure(|world| world.call("POST", "/api/auth/sign-in", "", &form))
+            .context("signing in")?;
+        self.session = text(&signed_in, "token")?;
+        self.start_hand(None)?;
+        self.until_ready()?;
+        self.connect()
     }
 
     /// Two ways to the target and one to the mail server, held by the desktop.
@@ -134,7 +144,9 @@ impl World {
         let form = json!({
             "kind": kind, "name": name, "config": config, "holder": {"kind": "device", "id": device},
         });
-        let made = self.sure(|world| world.call("POST", "/api/connections", &world.session, &form))?;
+        let made = self
+            .sure(|world| world.call("POST", "/api/connections", &world.session, &form))
+            .with_context(|| format!("a connection held by {device}"))?;
         self.connections.push(text(&made, "connectionId")?);
         Ok(())
     }
@@ -277,6 +289,13 @@ impl World {
                 if !matches!(status.as_str(), "proposed" | "pending" | "running") {
                     ends.insert(id.clone(), (status, detail));
                     break;
+                }
+                // Neither is armed any more.
+                for process in [&mut self.server, &mut self.hand].into_iter().flatten() {
+                    ensure!(
+                        process.ended()?.is_none(),
+                        "somebody else has killed it while {id} was waited for"
+                    );
                 }
                 ensure!(begin.elapsed() < limit, "{id} never came to its end: {detail}");
                 thread::sleep(Duration::from_millis(250));
@@ -458,6 +477,27 @@ impl World {
 
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.sure(|world| world.call("GET", path, &world.session, &Value::Null))
+            .with_context(|| path.to_owned())
+    }
+
+    /// What there is to see of why something went wrong, before the folder goes.
+    pub(crate) fn remains(&mut self) -> String {
+        let mut remains = String::new();
+        for (what, process, log) in [
+            ("server", &mut self.server, "server.log"),
+            ("desktop", &mut self.hand, "ada/hand.log"),
+        ] {
+            let state = match process.as_mut().map(Process::ended) {
+                None => "not running".to_owned(),
+                Some(Ok(None)) => "running".to_owned(),
+                Some(ended) => format!("ended: {ended:?}"),
+            };
+            let log = fs::read_to_string(self.folder.path().join(log)).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+            remains.push_str(&format!("the {what}, {state}:\n{last}\n"));
+        }
+        remains
     }
 
     /// What has to be answered well, as soon as somebody answers.

@@ -60,6 +60,43 @@ impl Folder {
         self.device_db().exists()
     }
 
+    /// Says how many records of this device are not sent: what is lost with its keychain.
+    pub(crate) fn unsent_file(&self) -> PathBuf {
+        self.0.join("unsent")
+    }
+
+    /// How many records were not sent, as far as the file beside the database says; it needs no key.
+    pub(crate) fn unsent(&self) -> u32 {
+        let text = fs::read_to_string(self.unsent_file()).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Puts this device's files into a folder beside them. Nothing is deleted: a keychain that was thought lost may come back.
+    /// `device.db` goes last, so that what ends half way is found as it was: set up, and without its keychain.
+    ///
+    /// # Errors
+    /// When a file cannot be moved.
+    pub(crate) fn set_aside(&self) -> io::Result<PathBuf> {
+        let aside = (1_u32..)
+            .map(|number| self.0.join(format!("set-aside-{number}")))
+            .find(|folder| !folder.exists())
+            .ok_or(io::ErrorKind::AlreadyExists)?;
+        Self(aside.clone()).make()?;
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                files.push(entry.file_name());
+            }
+        }
+        files.sort_by_key(|name| name == "device.db");
+        for name in files {
+            fs::rename(self.0.join(&name), aside.join(&name))?;
+        }
+        fs::File::open(&self.0)?.sync_all()?;
+        Ok(aside)
+    }
+
     /// The name of this installation in the keychain, which several installations of one person share. Made on the
     /// first call.
     ///

@@ -44,7 +44,7 @@ pub(crate) struct Inner {
 pub(crate) enum Stage {
     Starting,
     FirstRun,
-    Keychain { message: String },
+    Keychain { message: String, lost: Option<u32> },
     SignIn { tenant_url: String, email: String },
     Fatal { message: String },
     Ready { seat: Arc<Seat>, tasks: Tasks },
@@ -59,6 +59,9 @@ pub enum Phase {
     /// The keychain does not give what opens the files. Nothing was opened or changed.
     Keychain {
         message: String,
+        /// Where it has no entry of this device at all: how many records were saved here and not sent, which only that entry
+        /// could open. [`Engine::begin_anew`] is the way on when it is gone for good.
+        lost: Option<u32>,
     },
     SignIn {
         tenant_url: String,
@@ -111,8 +114,9 @@ impl Engine {
         match &*self.stage() {
             Stage::Starting => Phase::Starting,
             Stage::FirstRun => Phase::FirstRun,
-            Stage::Keychain { message } => Phase::Keychain {
+            Stage::Keychain { message, lost } => Phase::Keychain {
                 message: message.clone(),
+                lost: *lost,
             },
             Stage::SignIn { tenant_url, email } => Phase::SignIn {
                 tenant_url: tenant_url.clone(),

@@ -3,14 +3,17 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use countersign_domain::people::Device;
+
 use crate::{
     client::{Address, TenantClient},
     device::{DeviceSecrets, Keyring},
     engine::{Engine, Phase, Stage},
+    enrol,
     error::EngineError,
     journal::Journal,
     ports::SecretStoreError,
-    reconcile::Tasks,
+    reconcile::{Tasks, pull},
     seat::{Seat, SeatParts},
     store::{Account, Store, StoreError, account},
 };
@@ -38,11 +41,7 @@ impl Engine {
         let keyring = self.keyring()?;
         let secrets = match keyring.load().await {
             Ok(secrets) => secrets,
-            Err(error) => {
-                return Ok(Stage::Keychain {
-                    message: locked_out(&error),
-                });
-            }
+            Err(error) => return Ok(self.locked_out(&error)),
         };
         let store = match Store::open(&self.inner.folder.device_db(), &secrets.database_key) {
             Ok(store) => store,
@@ -69,9 +68,7 @@ impl Engine {
     ) -> Result<Stage, EngineError> {
         let own = secrets.account(account.tenant, account.person);
         let Some((own, key)) = own.and_then(|own| Some((own, own.key_of(account.device_key)?))) else {
-            return Ok(Stage::Keychain {
-                message: locked_out(&SecretStoreError::Missing),
-            });
+            return Ok(self.locked_out(&SecretStoreError::Missing));
         };
         let Some(token) = own.token.clone() else {
             return Ok(sign_in_stage(&account));
@@ -104,6 +101,51 @@ impl Engine {
         let tasks = Tasks::start(&seat);
         self.watch_session(&seat);
         Ok(Stage::Ready { seat, tasks })
+    }
+
+    /// Begins anew on a computer whose keychain has lost this device's entry for good: the files are put aside, and nothing is
+    /// set up here any more. What counts comes back from the tenant with the next sign-in; what was saved here and not sent
+    /// does not, and this says how many records that were.
+    ///
+    /// # Errors
+    /// When the keychain gives the entry after all, or does not say that it has none; or a file cannot be moved.
+    pub async fn begin_anew(&self) -> Result<u32, EngineError> {
+        let _changing = self.inner.changing.lock().await;
+        self.reopen().await;
+        let Phase::Keychain { lost: Some(lost), .. } = self.phase() else {
+            return Err(EngineError::refused(
+                "The keychain may still have this device's entry. Nothing was changed. Try again.",
+            ));
+        };
+        let aside = self.inner.folder.set_aside()?;
+        tracing::warn!(
+            unsent = lost,
+            "This device begins anew; its files are in {}",
+            aside.display()
+        );
+        self.enter(Stage::FirstRun);
+        Ok(lost)
+    }
+
+    /// The six digits that this device shows while it waits for somebody to vouch for it, once the tenant knows it.
+    ///
+    /// # Errors
+    /// When nobody is signed in, or the tenant cannot be reached.
+    pub async fn enrolment_code(&self) -> Result<Option<String>, EngineError> {
+        let seat = self.seat()?;
+        enrol::settle(&seat).await.map_err(EngineError::internal)?;
+        pull::pull(&seat).await.map_err(EngineError::internal)?;
+        let people = seat.people().await?;
+        let device = people.devices.get(&seat.device());
+        Ok(device.filter(|device| device.is_waiting()).map(Device::code))
+    }
+
+    fn locked_out(&self, error: &SecretStoreError) -> Stage {
+        let gone = matches!(error, SecretStoreError::Missing);
+        Stage::Keychain {
+            message: locked_out(error),
+            lost: gone.then(|| self.inner.folder.unsent()),
+        }
     }
 
     /// The account that waits for its sign-in steps back, for another person's. It and its records stay.

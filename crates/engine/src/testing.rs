@@ -13,27 +13,38 @@ use zeroize::Zeroizing;
 
 use crate::ports::{Clock, Notice, NoticeId, Notifier, NotifyError, Ports, SecretStore, SecretStoreError};
 
-/// A clock that runs, from where it is set.
+/// A clock that runs, from where it is set, or stands still.
 #[derive(Debug, Default)]
 pub struct SetClock {
     ahead: AtomicI64,
+    still: Mutex<Option<UnixMillis>>,
 }
 
 impl SetClock {
-    /// Moves it ahead of the computer's clock.
+    /// Moves it ahead of the computer's clock, or of where it stands.
     pub fn advance(&self, by: Millis) {
         self.ahead.fetch_add(by.0, Ordering::SeqCst);
+    }
+
+    /// From here on only [`Self::advance`] moves it: what is looked at within seconds is there however long the looking takes.
+    pub fn stand_still(&self) {
+        *lock(&self.still) = Some(computers());
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> UnixMillis {
-        UnixMillis(jiff::Timestamp::now().as_millisecond() + self.ahead.load(Ordering::SeqCst))
+        let base = lock(&self.still).unwrap_or_else(computers);
+        base + Millis(self.ahead.load(Ordering::SeqCst))
     }
 
     fn zone(&self) -> jiff::tz::TimeZone {
         jiff::tz::TimeZone::UTC
     }
+}
+
+fn computers() -> UnixMillis {
+    UnixMillis(jiff::Timestamp::now().as_millisecond())
 }
 
 /// A keychain in memory.

@@ -48,9 +48,18 @@ pub struct AppState {
 pub enum Phase {
     Starting,
     FirstRun,
-    Keychain { message: String },
-    SignIn { tenant_url: String, email: String },
-    Fatal { message: String },
+    Keychain {
+        message: String,
+        /// Where the keychain has no entry of this device: decisions and other records that were saved here and never sent.
+        lost: Option<u32>,
+    },
+    SignIn {
+        tenant_url: String,
+        email: String,
+    },
+    Fatal {
+        message: String,
+    },
     Ready,
 }
 
@@ -276,7 +285,7 @@ impl From<countersign_engine::Phase> for Phase {
         match phase {
             countersign_engine::Phase::Starting => Self::Starting,
             countersign_engine::Phase::FirstRun => Self::FirstRun,
-            countersign_engine::Phase::Keychain { message } => Self::Keychain { message },
+            countersign_engine::Phase::Keychain { message, lost } => Self::Keychain { message, lost },
             countersign_engine::Phase::SignIn { tenant_url, email } => Self::SignIn { tenant_url, email },
             countersign_engine::Phase::Fatal { message } => Self::Fatal { message },
             countersign_engine::Phase::Ready => Self::Ready,

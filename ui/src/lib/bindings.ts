@@ -91,6 +91,8 @@ export const commands = {
 	setNotificationsPaused: (paused: boolean) => typedError<null, CommandError>(__TAURI_INVOKE("set_notifications_paused", { paused })),
 	/**  Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds. */
 	backUp: () => typedError<BackedUp, CommandError>(__TAURI_INVOKE("back_up")),
+	/**  Begins anew on a computer whose keychain has lost this device's entry for good. The old files are put aside. */
+	beginAnew: () => typedError<null, CommandError>(__TAURI_INVOKE("begin_anew")),
 	/**  Recomputes the whole tree from the first entry. May take seconds. */
 	verifyJournal: () => typedError<JournalCheck, CommandError>(__TAURI_INVOKE("verify_journal")),
 	/**  Ends the app. Where no tray is, nothing else does. */
@@ -697,7 +699,9 @@ export type Person = {
 };
 
 /**  Where the app is. Each has its own screen. */
-export type Phase = { kind: "starting" } | { kind: "first_run" } | { kind: "keychain"; message: string } | { kind: "sign_in"; tenantUrl: string; email: string } | { kind: "fatal"; message: string } | { kind: "ready" };
+export type Phase = { kind: "starting" } | { kind: "first_run" } | { kind: "keychain"; message: string; 
+/**  Where the keychain has no entry of this device: decisions and other records that were saved here and never sent. */
+lost: number | null } | { kind: "sign_in"; tenantUrl: string; email: string } | { kind: "fatal"; message: string } | { kind: "ready" };
 
 export type PolicyDecision = "allow" | "deny" | "requires_approval";
 

@@ -55,14 +55,34 @@ describe("before the main window", () => {
     expect(await a11y()).toEqual([]);
   });
 
+  it("a keychain that has lost its entry says what is lost with it, and begins anew", async () => {
+    const { core, user } = await open({
+      phase: { kind: "keychain", message: "The keychain has no entry.", lost: 2 },
+    });
+    await user.click(screen.getByRole("button", { name: "Begin anew" }));
+    await settle();
+    const dialog = within(screen.getByRole("dialog", { name: "Begin anew on this computer?" }));
+    expect(
+      dialog.getByText(/2 decisions or other records saved here and never sent are lost/),
+    ).toBeVisible();
+    expect(core.calledWith("begin_anew")).toHaveLength(0);
+    expect(await a11y()).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "Begin anew" }));
+    await settle();
+    expect(core.calledWith("begin_anew")).toHaveLength(1);
+    expect(screen.queryByRole("dialog")).toBeNull();
+    expect(screen.getByRole("button", { name: /^On this computer/ })).toBeVisible();
+  });
+
   it("a keychain that stays locked keeps its screen, says so again, and opens nothing", async () => {
     const { core, user } = await open({
-      phase: { kind: "keychain", message: "The keychain is locked." },
+      phase: { kind: "keychain", message: "The keychain is locked.", lost: null },
       failing: { try_again: error("keychain", "The keychain is still locked.") },
     });
     await user.click(screen.getByRole("button", { name: "Try again" }));
     await settle();
     expect(screen.getByRole("alert")).toHaveTextContent("The keychain is still locked.");
+    expect(screen.queryByRole("button", { name: "Begin anew" }), "it is not lost").toBeNull();
     expect(core.calledWith("inbox")).toHaveLength(0);
     core.failing = {};
     await user.click(screen.getByRole("button", { name: "Try again" }));
@@ -240,7 +260,7 @@ describe("before the main window", () => {
 
   it.each<[string, Scenario]>([
     ["a first run", { phase: { kind: "first_run" }, empty: true }],
-    ["a keychain that is locked", { phase: { kind: "keychain", message: "Locked." } }],
+    ["a keychain that is locked", { phase: { kind: "keychain", message: "Locked.", lost: 2 } }],
     ["what cannot open", { phase: { kind: "fatal", message: "The disk is full." } }],
     ["signing in", { phase: { kind: "sign_in", tenantUrl: "https://a.example", email: "a@b.c" } }],
     ["a device that waits", { company: true, waits: { who: ["Ben"] } }],

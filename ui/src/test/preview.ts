@@ -23,7 +23,7 @@ const scenarios: Record<string, Scenario> = {
   firstRun: { phase: { kind: "first_run" }, empty: true },
   starting: { phase: { kind: "starting" } },
   keychain: {
-    phase: { kind: "keychain", message: "The keychain is locked." },
+    phase: { kind: "keychain", message: "The keychain has no entry of this device.", lost: 2 },
     failing: { try_again: error("keychain", "The keychain is still locked.") },
   },
   signIn: {

@@ -83,8 +83,9 @@ fn failed(seat: &Seat, error: &anyhow::Error) {
         }
         Some(_) | None => {
             tracing::warn!("Sync failed: {error:#}");
-            seat.set_trouble(Some(trouble(error).to_owned()));
+            // The link first: whoever reads why nothing comes finds it stalled.
             seat.set_link(LinkState::Stalled);
+            seat.set_trouble(Some(trouble(error).to_owned()));
         }
     }
 }

@@ -13,8 +13,11 @@ pub(crate) mod outbox;
 pub(crate) mod settings;
 
 use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,7 +37,37 @@ mod embedded {
 
 /// The open database.
 #[derive(Clone)]
-pub(crate) struct Store(Arc<Mutex<Connection>>);
+pub(crate) struct Store(Arc<Open>);
+
+struct Open {
+    connection: Mutex<Connection>,
+    unsent: Unsent,
+}
+
+/// How many records wait to be sent, beside the database: whoever has lost its key is told what is lost with it.
+struct Unsent {
+    file: PathBuf,
+    written: AtomicI64,
+}
+
+impl Unsent {
+    /// Writes the number down where it has changed. It is told, and nothing depends on it.
+    fn note(&self, db: &Connection) {
+        let waiting = "SELECT count(*) FROM outbox WHERE state = 'waiting'";
+        let Ok(count) = db.query_row(waiting, [], |row| row.get::<_, i64>(0)) else {
+            return;
+        };
+        if self.written.swap(count, Ordering::Relaxed) == count {
+            return;
+        }
+        let fresh = self.file.with_extension("new");
+        let written =
+            std::fs::write(&fresh, count.to_string()).and_then(|()| std::fs::rename(&fresh, &self.file));
+        if let Err(error) = written {
+            tracing::warn!("How much is not sent could not be written down: {error}");
+        }
+    }
+}
 
 /// The database does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +121,15 @@ impl Store {
             .map_err(|error| StoreError::Migration(error.to_string()))?;
         refuse_gaps(&connection)?;
         crash_point(Point::DeviceMigrated);
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        let unsent = Unsent {
+            file: path.with_file_name("unsent"),
+            written: AtomicI64::new(-1),
+        };
+        unsent.note(&connection);
+        Ok(Self(Arc::new(Open {
+            connection: Mutex::new(connection),
+            unsent,
+        })))
     }
 
     /// Changes something, in one transaction that is on the disk when this answers.
@@ -97,10 +138,11 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.on_thread(move |connection| {
+        self.on_thread(move |connection, unsent| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = change(&tx)?;
             tx.commit()?;
+            unsent.note(connection);
             Ok(value)
         })
         .await
@@ -112,16 +154,20 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.on_thread(move |connection| read(connection)).await
+        self.on_thread(move |connection, _| read(connection)).await
     }
 
     async fn on_thread<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&mut Connection, &Unsent) -> Result<T, StoreError> + Send + 'static,
     {
-        let store = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner)))
+        let open = Arc::clone(&self.0);
+        let run = move || {
+            let mut connection = open.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection, &open.unsent)
+        };
+        tokio::task::spawn_blocking(run)
             .await
             .map_err(StoreError::damaged)?
     }

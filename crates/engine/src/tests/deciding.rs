@@ -113,6 +113,7 @@ async fn a_rejection_can_be_undone_for_five_seconds_and_is_final_then() {
     let error = device.decide(task, Choice::Reject, None).await.unwrap_err();
     assert_eq!(error.field.as_deref(), Some("comment"), "a rejection says why");
 
+    device.fakes.clock.stand_still();
     let decided = device.reject(task, "We have one").await;
     assert_eq!(decided.undo_seconds, Some(5));
     assert_eq!(decided.state.kind, StateKind::Saved);

@@ -1,4 +1,5 @@
 use countersign_domain::{
+    Millis,
     id::ProposalId,
     record::{Holder, Mode},
     wire::Claim,
@@ -31,8 +32,13 @@ async fn a_mail_that_was_approved_offline_leaves_once_when_the_tenant_is_back() 
     );
     assert_eq!(mail.mails().len(), 0, "an offline device causes no effect");
 
+    world.clock.stand_still();
+    device.fakes.clock.stand_still();
     device.engine.cut_off(false);
     device.says(id, "Held until").await;
+    world.clock.advance(Millis::seconds(10));
+    device.fakes.clock.advance(Millis::seconds(10));
+    device.engine.refresh();
     device.says(id, "Done").await;
     let device = device.crash(false).await;
     device.online().await;

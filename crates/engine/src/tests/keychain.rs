@@ -1,6 +1,6 @@
 use countersign_domain::record::Mode;
 
-use super::world::{Device, World, connect};
+use super::world::{Device, World, connect, eventually};
 use crate::{Engine, ErrorCode, Phase, ports::SecretStoreError, store::Store};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,6 +55,70 @@ async fn a_lost_or_locked_keychain_is_never_a_first_run() {
         assert_eq!(engine.start().await, Phase::Ready, "try again");
         engine.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_the_keychain_is_told_what_is_lost_with_it_and_gets_the_rest_back() {
+    let world = World::new(Mode::Company).await;
+    let (device, second) = (world.device().await, world.device().await);
+    world.vouch(&device, &second).await;
+    let (done, unsent) = (
+        world.propose_task("Approved and done").await,
+        world.propose_task("Approved on this device only").await,
+    );
+    device.says(done, "Waits for a decision").await;
+    device.approve(done).await;
+    device.says(done, "Done").await;
+    device.card(unsent).await;
+    device.offline().await;
+    device.approve(unsent).await;
+
+    device.engine.close().await;
+    let engine = Engine::new(device.path(), device.fakes.ports()).unwrap();
+    device.fakes.secrets.fail_with(Some(SecretStoreError::Locked));
+    assert!(
+        matches!(engine.start().await, Phase::Keychain { lost: None, .. }),
+        "what is locked is not lost"
+    );
+    let before = device.files();
+    assert_eq!(engine.begin_anew().await.unwrap_err().code, ErrorCode::Refused);
+    assert!(before == device.files(), "and nothing is put aside");
+    device.fakes.secrets.fail_with(None);
+    device.fakes.secrets.clear();
+    assert!(
+        matches!(engine.start().await, Phase::Keychain { lost: Some(1), .. }),
+        "{:?}",
+        engine.phase()
+    );
+    assert_eq!(engine.begin_anew().await.unwrap(), 1);
+    assert_eq!(engine.phase(), Phase::FirstRun);
+    assert!(
+        device.path().join("set-aside-1").join("device.db").exists(),
+        "nothing is deleted"
+    );
+
+    engine.connect(connect(&world, "Studio, again")).await.unwrap();
+    let code = engine.enrolment_code().await.unwrap().unwrap();
+    let new = engine.seat().unwrap().device();
+    eventually("the other device knows the new one", async || {
+        let rows = second.engine.devices().await.unwrap();
+        rows.iter().any(|row| row.id == new && row.may_endorse)
+    })
+    .await;
+    second.engine.endorse_device(new, code).await.unwrap();
+    eventually(
+        "what counts is back, and what was not sent is to be decided again",
+        async || {
+            let words = async |id| engine.card(id).await.map(|card| card.state.words);
+            words(done).await.is_ok_and(|words| words.starts_with("Done"))
+                && words(unsent)
+                    .await
+                    .is_ok_and(|words| words.starts_with("Waits for a decision"))
+        },
+    )
+    .await;
+    assert_eq!(engine.enrolment_code().await.unwrap(), None, "it is in service");
+    assert!(engine.verify_journal().await.unwrap().ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -173,6 +173,8 @@ async fn a_removed_member_is_told_so_and_what_they_approved_does_not_run() {
     eventually("bob may decide", async || bob.card(id).await.approve.is_armed()).await;
     // Its holder does not run it meanwhile.
     ada.engine.stop_task("execute");
+    world.clock.stand_still();
+    ada.fakes.clock.stand_still();
     bob.approve(id).await;
     ada.says(id, "Held until").await;
 

@@ -15,6 +15,7 @@ async fn a_person_takes_their_own_request_back_and_can_undo_that_for_five_second
     assert!(!card.approve.is_armed(), "somebody else decides");
     assert!(card.withdraw.unwrap().is_armed(), "and it is theirs to take back");
 
+    device.fakes.clock.stand_still();
     let held = device.engine.withdraw(id).await.unwrap();
     assert_eq!(held.undo_seconds, Some(5));
     assert_eq!(held.state.words, "Taken back by you, can be undone");

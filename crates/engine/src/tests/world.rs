@@ -107,6 +107,10 @@ impl ServerClock {
     pub(super) fn advance(&self, by: Millis) {
         self.0.advance(by);
     }
+
+    pub(super) fn stand_still(&self) {
+        self.0.stand_still();
+    }
 }
 
 impl Clock for ServerClock {

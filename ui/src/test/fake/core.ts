@@ -169,6 +169,7 @@ export class FakeCore {
       new Promise<null>((resolve, reject) => (this.#browser = { resolve, reject })),
     leave_browser: () => this.browserSays(error("refused", "The sign-in was broken off.")),
     try_again: () => void (this.state.phase = { kind: "ready" }),
+    begin_anew: () => void (this.state.phase = { kind: "first_run" }),
     sign_out: () => void (this.state.phase = { kind: "first_run" }),
     inbox: ({ query }) => this.#inbox(query as InboxQuery),
     card: ({ id }) => this.find(id as string),

@@ -60,7 +60,8 @@ impl Due {
         let begun = self.begin(&leases[0]).await;
         assert_eq!(begun.text("status"), "running", "{begun:?}");
         self.world.pass(Millis::seconds(61));
-        assert_eq!(self.world.store().lapse().await.unwrap(), 1);
+        // Unless the server has noticed by itself.
+        self.world.store().lapse().await.unwrap();
         assert_eq!(self.world.status(&self.proposal).await, "unknown");
     }
 

@@ -238,10 +238,10 @@ async fn what_a_process_that_ended_early_has_left_beside_the_file_is_gone_after_
     let file = String::from_utf8(found.stdout).unwrap();
     let left = std::path::Path::new(file.trim()).with_file_name("snapshot.zst");
     std::fs::write(&left, WORDS).unwrap();
+    assert!(!world.files_with(WORDS).is_empty());
     drop(store);
 
     let world = world.restarted(|_| {}).await;
-    assert!(!world.files_with(WORDS).is_empty());
     world.store().settle_erasures().await.unwrap();
     assert_eq!(world.files_with(WORDS), Vec::<String>::new());
     // Somebody who reads the file just then keeps its log, and it is tried again.

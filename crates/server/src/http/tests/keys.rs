@@ -36,6 +36,19 @@ impl Desk {
         desk
     }
 
+    /// Two people end it.
+    async fn release(&self) {
+        let world = &self.world;
+        let bob = world.join("bob", "admin").await;
+        let stops = world.get(&world.ada, "/api/stop").await;
+        let stop = &stops.list("stops")[0]["stop"];
+        let release = json!({"scope": {"kind": "tenant"}, "stop": stop});
+        for person in [&bob, &world.ada] {
+            let released = world.post(person, "/api/stop/release", release.clone()).await;
+            assert_eq!(released.status, 200, "{released:?}");
+        }
+    }
+
     async fn task(&self, title: &str) -> String {
         let propose = self.world.bare(Method::POST, "/api/assistant/propose");
         let proposed = propose
@@ -220,7 +233,7 @@ async fn a_revocation_says_one_thing_and_of_the_past() {
 
 #[tokio::test]
 async fn a_device_goes_on_with_a_new_key_and_what_the_old_one_approved_still_runs() {
-    let desk = Desk::new().await;
+    let desk = Desk::stopped().await;
     let world = &desk.world;
     let first = desk.task("approved with the old key").await;
     let old_word = world
@@ -234,6 +247,7 @@ async fn a_device_goes_on_with_a_new_key_and_what_the_old_one_approved_still_run
     let listed = world.get(&world.ada, "/api/devices").await;
     assert_eq!(listed.list("devices")[0]["publicKey"], json!(new.public_key()));
 
+    desk.release().await;
     let execute = json!({"aiToolCallId": first});
     let done = world.post(&world.ada, "/api/assistant/execute", execute).await;
     assert_eq!(done.text("status"), "completed", "{done:?}");
