@@ -66,7 +66,9 @@ pub fn rules(people: &People, wants: &Rules) -> Result<(), Reason> {
     let fits = |quorum: u32| (1..=most.max(1)).contains(&quorum);
     // A tool may be named before it is registered; its name is shown to everybody.
     let plain = |tool: &Option<String>| tool.as_deref().is_none_or(is_sentence);
-    let fit = |rule: &ApprovalRule| fits(rule.quorum) && plain(&rule.tool) && rule.lifetime_fits();
+    let fit = |rule: &ApprovalRule| {
+        fits(rule.quorum) && plain(&rule.tool) && rule.lifetime_fits() && rule.hold_fits()
+    };
     if wants.table.len() > MOST_RULES || !wants.table.iter().all(fit) {
         return Err(Reason::NotEligible);
     }

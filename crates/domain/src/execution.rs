@@ -17,6 +17,7 @@ pub const LEASE: Millis = Millis::seconds(60);
 pub struct Authority {
     proposal: ProposalId,
     digest: Digest,
+    preview: Option<Digest>,
     approvals: Vec<Digest>,
 }
 
@@ -59,6 +60,7 @@ impl Authority {
         Ok(Self {
             proposal: proposal.id,
             digest: proposal.digest,
+            preview: proposal.preview,
             approvals,
         })
     }
@@ -71,6 +73,11 @@ impl Authority {
     /// Digest of that proposal's record: what was approved, and nothing else.
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Digest of what people were shown of its effect, where there was something to show.
+    pub const fn preview(&self) -> Option<Digest> {
+        self.preview
     }
 
     /// Digests of the approvals; empty when policy allowed the call.
@@ -92,7 +99,7 @@ pub enum RunRefusal {
     Held(UnixMillis),
     /// A stop stands over it.
     Stopped,
-    /// The record is about other bytes than the proposal's.
+    /// The record is about other bytes than the proposal's, or than those that people were shown of its effect.
     DigestMismatch,
 }
 
@@ -159,6 +166,9 @@ pub fn begin(call: &ProposalState, begin: &Begin, stopped: bool, now: UnixMillis
         return Err(NotBegun::Refused(RunRefusal::Stopped));
     }
     if begin.proposal_digest != call.digest {
+        return Err(NotBegun::Refused(RunRefusal::DigestMismatch));
+    }
+    if begin.preview != call.preview {
         return Err(NotBegun::Refused(RunRefusal::DigestMismatch));
     }
     match Authority::of(call, now) {

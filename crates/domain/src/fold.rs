@@ -268,6 +268,15 @@ impl Status {
         )
     }
 
+    /// Whether it is over, nothing has happened, and nothing else was asked for in its place: then the same may be asked for
+    /// again.
+    pub const fn came_to_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::Failed | Self::Rejected | Self::Denied | Self::Expired | Self::Withdrawn
+        )
+    }
+
     /// Whether it is neither over nor begun.
     pub const fn is_open(self) -> bool {
         self.still_open().is_ok()

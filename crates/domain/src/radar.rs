@@ -17,6 +17,16 @@ pub const EXECUTOR_TAKES: Millis = Millis::seconds(5 * 60);
 /// How long a call runs before somebody should have heard of it: longer than any lease.
 pub const CALL_TAKES: Millis = Millis::seconds(2 * 60);
 
+/// Of each status that is not over so many are looked at, the oldest: what has waited too long is among them.
+pub const MOST_OF_A_STATUS: u32 = 500;
+/// What is not over.
+pub const WAITING: [Status; 4] = [
+    Status::Proposed,
+    Status::Pending,
+    Status::Running,
+    Status::Unknown,
+];
+
 /// Who has to do something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

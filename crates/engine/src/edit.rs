@@ -181,7 +181,7 @@ async fn editable(seat: &Seat, id: ProposalId) -> Result<(Card, std::sync::Arc<P
     };
     match rules::edit(&card, &people, viewer) {
         Some(arm) if arm.is_armed() => {
-            let again = rules::came_to_nothing(card.state.status(viewer.now));
+            let again = card.state.status(viewer.now).came_to_nothing();
             Ok((card, people, again))
         }
         Some(arm) => Err(EngineError::refused(arm.why_not.unwrap_or_default())),

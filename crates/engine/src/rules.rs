@@ -124,7 +124,7 @@ pub(crate) fn edit(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> 
     let theirs = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
     let decides = people.role(viewer.person).is_some_and(Role::decides);
     let status = card.state.status(viewer.now);
-    let offered = (theirs || decides) && (status.is_open() || came_to_nothing(status));
+    let offered = (theirs || decides) && (status.is_open() || status.came_to_nothing());
     offered.then(|| Arm {
         why_not: card
             .view()
@@ -134,14 +134,6 @@ pub(crate) fn edit(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> 
         must_read_to_end: false,
         open_first: false,
     })
-}
-
-/// Whether it is over, nothing has happened, and nothing else was asked for in its place.
-pub(crate) const fn came_to_nothing(status: Status) -> bool {
-    matches!(
-        status,
-        Status::Failed | Status::Rejected | Status::Denied | Status::Expired | Status::Withdrawn
-    )
 }
 
 fn why_not_decide(card: &Card, people: &People, person: UserId, now: UnixMillis) -> Option<String> {

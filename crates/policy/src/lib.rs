@@ -206,6 +206,7 @@ mod tests {
     #[test]
     fn what_the_tenant_asks_is_asked_beside_the_rules_and_never_instead() {
         let rule = |quorum, assurance, risk| ApprovalRule {
+            hold: None,
             lifetime: None,
             assurance,
             quorum,
@@ -239,6 +240,37 @@ mod tests {
             ..call(Risk::Critical, true)
         });
         assert_eq!(elsewhere.requirement.quorum, 1, "the table names another tool");
+    }
+
+    #[test]
+    fn a_tenant_makes_the_undo_window_of_a_tool_longer_and_never_shorter() {
+        let held = |hold, effect| {
+            let rule = ApprovalRule {
+                assurance: None,
+                hold: Some(Millis::seconds(hold)),
+                lifetime: None,
+                quorum: 1,
+                risk: None,
+                tool: Some("email.send".to_owned()),
+            };
+            let call = Call {
+                effect,
+                table: &[rule],
+                ..call(Risk::Medium, true)
+            };
+            SeedRules.evaluate(&call).requirement.hold
+        };
+        assert_eq!(held(300, EffectClass::Opaque), Millis::seconds(300));
+        assert_eq!(
+            held(0, EffectClass::Opaque),
+            Millis::seconds(10),
+            "the tool's own"
+        );
+        assert_eq!(
+            held(30, EffectClass::Local),
+            Millis::seconds(30),
+            "also where the tool has none of its own"
+        );
     }
 
     #[test]

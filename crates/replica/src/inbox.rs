@@ -99,6 +99,20 @@ impl Reader {
         }
     }
 
+    /// What is not over, of each status the oldest `limit`; and whether there are more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn oldest(&self, limit: u32, now: UnixMillis) -> Result<(Vec<Row>, bool), StorageError> {
+        let list = List {
+            reader: self,
+            filter: &Filter::default(),
+            now: self.clock(now)?,
+            limit: limit.clamp(1, MAX_ROWS) as usize,
+        };
+        list.oldest()
+    }
+
     /// What may have happened and waits for people, the oldest first: `limit` of them at most. A search is not asked.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use countersign_domain::{
     id::{DeviceId, ProposalId, TaskId, TenantId},
     manifest::Pinned,
     people::People,
-    record::{self, Body, Preview, Proposal, Receipt, TaskPriority},
+    record::{self, Body, Kind, Preview, Proposal, Receipt, TaskPriority},
     render::{self, RenderError, View},
     wire::WireEntry,
 };
@@ -253,26 +253,16 @@ impl Reader {
             .exists(params![&executor.as_bytes()[..], now.0])?)
     }
 
-    /// Whether what was written about a proposal was erased.
+    /// Whether an entry of this kind is about a proposal: `Erase` where what was written about it is gone, `Remark` where
+    /// somebody has asked or answered something.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn is_erased(&self, id: ProposalId) -> Result<bool, StorageError> {
+    pub fn has_entry(&self, id: ProposalId, kind: Kind) -> Result<bool, StorageError> {
         Ok(self
             .connection
             .prepare_cached("SELECT 1 FROM entry WHERE proposal = ?1 AND kind = ?2")?
-            .exists(params![&id.as_bytes()[..], record::Kind::Erase.name()])?)
-    }
-
-    /// Whether somebody has asked or answered something about a proposal.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn is_discussed(&self, id: ProposalId) -> Result<bool, StorageError> {
-        Ok(self
-            .connection
-            .prepare_cached("SELECT 1 FROM entry WHERE proposal = ?1 AND kind = ?2")?
-            .exists(params![&id.as_bytes()[..], record::Kind::Remark.name()])?)
+            .exists(params![&id.as_bytes()[..], kind.name()])?)
     }
 
     fn card(&self, id: ProposalId) -> Result<Option<Card>, ReadError> {

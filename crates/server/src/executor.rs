@@ -243,7 +243,8 @@ impl Ledger for Books {
     async fn refuse(&self, proposal: ProposalId, fence: u64, drift: &Drift) -> Result<(), LedgerError> {
         let refused = self
             .tenant
-            .refuse(proposal, Holder::Tenant, fence, drift.to_string())
+            // What runs here has no connection, and changed tools are made again where the server starts.
+            .refuse(proposal, Holder::Tenant, fence, drift.to_string(), None)
             .await;
         // Where the lease was over already, so is the reason to end it.
         refused.map(|_| ()).map_err(LedgerError::new)

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     commit: Histogram,
     journal: Gauge,
     proposals: Family<Named, Gauge>,
+    overdue: Gauge,
     open: Family<Named, Gauge>,
 }
 
@@ -44,6 +45,8 @@ pub(crate) struct Standing {
     pub(crate) entries: u64,
     /// As journalled: what has run out counts as it was until an entry says so.
     pub(crate) proposals: Vec<(Status, u64)>,
+    /// Proposals that have waited too long for whoever has to do something, as the radar has it.
+    pub(crate) overdue: u64,
     pub(crate) waiting: u64,
     pub(crate) streams: u64,
 }
@@ -85,6 +88,12 @@ impl Metrics {
         registry.register("journal_entries", "Entries in all journals", journal.clone());
         let proposals = Family::<Named, Gauge>::default();
         registry.register("proposals", "Proposals by status", proposals.clone());
+        let overdue = Gauge::default();
+        registry.register(
+            "overdue",
+            "Proposals that have waited too long for somebody, of the oldest 500 of each status",
+            overdue.clone(),
+        );
         let open = Family::<Named, Gauge>::default();
         registry.register(
             "open_calls",
@@ -101,6 +110,7 @@ impl Metrics {
             commit,
             journal,
             proposals,
+            overdue,
             open,
             registry,
         }
@@ -143,6 +153,7 @@ impl Metrics {
                 .get_or_create(&[("status", status.name())])
                 .set(gauge(*count));
         }
+        self.overdue.set(gauge(now.overdue));
         self.open
             .get_or_create(&[("kind", "wait")])
             .set(gauge(now.waiting));

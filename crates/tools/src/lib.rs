@@ -80,7 +80,9 @@ pub trait Tool: Send + Sync {
         None
     }
 
-    /// What the call would do, without doing anything: no network, no effect.
+    /// What the call would do, without doing anything: no network, no effect. Made for people before they decide and again
+    /// right before the call, which does not begin when the two differ. So everything that an approval relies on and that can
+    /// change belongs into it, and nothing that changes by itself.
     async fn preview(&self, call: &Call<'_>) -> PreviewOutcome;
 
     /// Makes the call, once. May be dropped at any await point when its time is up, so [`Dispatch::mark`] comes right

@@ -284,6 +284,10 @@ impl Open {
     /// Nothing runs but what may run at that moment, on the approvals that it names, and once.
     fn run(&self, at: UnixMillis, begin: &Begin, world: &World<'_>, found: &mut Found) -> Result<(), String> {
         self.same_bytes(begin.proposal_digest)?;
+        // Records of before it was named there do not name it.
+        if begin.preview.is_some() && begin.preview != self.state.preview && !self.has_gap {
+            return Err("it ran on another preview than the one that people were shown".to_owned());
+        }
         let stopped = world.people.stopped(&self.state.proposer, &self.state.tool);
         if stopped.is_some() && self.is_known && !world.is_blurred {
             return Err("it began while a stop stood over it".to_owned());

@@ -39,6 +39,8 @@ pub struct Rule {
     pub assurance: Option<Assurance>,
     /// How long it can be decided; null: as long as its proposer asks.
     pub minutes: Option<u32>,
+    /// For how many seconds it can be undone at least once it is approved; null: for the tool's own time.
+    pub hold: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Type)]
@@ -91,7 +93,8 @@ pub struct JudgedTable {
     pub confirm: Option<Confirm>,
 }
 
-const MINUTE: i64 = 60_000;
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
 
 impl NewTable {
     /// As the engine takes it; `None` where the base is no digest.
@@ -148,7 +151,7 @@ fn table(rules: Vec<ApprovalRule>) -> Vec<Rule> {
 
 impl From<ApprovalRule> for Rule {
     fn from(rule: ApprovalRule) -> Self {
-        let minutes = |time: Millis| u32::try_from(time.0 / MINUTE).unwrap_or(u32::MAX);
+        let whole = |time: Millis, unit: i64| u32::try_from(time.0 / unit).unwrap_or(u32::MAX);
         Self {
             tool: rule.tool,
             risk: rule.risk.map(Into::into),
@@ -158,7 +161,8 @@ impl From<ApprovalRule> for Rule {
                 record::Assurance::Device => Assurance::Device,
                 record::Assurance::DeviceConfirmed => Assurance::DeviceConfirmed,
             }),
-            minutes: rule.lifetime.map(minutes),
+            minutes: rule.lifetime.map(|time| whole(time, MINUTE)),
+            hold: rule.hold.map(|time| whole(time, SECOND)),
         }
     }
 }
@@ -175,6 +179,7 @@ impl From<Rule> for ApprovalRule {
                 Assurance::DeviceConfirmed => record::Assurance::DeviceConfirmed,
             }),
             lifetime: rule.minutes.map(|minutes| Millis(i64::from(minutes) * MINUTE)),
+            hold: rule.hold.map(|seconds| Millis(i64::from(seconds) * SECOND)),
         }
     }
 }

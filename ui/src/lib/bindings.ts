@@ -833,6 +833,8 @@ export type Rule = {
 	assurance: Assurance | null,
 	/**  How long it can be decided; null: as long as its proposer asks. */
 	minutes: number | null,
+	/**  For how many seconds it can be undone at least once it is approved; null: for the tool's own time. */
+	hold: number | null,
 };
 
 /**  A tool that a rule can name. */

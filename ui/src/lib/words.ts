@@ -51,13 +51,28 @@ export const assuranceWord: Record<Assurance, string> = {
 export const lifetimes: readonly (number | null)[] = [null, 60, 240, 480, 1440, 4320, 10080];
 
 export function lifetimeWord(minutes: number | null): string {
-  if (minutes === null) return "As asked for";
-  const [number, unit] =
-    minutes % 1440 === 0
-      ? [minutes / 1440, "day"]
-      : minutes % 60 === 0
-        ? [minutes / 60, "hour"]
-        : [minutes, "minute"];
+  return minutes === null ? "As asked for" : spanWord(minutes * 60);
+}
+
+/** Undo windows that a rule offers, in seconds; null: the tool's own. */
+export const holds: readonly (number | null)[] = [null, 30, 60, 120, 300, 600];
+
+export function holdWord(seconds: number | null): string {
+  return seconds === null ? "The tool's own" : spanWord(seconds);
+}
+
+/** Whole seconds in the longest unit that says them exactly. */
+function spanWord(seconds: number): string {
+  const units: readonly [number, string][] = [
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+  ];
+  const [size, unit] = units.find(([whole]) => seconds > 0 && seconds % whole === 0) ?? [
+    1,
+    "second",
+  ];
+  const number = seconds / size;
   return `${number} ${unit}${number === 1 ? "" : "s"}`;
 }
 

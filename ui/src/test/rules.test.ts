@@ -23,6 +23,7 @@ const twoForMail: Rule = {
   people: 2,
   assurance: "device",
   minutes: 480,
+  hold: 300,
 };
 
 describe("approval rules", () => {
@@ -36,6 +37,7 @@ describe("approval rules", () => {
     await user.selectOptions(first.getByLabelText("From risk"), "High");
     await user.selectOptions(first.getByLabelText("How sure"), "On their own device");
     await user.selectOptions(first.getByLabelText("Time to decide"), "8 hours");
+    await user.selectOptions(first.getByLabelText("Time to undo"), "5 minutes");
     await settle();
     expect(rules().getByText(/holds at once/)).toBeVisible();
     expect(await a11y()).toEqual([]);
@@ -47,7 +49,9 @@ describe("approval rules", () => {
       confirmation: null,
     } satisfies NewTable);
     const row = within(rules().getByRole("table")).getAllByRole("row")[1];
-    expect(row).toHaveTextContent(/Send E-mail.*High and above.*2.*On their own device.*8 hours/);
+    expect(row).toHaveTextContent(
+      /Send E-mail.*High and above.*2.*On their own device.*8 hours.*5 minutes/,
+    );
     expect(await a11y()).toEqual([]);
   });
 

@@ -27,6 +27,10 @@ pub struct Begin {
     /// Grows with each lease of the proposal; only its bearer may complete.
     pub fence: u64,
     pub nonce: Nonce,
+    /// What people were shown of the effect, where they were: the executor has made it again right before, and it was the
+    /// same. Absent in records of before it was named here, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
     pub proposal: ProposalId,

@@ -34,7 +34,7 @@ pub use proposal::{
     Untrusted, Withdraw,
 };
 pub use remark::{LONGEST_REMARK, MOST_QUESTIONS, Remark};
-pub use rules::{ApprovalRule, MOST_PEOPLE, MOST_RULES, Rules, asked, lifetime, loosens};
+pub use rules::{ApprovalRule, LONGEST_HOLD, MOST_PEOPLE, MOST_RULES, Rules, asked, lifetime, loosens};
 pub use stop::{Release, Scope, Stop};
 pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
 

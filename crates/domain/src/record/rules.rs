@@ -1,4 +1,5 @@
-//! What a tenant asks beyond policy's own rules: how many people, and how sure, by tool and risk.
+//! What a tenant asks beyond policy's own rules: how many people, how sure, how soon and with how much time to take it back,
+//! by tool and risk.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use crate::{
 pub const MOST_RULES: usize = 100;
 /// Most people that a rule asks for.
 pub const MOST_PEOPLE: u32 = 9;
+/// The longest time for which a rule holds what was approved.
+pub const LONGEST_HOLD: Millis = Millis::seconds(10 * 60);
 
 /// One line of the table. What it asks is asked beside everything else that is asked; it never asks less.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub struct ApprovalRule {
     /// The least assurance of an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assurance: Option<Assurance>,
+    /// How long an approved call waits at least before it begins, so that it can be taken back: whole seconds up to
+    /// [`LONGEST_HOLD`]. The tool's own time stays where it is longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Millis>,
     /// How long such a call can be decided from when it is proposed: whole minutes within what any proposal may ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Millis>,
@@ -44,6 +51,12 @@ impl ApprovalRule {
         self.lifetime.is_none_or(fits)
     }
 
+    /// Whether its hold is one that a call can have.
+    pub fn hold_fits(&self) -> bool {
+        let fits = |time: Millis| (Millis(0)..=LONGEST_HOLD).contains(&time) && time.0 % 1_000 == 0;
+        self.hold.is_none_or(fits)
+    }
+
     /// Whether it speaks of such a call.
     pub fn covers(&self, tool: &str, risk: Risk) -> bool {
         self.tool.as_ref().is_none_or(|named| named == tool) && self.risk.is_none_or(|least| risk >= least)
@@ -62,6 +75,7 @@ pub fn asked(table: &[ApprovalRule], tool: &str, risk: Risk) -> Requirement {
     rules.fold(nothing, |most, rule| {
         most.max(Requirement {
             assurance: rule.assurance.unwrap_or(Assurance::Session),
+            hold: rule.hold.unwrap_or(Millis(0)),
             quorum: rule.quorum,
             ..nothing
         })

@@ -1,11 +1,11 @@
 //! What one proposal asks for otherwise than another: argument by argument, line by line. For people; nothing signs it,
 //! since the card of each has every argument that will run.
 
-use super::{Spans, lines, pairs, raw, shown, visible};
+use super::{Pair, Span, Spans, lines, pairs, raw, shown, visible};
 use crate::{
     canonical::{Object, Value},
     manifest::Manifest,
-    record::Proposal,
+    record::{Preview, PreviewOutcome, Proposal},
 };
 
 /// What has become of an argument, or of a line of it.
@@ -62,6 +62,34 @@ pub fn differences(manifest: &Manifest, old: &Proposal, new: &Proposal) -> Vec<D
     found
 }
 
+/// What the one would do otherwise than the other though both ask for the same, where both could be looked at beforehand.
+/// The id that each request carries to its target is no difference.
+pub fn foreseen_difference(old: (&Proposal, &Preview), new: (&Proposal, &Preview)) -> Option<Difference> {
+    if old.0.args != new.0.args {
+        return None;
+    }
+    let (before, after) = (foreseen(old)?, foreseen(new)?);
+    (before != after).then(|| Difference {
+        label: "What it would do".to_owned(),
+        change: Change::Changed,
+        lines: compare(&before, &after),
+    })
+}
+
+fn foreseen((proposal, preview): (&Proposal, &Preview)) -> Option<Vec<Spans>> {
+    let PreviewOutcome::Shown { content } = &preview.outcome else {
+        return None;
+    };
+    let own = proposal.id.to_string();
+    let mut lines = named(content);
+    for span in lines.iter_mut().flatten() {
+        if let Span::Plain(text) = span {
+            *text = text.replace(&own, "…");
+        }
+    }
+    Some(lines)
+}
+
 /// The same of arguments alone.
 pub fn argument_differences(manifest: &Manifest, old: &Object, new: &Object) -> Vec<Difference> {
     let card = manifest.card.iter().map(|field| field.arg.as_str());
@@ -103,17 +131,20 @@ fn in_lines(value: &Value) -> Vec<Spans> {
     match value {
         Value::String(text) => lines(text),
         Value::Array(items) => items.iter().map(|item| visible(&raw(item))).collect(),
-        Value::Object(_) => {
-            let named = pairs(value).into_iter().map(|pair| {
-                let mut line = pair.name;
-                line.extend(visible(": "));
-                line.extend(pair.value);
-                line
-            });
-            named.collect()
-        }
+        Value::Object(_) => named(value),
         Value::Null | Value::Bool(_) | Value::Integer(_) => vec![visible(&raw(value))],
     }
+}
+
+/// A line for each name with its value.
+fn named(value: &Value) -> Vec<Spans> {
+    let line = |pair: Pair| {
+        let mut line = pair.name;
+        line.extend(visible(": "));
+        line.extend(pair.value);
+        line
+    };
+    pairs(value).into_iter().map(line).collect()
 }
 
 /// Beyond so many pairs of lines the two stand one behind the other: no person would follow a finer comparison.

@@ -38,6 +38,7 @@ pub struct Propose {
     /// Earliest time to run, before it expires: an approved call waits until then, and can be taken back until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<UnixMillis>,
+    /// Asks once more for what came to nothing: failed, rejected, denied, expired or withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<ProposalId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -76,6 +76,9 @@ pub struct RefuseLease {
     pub fence: u64,
     /// What does not fit, a sentence of at most 500 characters.
     pub reason: String,
+    /// The request is sound and what it would do has changed: it is made again as things are now, and asks people anew.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub renew: bool,
 }
 
 /// Answer to a refusal.

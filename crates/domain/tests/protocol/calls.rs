@@ -306,6 +306,7 @@ impl Calls {
             executor: Holder::Tenant,
             fence: u64::from(ask.fence),
             nonce: NONCE,
+            preview: None,
             previous: None,
             proposal: self.proposal.id,
             proposal_digest: self.digest,

@@ -239,6 +239,7 @@ fn a_person_wants_one_table_at_a_time() {
 fn rule(tool: Option<&str>, risk: Option<Risk>, quorum: u32) -> ApprovalRule {
     ApprovalRule {
         assurance: None,
+        hold: None,
         lifetime: None,
         quorum,
         risk,
@@ -345,6 +346,41 @@ fn a_time_to_live_is_in_whole_minutes_within_what_a_proposal_may_ask_for() {
 }
 
 #[test]
+fn an_undo_window_is_in_whole_seconds_up_to_ten_minutes_and_a_shorter_one_is_looser() {
+    let mut book = Book::company();
+    let holding = |time: Millis| {
+        [ApprovalRule {
+            hold: Some(time),
+            ..rule(Some("email.send"), None, 1)
+        }]
+    };
+    for wrong in [
+        Millis(-1_000),
+        Millis(1),
+        Millis(999),
+        Millis(600_001),
+        Millis::seconds(601),
+    ] {
+        assert_eq!(
+            book.rules(1, &holding(wrong), false),
+            Err(Reason::NotEligible),
+            "{wrong:?}"
+        );
+    }
+    book.rules(1, &holding(Millis(0)), false).unwrap();
+    book.rules(1, &holding(Millis::seconds(600)), false).unwrap();
+    let of = |book: &Book, tool| asked(&book.0.rules.table, tool, Risk::Low).hold;
+    assert_eq!(of(&book, "email.send"), Millis::seconds(600));
+    assert_eq!(of(&book, "http.request"), Millis(0), "of that tool alone");
+    book.rules(1, &holding(Millis::seconds(599)), false).unwrap();
+    assert_eq!(
+        (of(&book, "email.send"), book.0.rules.wanted.len()),
+        (Millis::seconds(600), 1),
+        "it waits for a second person"
+    );
+}
+
+#[test]
 fn alone_a_looser_table_takes_the_device_and_a_confirmation() {
     let mut book = Book::solo();
     let sure = ApprovalRule {
@@ -362,14 +398,15 @@ fn tables() -> impl Strategy<Value = Vec<ApprovalRule>> {
     let risk = proptest::option::of((0..4_usize).prop_map(|at| Risk::ALL[at]));
     let sure = proptest::option::of(prop_oneof![Just(Assurance::Session), Just(Assurance::Device)]);
     let lifetime = proptest::option::of((1..4_i64).prop_map(Millis::hours));
-    let rule =
-        (tool, risk, 1..4_u32, sure, lifetime).prop_map(|(tool, risk, quorum, assurance, lifetime)| {
-            ApprovalRule {
-                assurance,
-                lifetime,
-                ..rule(tool, risk, quorum)
-            }
-        });
+    let hold = proptest::option::of((0..3_i64).prop_map(Millis::seconds));
+    let rule = (tool, risk, 1..4_u32, sure, lifetime, hold).prop_map(
+        |(tool, risk, quorum, assurance, lifetime, hold)| ApprovalRule {
+            assurance,
+            hold,
+            lifetime,
+            ..rule(tool, risk, quorum)
+        },
+    );
     proptest::collection::vec(rule, 0..5)
 }
 
@@ -381,7 +418,8 @@ proptest! {
                 let (before, after) = (asked(&old, tool, risk), asked(&new, tool, risk));
                 // Without a limit it can be decided for ever.
                 let longest = |table: &[ApprovalRule]| lifetime(table, tool, risk).unwrap_or(Millis(i64::MAX));
-                after.quorum < before.quorum || after.assurance < before.assurance || longest(&new) > longest(&old)
+                let weaker = after.quorum < before.quorum || after.assurance < before.assurance;
+                weaker || after.hold < before.hold || longest(&new) > longest(&old)
             })
         });
         prop_assert_eq!(loosens(&old, &new), less);
@@ -407,6 +445,7 @@ impl Silent {
             executor: Holder::Tenant,
             fence: 7,
             nonce: nonce(5),
+            preview: None,
             previous: None,
             proposal,
             proposal_digest: story.digest(),

@@ -113,6 +113,7 @@ fn beginning(story: &Story, now: UnixMillis) -> Begin {
         executor: Holder::Tenant,
         fence: 3,
         nonce: nonce(2),
+        preview: authority.preview(),
         previous: None,
         proposal: authority.proposal(),
         proposal_digest: authority.digest(),

@@ -119,6 +119,7 @@ fn rules() -> Rules {
         previous: Some(digest("the device's ninth record")),
         table: vec![ApprovalRule {
             assurance: Some(Assurance::Device),
+            hold: Some(Millis::seconds(60)),
             lifetime: Some(Millis::hours(8)),
             quorum: 2,
             risk: Some(Risk::High),
@@ -474,6 +475,7 @@ pub(crate) fn begin() -> Begin {
         executor: Holder::Device(device(1)),
         fence: 1,
         nonce: nonce(18),
+        preview: Some(digest("preview")),
         previous: Some(digest("decision")),
         proposal: id(),
         proposal_digest: proposal_digest(),

@@ -183,6 +183,7 @@ impl Story {
             executor: Holder::Tenant,
             fence,
             nonce: nonce(2),
+            preview: None,
             previous: None,
             proposal: self.proposal.id,
             proposal_digest: self.digest(),

@@ -158,6 +158,7 @@ impl Ledger for DeviceLedger {
             device: self.seat.device(),
             fence,
             reason: drift.to_string().chars().take(MAX_REASON).collect(),
+            renew: drift.renews(),
         };
         match self.seat.client.refuse(proposal, &refusal).await {
             // Where the lease was over already, so is the reason to end it.

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_domain::{Digest, Record, fold::ProposalState, id::ProposalId, wire::JournalPage};
+use countersign_domain::{
+    Digest, Record, fold::ProposalState, id::ProposalId, record::Kind, wire::JournalPage,
+};
 use countersign_faults::{Point, crash_point};
 use countersign_replica::{Applied, ApplyError};
 
@@ -164,7 +166,7 @@ async fn forget_erased(seat: &Seat, among: BTreeSet<ProposalId>) -> anyhow::Resu
         .read(move |reader| {
             let mut gone = Vec::new();
             for id in among {
-                if reader.is_erased(id)? {
+                if reader.has_entry(id, Kind::Erase)? {
                     gone.push(id);
                 }
             }
@@ -201,7 +203,7 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
             for id in subjects {
                 match reader.proposal(id)? {
                     Some(card) => states.push(card.state),
-                    None if reader.is_erased(id)? => drop(gone.insert(id)),
+                    None if reader.has_entry(id, Kind::Erase)? => drop(gone.insert(id)),
                     None => {}
                 }
             }

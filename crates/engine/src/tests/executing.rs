@@ -68,20 +68,16 @@ async fn begun(world: &World, device: &Device) -> (ProposalId, u64) {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
+    let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await;
+    let state = card.unwrap().unwrap().state;
     let beginning = Beginning {
         at: seat.now(),
         authority: lease.authority,
         executor: Holder::Device(seat.device()),
         fence: lease.fence,
+        preview: state.preview,
         proposal: id,
-        proposal_digest: seat
-            .journal
-            .read(move |reader| Ok(reader.proposal(id)?))
-            .await
-            .unwrap()
-            .unwrap()
-            .state
-            .digest,
+        proposal_digest: state.digest,
     };
     let ledger = DeviceLedger::new(&seat);
     assert_eq!(ledger.begin(&beginning).await.unwrap(), BeginAnswer::Begun);

@@ -15,6 +15,7 @@ const TASK: &str = "assistant.create_task";
 fn rule(quorum: u32) -> ApprovalRule {
     ApprovalRule {
         assurance: None,
+        hold: None,
         lifetime: None,
         quorum,
         risk: None,
@@ -122,6 +123,7 @@ async fn alone_a_looser_table_takes_a_typed_word_and_a_table_written_offline_hol
     let device = world.device().await;
     let sure = ApprovalRule {
         assurance: Some(Assurance::DeviceConfirmed),
+        hold: Some(Millis::seconds(300)),
         lifetime: Some(Millis::hours(8)),
         risk: Some(Risk::Medium),
         ..rule(1)
@@ -147,6 +149,14 @@ async fn alone_a_looser_table_takes_a_typed_word_and_a_table_written_offline_hol
         "as long as the rule says"
     );
     assert!(card.confirm.is_some(), "and as surely");
+    assert_eq!(
+        card.after_approve, "It runs once, after 5 minutes in which you can undo.",
+        "though the tool itself does not hold it"
+    );
+    device.approve(id).await;
+    device.says(id, "Held until").await;
+    device.engine.undo(id).await.unwrap();
+    device.says(id, "Waits for a decision").await;
 
     let loose = device.table(&[], None).await;
     let judged = device.engine.judge_rules(&loose).await.unwrap();

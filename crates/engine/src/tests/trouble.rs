@@ -1,11 +1,15 @@
 use async_trait::async_trait;
 use countersign_domain::{
-    canonical::Value,
+    canonical::{Object, Value},
     manifest::Manifest,
     record::{Mode, PreviewOutcome},
+    render::{Change, flat},
 };
 use countersign_tools::{Assessment, Call, Facts, InputError, Ran, Registry, Tool, email::SendMail};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::world::{Device, MailServer, World};
 use crate::{Choice, Engine, ErrorCode, store::outbox, testing::Fakes, views::inbox::InboxView};
@@ -113,6 +117,95 @@ impl Tool for Stricter {
     async fn run(&self, _call: &Call<'_>) -> Ran {
         panic!("it must not come to this")
     }
+}
+
+/// Sends mail, and says on request that it goes another way than before.
+struct Fickle(SendMail, Arc<AtomicBool>);
+
+#[async_trait]
+impl Tool for Fickle {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn normalise(&self, input: Value) -> Result<Value, InputError> {
+        self.0.normalise(input)
+    }
+
+    fn assess(&self, args: &Value, facts: &dyn Facts) -> Assessment {
+        self.0.assess(args, facts)
+    }
+
+    fn reference(&self, call: &Call<'_>) -> Option<String> {
+        self.0.reference(call)
+    }
+
+    async fn preview(&self, call: &Call<'_>) -> PreviewOutcome {
+        let shown = self.0.preview(call).await;
+        let PreviewOutcome::Shown {
+            content: Value::Array(mut lines),
+        } = shown
+        else {
+            return shown;
+        };
+        if self.1.load(Ordering::SeqCst) {
+            lines.push(Object::from_iter([("Relay", "relay.example")]).into());
+        }
+        PreviewOutcome::Shown {
+            content: lines.into(),
+        }
+    }
+
+    async fn run(&self, call: &Call<'_>) -> Ran {
+        self.0.run(call).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_would_go_another_way_than_was_approved_is_made_again_and_shows_the_difference() {
+    let (world, mail) = (World::new(Mode::Company).await, MailServer::start().await);
+    let another_way = Arc::new(AtomicBool::new(false));
+    let tools = [Arc::new(Fickle(SendMail::new().unwrap(), Arc::clone(&another_way))) as Arc<dyn Tool>];
+    let device = Device::of(Fakes::default(), |folder, ports| {
+        Engine::with_registry(folder, ports, Registry::new(tools).unwrap())
+    });
+    device.sign_in(&world).await;
+    device.online().await;
+    device.add_mail(&mail).await;
+    let old = world.propose_mail("new@customer.example").await;
+    device.card(old).await;
+    another_way.store(true, Ordering::SeqCst);
+    device.approve(old).await;
+    device
+        .says(old, "What the call would do is not what people were shown.")
+        .await;
+    assert_eq!(mail.mails().len(), 0, "nothing left");
+
+    let new = device.card(old).await.lineage.replaced_by.expect("made again");
+    let card = device.card(new).await;
+    assert_eq!(
+        card.lineage.replaces.as_ref().map(|replaces| replaces.id),
+        Some(old)
+    );
+    let differences = card.lineage.replaces.unwrap().differences;
+    let changed: Vec<_> = differences
+        .iter()
+        .filter(|one| one.change != Change::Unchanged)
+        .collect();
+    let [changed] = changed[..] else {
+        panic!("{differences:?}");
+    };
+    assert_eq!(changed.label, "What it would do");
+    let lines: Vec<_> = changed
+        .lines
+        .iter()
+        .filter(|line| line.change != Change::Unchanged)
+        .map(|line| (line.change, flat(&line.text)))
+        .collect();
+    assert_eq!(lines, [(Change::Added, "Relay: relay.example".to_owned())]);
+    device.approve(new).await;
+    device.says(new, "Done").await;
+    assert_eq!(mail.mails().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! The trusted card: the domain's view of the proposal, with what this person may do about it.
 
 use countersign_domain::{
-    Digest, UnixMillis,
+    Digest, Millis, UnixMillis,
     canonical::Value,
     id::ProposalId,
     people::People,
@@ -16,6 +16,7 @@ use super::{
     StateView, Words,
     lineage::{Lineage, lineage},
     questions::{QuestionItem, questions},
+    rules::span,
     trail,
 };
 use crate::{
@@ -388,7 +389,7 @@ fn after_approve(card: &countersign_replica::Card, people: &People, words: &Word
         .state
         .policy
         .as_ref()
-        .map_or(0, |policy| policy.requirement.hold.0 / 1000);
+        .map_or(Millis(0), |policy| policy.requirement.hold);
     let quorum = card
         .state
         .policy
@@ -401,8 +402,8 @@ fn after_approve(card: &countersign_replica::Card, people: &People, words: &Word
                 words.time(at)
             )
         }
-        (_, 0) => "It runs once, right away.".to_owned(),
-        (_, seconds) => format!("It runs once, after {seconds} seconds in which you can undo."),
+        (_, Millis(0)) => "It runs once, right away.".to_owned(),
+        (_, hold) => format!("It runs once, after {} in which you can undo.", span(hold)),
     };
     let stopped = people.stopped(&card.state.proposer, &card.state.tool).is_some();
     let run = if stopped {
@@ -419,10 +420,7 @@ fn after_approve(card: &countersign_replica::Card, people: &People, words: &Word
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::{
-        Millis,
-        record::{EffectClass, Mode, ProposerKind},
-    };
+    use countersign_domain::record::{EffectClass, Mode, ProposerKind};
     use countersign_policy::{Call, Policy as _, SeedRules};
 
     use super::*;

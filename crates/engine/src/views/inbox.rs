@@ -7,7 +7,7 @@ use countersign_domain::{
     fold::Status,
     id::ProposalId,
     people::People,
-    record::{Mode, ProposerKind, Risk, Role},
+    record::{Kind, Mode, ProposerKind, Risk, Role},
 };
 use countersign_replica::{Cursor, Filter, Reader, Row, View};
 
@@ -236,7 +236,7 @@ impl Lister {
                 row.status,
                 Status::Pending | Status::Running | Status::Rejected | Status::Withdrawn
             )
-            || (row.status == Status::Proposed && reader.is_discussed(row.id)?);
+            || (row.status == Status::Proposed && reader.has_entry(row.id, Kind::Remark)?);
         let card = if exact { reader.proposal(row.id)? } else { None };
         let state = match card {
             Some(card) => words.state(&card.state, mine),

@@ -23,7 +23,8 @@ pub struct Predecessor {
     pub id: ProposalId,
     /// Such as "Edited by Ana".
     pub words: String,
-    /// Every argument of the two records, with what became of it; empty when the older one is not here.
+    /// Every argument of the two records, with what became of it, and what they would do where only that differs; empty when
+    /// the older one is not here.
     pub differences: Vec<Difference>,
 }
 
@@ -55,7 +56,12 @@ fn predecessor(reader: &Reader, id: ProposalId, card: &Card) -> Result<Predecess
         id,
         words: super::plain(reason),
         differences: differences.map_or_else(Vec::new, |(old, manifest)| {
-            render::differences(manifest, &old.proposal, &card.proposal)
+            let mut found = render::differences(manifest, &old.proposal, &card.proposal);
+            let foreseen = old.preview.as_ref().zip(card.preview.as_ref());
+            found.extend(foreseen.and_then(|(before, after)| {
+                render::foreseen_difference((&old.proposal, before), (&card.proposal, after))
+            }));
+            found
         }),
     })
 }

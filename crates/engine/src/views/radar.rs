@@ -2,24 +2,20 @@
 
 use countersign_domain::{
     UnixMillis,
-    fold::ProposalState,
+    fold::{ProposalState, Status},
     id::ProposalId,
-    radar::{Duty, Move, Owner, next_move},
+    radar::{Duty, MOST_OF_A_STATUS, Move, Owner, next_move},
     record::Risk,
 };
-use countersign_replica::{Filter, View};
 
 use super::Words;
 use crate::{Engine, EngineError};
-
-/// Of each list so many are looked at.
-const MOST: u32 = 500;
 
 /// Everything that is not over, what is due first ahead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Radar {
     pub rows: Vec<RadarRow>,
-    /// There is more than is looked at.
+    /// There is more in one of the states than is looked at: the oldest are here.
     pub capped: bool,
 }
 
@@ -51,14 +47,11 @@ impl Engine {
         let (found, capped) = seat
             .journal
             .read(move |reader| {
-                let (mut found, mut capped) = (Vec::new(), false);
-                for view in [View::ToDecide, View::InProgress] {
-                    let page = reader.inbox(view, &Filter::default(), None, MOST, now)?;
-                    capped |= page.next.is_some();
-                    for row in page.rows {
-                        if let Some(card) = reader.proposal(row.id)? {
-                            found.push((row.sentence, view == View::ToDecide, card.state));
-                        }
+                let (rows, capped) = reader.oldest(MOST_OF_A_STATUS, now)?;
+                let mut found = Vec::new();
+                for row in rows {
+                    if let Some(card) = reader.proposal(row.id)? {
+                        found.push((row.sentence, row.status == Status::Proposed, card.state));
                     }
                 }
                 Ok((found, capped))

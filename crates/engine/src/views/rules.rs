@@ -273,6 +273,8 @@ fn why_not(people: &People, new: &NewTable, reason: Reason) -> String {
         format!("{most} {people} here: no rule can ask for more.")
     } else if new.table.iter().any(|rule| !rule.lifetime_fits()) {
         "A time to live is from one minute to 30 days, in whole minutes.".to_owned()
+    } else if !new.table.iter().all(ApprovalRule::hold_fits) {
+        "An undo window is at most ten minutes, in whole seconds.".to_owned()
     } else {
         reason.to_string()
     }
@@ -302,7 +304,7 @@ fn difference(people: &People, old: &[ApprovalRule], new: &[ApprovalRule]) -> Di
     }
 }
 
-/// "Send E-mail, from high risk on: 2 people, on their own device, within 8 hours."
+/// "Send E-mail, from high risk on: 2 people, on their own device, within 8 hours, 5 minutes to undo it at least."
 fn sentence(people: &People, rule: &ApprovalRule) -> String {
     let tool = match &rule.tool {
         None => "Every tool".to_owned(),
@@ -327,16 +329,21 @@ fn sentence(people: &People, rule: &ApprovalRule) -> String {
         Some(Assurance::DeviceConfirmed) => ", confirmed on their own device",
     };
     let lifetime = rule.lifetime.map(|time| format!(", within {}", span(time)));
-    format!("{tool}{risk}: {quorum}{sure}{}.", lifetime.unwrap_or_default())
+    let hold = rule
+        .hold
+        .map(|time| format!(", {} to undo it at least", span(time)));
+    let (lifetime, hold) = (lifetime.unwrap_or_default(), hold.unwrap_or_default());
+    format!("{tool}{risk}: {quorum}{sure}{lifetime}{hold}.")
 }
 
-fn span(time: Millis) -> String {
-    let minutes = time.0 / 60_000;
-    let (number, unit) = match (minutes % (24 * 60), minutes % 60) {
-        (0, _) => (minutes / (24 * 60), "day"),
-        (_, 0) => (minutes / 60, "hour"),
-        _ => (minutes, "minute"),
-    };
+/// "8 hours", "90 seconds": whole seconds in the longest unit that says them exactly.
+pub(super) fn span(time: Millis) -> String {
+    const UNITS: [(i64, &str); 3] = [(24 * 60 * 60, "day"), (60 * 60, "hour"), (60, "minute")];
+    let seconds = time.0 / 1_000;
+    let whole = UNITS
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    let (number, unit) = whole.map_or((seconds, "second"), |(unit, name)| (seconds / unit, name));
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {unit}{plural}")
 }

@@ -1,6 +1,6 @@
 //! The lists, each in its order.
 
-use countersign_domain::{UnixMillis, record::Risk};
+use countersign_domain::{UnixMillis, fold::Status, radar::WAITING, record::Risk};
 use rusqlite::{ToSql, named_params};
 
 use super::{
@@ -83,6 +83,30 @@ impl List<'_> {
         let mut rows = Vec::new();
         self.collect(&sql, &parameters, &mut rows)?;
         Ok(rows)
+    }
+
+    /// What is not over, of each status the oldest; and whether there are more.
+    pub(super) fn oldest(&self) -> Result<(Vec<Row>, bool), StorageError> {
+        let (mut found, mut more) = (Vec::new(), false);
+        for status in WAITING {
+            let (list, index) = if status == Status::Proposed {
+                ("to_decide", "proposal_to_decide")
+            } else {
+                ("in_progress", "proposal_in_progress")
+            };
+            let sql = format!(
+                "SELECT {COLUMNS} FROM proposal INDEXED BY {index} WHERE list = '{list}' AND status = :status
+                 AND (lapses_ms IS NULL OR lapses_ms > :now) ORDER BY created_seq LIMIT :limit"
+            );
+            let (whole, limit) = (found.len() + self.limit, to_sql(self.limit as u64 + 1)?);
+            let named = status.name();
+            let parameters: [(&str, &dyn ToSql); 3] =
+                [(":status", &named), (":now", &self.now.0), (":limit", &limit)];
+            self.collect(&sql, &parameters, &mut found)?;
+            more |= found.len() > whole;
+            found.truncate(whole);
+        }
+        Ok((found, more))
     }
 
     pub(super) fn in_progress(&self, after: Option<&Cursor>) -> Result<Page, StorageError> {

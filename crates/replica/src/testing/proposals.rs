@@ -230,6 +230,7 @@ impl JournalBuilder {
             executor: Executor::Tenant,
             fence: 1,
             nonce: self.nonce(),
+            preview: self.previews.get(&proposal).copied(),
             previous: None,
             proposal,
             proposal_digest: self.digest_of(proposal),

@@ -1,7 +1,10 @@
-use countersign_domain::{UnixMillis, fold::Status};
+use countersign_domain::{UnixMillis, fold::Status, record::Holder};
 
 use super::*;
-use crate::{Counts, Cursor, Filter, View, testing::START};
+use crate::{
+    Counts, Cursor, Filter, View,
+    testing::{START, TestDevice},
+};
 
 const VIEWS: [View; 4] = [View::ToDecide, View::InProgress, View::Done, View::All];
 
@@ -178,6 +181,77 @@ fn search_finds_words_of_the_whole_call_in_any_spelling() {
         "a word that is not open any more has to be whole"
     );
     assert_eq!(search(" "), []);
+}
+
+#[test]
+fn of_what_is_not_over_the_oldest_of_each_status_are_found_however_much_is_newer() {
+    let mut journal = JournalBuilder::new();
+    let ana = journal.member("Ana", Role::Approver);
+    let mut pending = Vec::new();
+    for _ in 0..3 {
+        let id = journal.propose(Draft::default());
+        journal.decide(id, ana, Verdict::Approve);
+        pending.push(id);
+    }
+    let begun = journal.propose(Draft::default());
+    let yes = journal.decide(begun, ana, Verdict::Approve);
+    journal.begin(begun, vec![yes]);
+    let worse = journal.propose(Draft {
+        lifetime: Millis::hours(1),
+        ..Draft::default()
+    });
+    let waits = journal.propose(Draft {
+        risk: Risk::Critical,
+        ..Draft::default()
+    });
+    let over = journal.propose(Draft::default());
+    journal.decide(over, ana, Verdict::Reject);
+    let here = Here::with(&journal);
+    let oldest = |limit, now| {
+        let (rows, more) = here.reader().oldest(limit, now).unwrap();
+        (rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), more)
+    };
+    assert_eq!(
+        oldest(10, journal.at),
+        (
+            vec![worse, waits, pending[0], pending[1], pending[2], begun],
+            false
+        ),
+        "whatever their risk"
+    );
+    assert_eq!(
+        oldest(2, journal.at),
+        (vec![worse, waits, pending[0], pending[1], begun], true)
+    );
+    assert_eq!(
+        oldest(3, journal.at + Millis::hours(2)).0,
+        [waits, pending[0], pending[1], pending[2], begun],
+        "what has expired is over"
+    );
+}
+
+#[test]
+fn a_device_has_something_to_run_while_an_approved_call_of_its_own_waits() {
+    let mut journal = JournalBuilder::new();
+    let ana = journal.member("Ana", Role::Approver);
+    let (mine, other) = (journal.device(ana), journal.device(ana));
+    let connection = journal.connection(Holder::Device(mine.id));
+    let id = journal.propose(Draft {
+        connection: Some(connection),
+        ..Draft::default()
+    });
+    journal.preview(id);
+    let due = |journal: &JournalBuilder, device: &TestDevice, now| {
+        Here::with(journal).reader().has_due(device.id, now).unwrap()
+    };
+    assert!(!due(&journal, &mine, journal.at), "nobody has approved it");
+    let yes = journal.decide(id, ana, Verdict::Approve);
+    assert!(due(&journal, &mine, journal.at));
+    assert!(!due(&journal, &other, journal.at), "another device holds it");
+    let late = journal.at + Millis::hours(24 * 365);
+    assert!(!due(&journal, &mine, late), "its time is up");
+    journal.begin(id, vec![yes]);
+    assert!(!due(&journal, &mine, journal.at), "it runs");
 }
 
 #[test]

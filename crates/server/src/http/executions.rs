@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use countersign_domain::{
     Record,
     dsse::Envelope,
@@ -13,7 +13,10 @@ use countersign_domain::{
 };
 
 use super::{assistant::parse_id, auth::Caller, body::Json, error::ApiError};
-use crate::tenant::{RunRefusal, Stored, Tenant};
+use crate::{
+    App,
+    tenant::{RunRefusal, Stored, Tenant},
+};
 
 /// Most leases that one claim gets.
 const MAX_LEASES: u32 = 32;
@@ -85,6 +88,7 @@ pub(crate) async fn complete(
 
 /// `POST /api/executions/{id}/refuse`
 pub(crate) async fn refuse(
+    State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<RefuseLease>,
@@ -96,9 +100,10 @@ pub(crate) async fn refuse(
         return Err(ApiError::missing("reason"));
     }
     let (id, holder) = (parse_id(&id)?, Holder::Device(request.device));
+    let rules = request.renew.then(|| app.rules().clone());
     let refused = caller
         .tenant
-        .refuse(id, holder, request.fence, reason.to_owned())
+        .refuse(id, holder, request.fence, reason.to_owned(), rules)
         .await?;
     let stored = refused.map_err(refusal)?;
     Ok(axum::Json(LeaseRefused {

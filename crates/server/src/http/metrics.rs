@@ -47,6 +47,15 @@ pub(crate) async fn read(State(app): State<App>, request: Request) -> Result<imp
             // One broken store must not hide how the others are.
             Err(error) => tracing::error!(tenant = %tenant.id(), "Proposals cannot be counted: {error}"),
         }
+        match tenant.radar().await {
+            Ok((moves, _)) => {
+                let overdue = moves.iter().filter(|(_, next)| next.is_overdue(tenant.now()));
+                now.overdue += overdue.count() as u64;
+            }
+            Err(error) => {
+                tracing::error!(tenant = %tenant.id(), "What waits too long cannot be counted: {error}")
+            }
+        }
     }
     let text = METRICS.text(&now).map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text))

@@ -17,6 +17,7 @@ mod mirror;
 mod people;
 mod proposals;
 mod propose;
+mod radar;
 mod reads;
 mod recent;
 mod reconsider;
@@ -69,11 +70,12 @@ pub(crate) use people::INVITATION;
 pub use people::{NewAgent, NewInvite, PeopleRefusal, Trust};
 pub use proposals::Stored;
 pub use propose::{Key, NewProposal, ProposeRefusal, Proposed};
+pub(crate) use radar::waits_for;
 pub use reads::{Evidence, Filter, ProposalBodies};
 pub use signed::SignedBody;
 pub use writer::{Answer, StoreError};
 
-use crate::{clock::Clock, metrics::METRICS};
+use crate::{clock::Clock, ingress::Rules, metrics::METRICS};
 
 /// A command that never refuses.
 pub type Never = std::convert::Infallible;
@@ -567,7 +569,8 @@ impl Tenant {
             .await
     }
 
-    /// Closes a proposal that `by` holds the lease of and whose stored bytes are not what was approved.
+    /// Closes a proposal that `by` holds the lease of and that is not what was approved; `drift` says how. With `renew` the
+    /// request is made again by these rules, and asks people anew.
     ///
     /// # Errors
     /// When the store fails.
@@ -576,9 +579,10 @@ impl Tenant {
         proposal: ProposalId,
         by: Executor,
         fence: u64,
-        reason: String,
+        drift: String,
+        renew: Option<Rules>,
     ) -> Answer<Stored, RunRefusal> {
-        self.write(move |desk| run::refuse(desk, proposal, by, fence, &reason))
+        self.write(move |desk| run::refuse(desk, (proposal, by, fence), &drift, renew.as_ref()))
             .await
     }
 

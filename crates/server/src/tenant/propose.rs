@@ -55,7 +55,7 @@ pub enum ProposeRefusal {
     TooManyOpen(usize),
     /// `supersedes` names nothing that this proposer can replace.
     NothingToSupersede,
-    /// `retryOf` names nothing of this proposer's that is over.
+    /// `retryOf` names nothing of this proposer's that came to nothing.
     NothingToRetry,
 }
 
@@ -182,14 +182,15 @@ fn stale(desk: &Desk, proposal: &Proposal) -> Result<Option<ProposeRefusal>, Sto
     Ok(None)
 }
 
-/// Whether `retried` is over, and the proposer's own or taken on by a person who decides. While its outcome is unknown, a second try could be a second effect.
+/// Whether `retried` came to nothing, and is the proposer's own or taken on by a person who decides. While its outcome is
+/// unknown, a second try could be a second effect.
 fn may_retry(desk: &Desk, retried: ProposalId, by: &Proposal) -> Result<bool, StoreError> {
     let Some(stored) = desk.proposal(retried)? else {
         return Ok(false);
     };
     let before = &stored.state;
     let theirs = before.proposer.id == by.proposer.id || is_edit(desk, before, by);
-    Ok(theirs && before.status(desk.now()).is_final())
+    Ok(theirs && before.status(desk.now()).came_to_nothing())
 }
 
 /// Whether a person who decides has taken another's request on. It stays with the tool: another tool is another request.

@@ -107,16 +107,6 @@ impl Tenant {
             .await
     }
 
-    /// The proposals that are not over, of each status the oldest `most`; and whether there are more.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn open_proposals(&self, most: u32) -> Result<(Vec<Stored>, bool), StoreError> {
-        let now = self.now();
-        self.read(move |connection| open_proposals(connection, most, now))
-            .await
-    }
-
     /// How many proposals there are in each status, as journalled, in the order of [`Status::ALL`].
     ///
     /// # Errors
@@ -351,29 +341,6 @@ fn list(
         found.push(proposals::read(row)?);
     }
     Ok(found)
-}
-
-fn open_proposals(db: &Connection, most: u32, now: UnixMillis) -> Result<(Vec<Stored>, bool), StoreError> {
-    let sql = format!(
-        "SELECT {} FROM proposal WHERE status = ?1 AND (status > 1 OR expires_ms > ?2) ORDER BY created_seq LIMIT ?3",
-        proposals::COLUMNS
-    );
-    let mut statement = db.prepare_cached(&sql)?;
-    let (mut found, mut capped) = (Vec::new(), false);
-    for status in [
-        Status::Proposed,
-        Status::Pending,
-        Status::Running,
-        Status::Unknown,
-    ] {
-        let mut rows = statement.query((status as i64, now.0, most))?;
-        let before = found.len();
-        while let Some(row) = rows.next()? {
-            found.push(proposals::read(row)?);
-        }
-        capped |= found.len() - before == most as usize;
-    }
-    Ok((found, capped))
 }
 
 fn tasks(

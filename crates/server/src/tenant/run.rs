@@ -4,10 +4,7 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     execution::{self, Authority, Blocked, LEASE, NotBegun, RunRefusal, Step},
     id::ProposalId,
-    record::{
-        Begin, Effect, Executor, Holder, Lapse, Outcome, Phase, Reason, Receipt, Supersede, TaskPriority,
-        Void,
-    },
+    record::{Begin, Effect, Executor, Holder, Lapse, Outcome, Phase, Reason, Receipt, TaskPriority, Void},
     wire,
 };
 use rusqlite::{OptionalExtension, params};
@@ -15,8 +12,10 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     desk::{Desk, to_sql},
     proposals::Stored,
+    supersede,
     writer::{Answer, StoreError},
 };
+use crate::ingress::Rules;
 
 /// Leases what `by` may begin now.
 pub(super) fn claim(
@@ -327,28 +326,20 @@ pub(super) fn interrupted(
     Ok(found)
 }
 
-/// Ends a lease over bytes that are not what was approved: the proposal is closed.
+/// Ends a lease over what is not what was approved: the proposal is closed, and with `rules` made again.
 pub(super) fn refuse(
     desk: &mut Desk,
-    id: ProposalId,
-    by: Executor,
-    fence: u64,
-    reason: &str,
+    (id, by, fence): (ProposalId, Executor, u64),
+    drift: &str,
+    rules: Option<&Rules>,
 ) -> Answer<Stored, RunRefusal> {
     let mut stored = match leased(desk, id, by, fence)? {
         Ok((stored, Step::New)) => stored,
         Ok((stored, Step::Again)) => return Ok(Err(RunRefusal::State(stored.status(desk.now())))),
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let entry = Supersede {
-        at: desk.now(),
-        proposal: id,
-        reason: reason.to_owned(),
-        successor: None,
-    };
-    desk.extend_with(&mut stored, &entry)?;
-    desk.save(&mut stored)?;
     end_lease(desk, id)?;
+    supersede::drifted(desk, &mut stored, drift, rules)?;
     Ok(Ok(stored))
 }
 

@@ -1,4 +1,4 @@
-//! Closing what is not what was shown any more, and making it again where the request still fits (design §4).
+//! Closing what is not what was shown any more, by its tool, its connection or what its executor finds right before the call, and making it again where the request still fits (design §4).
 //!
 //! INVARIANT: a proposal and its successor change places in one transaction, its idempotency key with them: there is no
 //! moment at which the request is lost, or there twice.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use countersign_domain::{
     id::{ConnectionId, ProposalId},
-    record::{Proposal, Supersede},
+    record::{PolicyDecision, Proposal, Supersede},
     render,
 };
 use rusqlite::params;
@@ -50,23 +50,58 @@ fn update_tools(desk: &mut Desk, rules: &Rules) -> Result<(), StoreError> {
         if in_force.is_none_or(|(digest, _)| *digest == stored.state.manifest) {
             continue;
         }
-        let renewed = renew(desk, rules, &stored)?;
-        let reason = match &renewed {
-            Ok(_) => "The tool has changed since this was proposed: the request was made again".to_owned(),
-            Err(error) => format!(
+        let successor = make_again(desk, rules, &mut stored, |failed| match failed {
+            None => "The tool has changed since this was proposed: the request was made again".to_owned(),
+            Some(error) => format!(
                 "The tool has changed and takes this request no more: {}",
                 line(error)
             ),
-        };
-        let successor = renewed.as_ref().ok().map(|new| new.proposal.id);
-        if supersede(desk, &mut stored, &reason, successor)?
-            && let Ok(new) = renewed
-        {
-            successors.insert(stored.state.id, new.proposal.id);
-            store(desk, &new)?;
-        }
+        })?;
+        successors.extend(successor.map(|new| (stored.state.id, new)));
     }
     hand_over_keys(desk, &successors)
+}
+
+/// Closes a call that its executor found to be otherwise than it was shown; `drift` says how. With `rules` the request is made
+/// again, and asks people anew. What policy lets run by itself is not: nobody would look at it, and it could go round in
+/// circles.
+pub(super) fn drifted(
+    desk: &mut Desk,
+    stored: &mut Stored,
+    drift: &str,
+    rules: Option<&Rules>,
+) -> Result<(), StoreError> {
+    let says = stored.state.policy.as_ref().map(|policy| policy.decision);
+    let Some(rules) = rules.filter(|_| says == Some(PolicyDecision::RequiresApproval)) else {
+        supersede(desk, stored, drift, None)?;
+        return Ok(());
+    };
+    let old = stored.state.id;
+    let successor = make_again(desk, rules, stored, |failed| match failed {
+        None => format!("{drift} The request was made again"),
+        Some(error) => format!("{drift} The request could not be made again: {}", line(error)),
+    })?;
+    hand_over_keys(desk, &successor.map(|new| (old, new)).into_iter().collect())
+}
+
+/// Makes an open proposal again as its tool and its connection are now, and closes it; says what took its place. `reason` is
+/// told why it could not be made.
+fn make_again(
+    desk: &mut Desk,
+    rules: &Rules,
+    stored: &mut Stored,
+    reason: impl FnOnce(Option<&RenewError>) -> String,
+) -> Result<Option<ProposalId>, StoreError> {
+    let renewed = renew(desk, rules, stored)?;
+    let reason = reason(renewed.as_ref().err());
+    let successor = renewed.as_ref().ok().map(|new| new.proposal.id);
+    if supersede(desk, stored, &reason, successor)?
+        && let Ok(new) = renewed
+    {
+        store(desk, &new)?;
+        return Ok(successor);
+    }
+    Ok(None)
 }
 
 /// What a request comes to as its tool and its connection are now.

@@ -408,7 +408,7 @@ impl Ledger for DeviceLedger<'_> {
         let holder = Holder::Device(world.devices[self.at].id);
         let refused = world
             .server()
-            .refuse(proposal, holder, fence, drift.to_string())
+            .refuse(proposal, holder, fence, drift.to_string(), None)
             .await;
         refused.map(|_| ()).map_err(LedgerError::new)
     }

@@ -304,6 +304,7 @@ impl World {
         let server = self.server();
         let mut table = server.people().rules.table.clone();
         table.push(ApprovalRule {
+            hold: None,
             assurance: None,
             lifetime: None,
             quorum: 2,
@@ -526,6 +527,7 @@ impl World {
             executor,
             fence,
             nonce,
+            preview: None,
             previous,
             proposal,
             proposal_digest: digest.unwrap_or_else(|| Digest::of(b"of nothing")),

@@ -87,6 +87,8 @@ pub struct Beginning {
     pub authority: Vec<Digest>,
     pub executor: Executor,
     pub fence: u64,
+    /// What people were shown of the effect.
+    pub preview: Option<Digest>,
     pub proposal: ProposalId,
     pub proposal_digest: Digest,
 }
@@ -101,6 +103,7 @@ impl Beginning {
             executor: self.executor,
             fence: self.fence,
             nonce,
+            preview: self.preview,
             previous: chain.and_then(|(_, previous)| previous),
             proposal: self.proposal,
             proposal_digest: self.proposal_digest,

@@ -5,7 +5,7 @@
 //!
 //! The order, and what a crash after each step leaves:
 //!
-//! 1. verify the stored bytes under the lease. Nothing has happened.
+//! 1. verify the stored bytes under the lease, and make the preview again. Nothing has happened.
 //! 2. take the secret, then `begin(fence)`. Begun without an intent: failed, not dispatched.
 //! 3. a durable intent, then verify the stored bytes again. An intent without a receipt: unknown.
 //! 4. one call, under a deadline.
@@ -125,7 +125,7 @@ pub async fn execute(
 ) -> Result<Executed, ExecuteError> {
     let (proposal, fence) = (leased.authority.proposal(), leased.fence);
     let stored = ledger.stored(proposal).await.map_err(ExecuteError::Stored)?;
-    let authorised = match Authorised::verify(&leased, stored, registry) {
+    let authorised = match authorised(&leased, stored, registry, ledger.now()).await {
         Ok(authorised) => authorised,
         Err(drift) => {
             ledger
@@ -160,6 +160,18 @@ pub async fn execute(
         Ok(()) => Ok(Executed::Ended(Box::new(completion))),
         Err(error) => Err(ExecuteError::Complete(Box::new(completion), error)),
     }
+}
+
+/// What is stored is what was approved, and it would still do what people were shown.
+async fn authorised<'r>(
+    leased: &Leased,
+    stored: Stored,
+    registry: &'r Registry,
+    now: UnixMillis,
+) -> Result<Authorised<'r>, Drift> {
+    let authorised = Authorised::verify(leased, stored, registry)?;
+    authorised.still_shows(registry, now).await?;
+    Ok(authorised)
 }
 
 /// Computes the effect, and has the store apply begin, receipt and effect together.

@@ -20,8 +20,8 @@ use countersign_domain::{
     manifest::{CardField, Idempotency, Manifest, Shape},
     record::{
         Actor, Assurance, Connection, ConnectionKind, ConnectionRef, Decision, EffectClass, Evaluation,
-        Holder, Nonce, Outcome, Phase, PolicyDecision, PreviewOutcome, Proposal, Proposer, ProposerKind,
-        Record, Requirement, Risk, ToolRef, Untrusted, Verdict,
+        Holder, Nonce, Outcome, Phase, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer,
+        ProposerKind, Record, Requirement, Risk, ToolRef, Untrusted, Verdict,
     },
 };
 use uuid::Uuid;
@@ -102,10 +102,9 @@ impl Tool for Probe {
         Some(call.proposal.to_string())
     }
 
-    async fn preview(&self, _call: &Call<'_>) -> PreviewOutcome {
-        PreviewOutcome::Unavailable {
-            reason: String::new(),
-        }
+    async fn preview(&self, call: &Call<'_>) -> PreviewOutcome {
+        let word = call.args.as_object().and_then(|args| args.get("word")?.as_str());
+        foreseen(word.unwrap_or_default())
     }
 
     async fn run(&self, call: &Call<'_>) -> Ran {
@@ -130,6 +129,13 @@ impl Tool for Probe {
             Behaviour::Babble => Ran::completed("x\n".repeat(2000))
                 .with_result(Object::from_iter([("long", "y".repeat(MAX_RESULT))])),
         }
+    }
+}
+
+/// What the test's tool says that it would do with a word.
+fn foreseen(word: &str) -> PreviewOutcome {
+    PreviewOutcome::Shown {
+        content: Object::from_iter([("says", format!("{word} to everybody"))]).into(),
     }
 }
 
@@ -199,6 +205,7 @@ struct Fake {
     log: Log,
     clock: AtomicI64,
     reads: AtomicUsize,
+    beginning: Mutex<Option<Beginning>>,
     completion: Mutex<Option<Completion>>,
     intent: Mutex<Option<Intent>>,
 }
@@ -241,8 +248,9 @@ impl Ledger for Fake {
         self.note("refuse", Fails::AtRefuse)
     }
 
-    async fn begin(&self, _beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {
+    async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError> {
         self.note("begin", Fails::AtBegin)?;
+        *self.beginning.lock().unwrap() = Some(beginning.clone());
         Ok(if self.fails == Fails::BeginRefused {
             BeginAnswer::Refused {
                 reason: "withdrawn".into(),
@@ -323,6 +331,28 @@ fn approval(proposal_digest: Digest) -> Decision {
     }
 }
 
+/// Policy asks for so many.
+fn asks(proposal: &Record, quorum: u32) -> Record {
+    Record::unsigned(&Evaluation {
+        bundle: Digest::of(b"rules"),
+        decision: PolicyDecision::RequiresApproval,
+        evaluated_at: NOW,
+        nonce: NONCE,
+        phase: Phase::Propose,
+        policies: vec!["seed.medium".to_owned()],
+        proposal: proposal_id(),
+        proposal_digest: proposal.digest,
+        reason: "Medium risk tool".to_owned(),
+        requirement: Requirement {
+            settlers: 1,
+            assurance: Assurance::Session,
+            hold: Millis(0),
+            quorum,
+        },
+    })
+    .unwrap()
+}
+
 fn world(behaviour: Behaviour) -> World {
     world_of(EffectClass::Opaque, behaviour, |_| {})
 }
@@ -366,24 +396,7 @@ fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut 
     change(&mut proposal);
     let record = Record::unsigned(&proposal).unwrap();
     let decision = Record::signed(&approval(record.digest), &key()).unwrap();
-    let evaluation = Record::unsigned(&Evaluation {
-        bundle: Digest::of(b"rules"),
-        decision: PolicyDecision::RequiresApproval,
-        evaluated_at: NOW,
-        nonce: NONCE,
-        phase: Phase::Propose,
-        policies: Vec::new(),
-        proposal: proposal.id,
-        proposal_digest: record.digest,
-        reason: String::new(),
-        requirement: Requirement {
-            settlers: 1,
-            assurance: Assurance::Session,
-            hold: Millis(0),
-            quorum: 1,
-        },
-    })
-    .unwrap();
+    let evaluation = asks(&record, 1);
     let mut state = ProposalState::new(&proposal, record.digest, 1);
     state.apply(2, NOW, &evaluation).unwrap();
     state.apply(3, NOW, &decision).unwrap();
@@ -416,6 +429,7 @@ fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut 
             log,
             clock: AtomicI64::new(NOW.0),
             reads: AtomicUsize::new(0),
+            beginning: Mutex::new(None),
             completion: Mutex::new(None),
             intent: Mutex::new(None),
         },
@@ -436,6 +450,38 @@ impl World {
     fn tampered(self, change: impl FnOnce(&mut Stored)) -> Self {
         change(&mut self.ledger.stored.lock().unwrap());
         self
+    }
+
+    /// People were shown this before they approved.
+    fn shown(self, outcome: PreviewOutcome) -> Self {
+        let mut leased = self.leased.clone();
+        let world = self.tampered(|stored| {
+            let preview = Preview {
+                by: Holder::Device(device()),
+                device_seq: Some(1),
+                made_at: NOW,
+                nonce: NONCE,
+                outcome,
+                previous: None,
+                proposal: proposal_id(),
+                proposal_digest: stored.proposal.digest,
+            };
+            let preview = Record::signed(&preview, &key()).unwrap();
+            let decision = Decision {
+                preview: Some(preview.digest),
+                ..approval(stored.proposal.digest)
+            };
+            let decision = Record::signed(&decision, &key()).unwrap();
+            let body: Proposal = stored.proposal.body().unwrap();
+            let mut state = ProposalState::new(&body, stored.proposal.digest, 1);
+            for record in [&asks(&stored.proposal, 1), &preview, &decision] {
+                state.apply(2, NOW, record).unwrap();
+            }
+            leased.authority = Authority::of(&state, NOW).unwrap();
+            stored.preview = Some(preview);
+            stored.approvals[0].record = decision;
+        });
+        Self { leased, ..world }
     }
 
     async fn run(&self) -> Result<Executed, ExecuteError> {

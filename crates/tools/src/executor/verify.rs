@@ -4,7 +4,10 @@ use countersign_domain::{
     Digest, UnixMillis,
     canonical::Value,
     dsse::{self, PublicKey},
-    record::{Connection, Decision, EffectClass, Executor, Holder, Kind, Proposal, Record, Verdict},
+    record::{
+        Connection, Decision, EffectClass, Executor, Holder, Kind, Preview, PreviewOutcome, Proposal, Record,
+        Verdict,
+    },
 };
 use secrecy::SecretString;
 
@@ -41,6 +44,8 @@ pub enum Drift {
     Approval(Digest),
     #[error("The stored preview is not the one that was approved.")]
     Preview,
+    #[error("What the call would do is not what people were shown.")]
+    Shown,
     #[error("The signature of an approval is not that of the device it names.")]
     Signature(Digest),
     #[error("This version of Countersign does not have the tool.")]
@@ -64,6 +69,7 @@ impl Drift {
             Self::Proposal => "proposal_changed",
             Self::Approval(_) => "approval_missing",
             Self::Preview => "preview_changed",
+            Self::Shown => "preview_differs",
             Self::Signature(_) => "bad_signature",
             Self::NoTool => "tool_missing",
             Self::Manifest => "tool_changed",
@@ -71,6 +77,21 @@ impl Drift {
             Self::Connection => "connection_changed",
             Self::Effect => "effect_changed",
             Self::Executor => "other_executor",
+        }
+    }
+
+    /// Whether the request is as sound as it was and only what it would do has changed: then it can be made again as things
+    /// are now, for people to look at anew.
+    pub const fn renews(&self) -> bool {
+        match self {
+            Self::Shown | Self::Manifest | Self::Connection | Self::Effect => true,
+            Self::Proposal
+            | Self::Approval(_)
+            | Self::Preview
+            | Self::Signature(_)
+            | Self::NoTool
+            | Self::Arguments(_)
+            | Self::Executor => false,
         }
     }
 }
@@ -82,6 +103,7 @@ pub struct Authorised<'a> {
     digest: Digest,
     connection: Option<Connection>,
     approvals: Vec<Digest>,
+    preview: Option<(Digest, PreviewOutcome)>,
     tool: &'a dyn Tool,
     effect: EffectClass,
     executor: Executor,
@@ -100,13 +122,15 @@ impl<'a> Authorised<'a> {
         if digest != authority.digest() || proposal.id != authority.proposal() {
             return Err(Drift::Proposal);
         }
-        let preview = stored.preview.as_ref();
-        let preview = preview.map(|record| recomputed(record, Kind::Preview).ok_or(Drift::Preview));
+        let preview = stored.preview.as_ref().map(previewed).transpose()?;
         let shown = Shown {
             proposal: &proposal,
             digest,
-            preview: preview.transpose()?,
+            preview: preview.as_ref().map(|(digest, _)| *digest),
         };
+        if shown.preview != authority.preview() {
+            return Err(Drift::Preview);
+        }
         for approval in authority.approvals() {
             check_approval(*approval, shown, &stored.approvals)?;
         }
@@ -138,12 +162,30 @@ impl<'a> Authorised<'a> {
             digest,
             connection,
             approvals: authority.approvals().to_vec(),
+            preview,
             tool,
             effect,
             executor: leased.executor,
             fence: leased.fence,
             proposal,
         })
+    }
+
+    /// Makes the preview again where people were shown one: it is made from everything that the call relies on, so what is
+    /// otherwise by now shows in it. Where none could be made nobody has relied on it.
+    ///
+    /// # Errors
+    /// When it comes out otherwise, or not at all.
+    pub(super) async fn still_shows(&self, registry: &Registry, now: UnixMillis) -> Result<(), Drift> {
+        let Some((_, shown @ PreviewOutcome::Shown { .. })) = &self.preview else {
+            return Ok(());
+        };
+        let again = registry.preview(&self.proposal, self.connection.as_ref(), now);
+        if again.await == *shown {
+            Ok(())
+        } else {
+            Err(Drift::Shown)
+        }
     }
 
     /// The proposal, read from the verified bytes.
@@ -206,6 +248,7 @@ impl<'a> Authorised<'a> {
             authority: self.approvals.clone(),
             executor: self.executor,
             fence: self.fence,
+            preview: self.preview.as_ref().map(|(digest, _)| *digest),
             proposal: self.proposal.id,
             proposal_digest: self.digest,
         }
@@ -242,6 +285,13 @@ impl core::fmt::Debug for Authorised<'_> {
 /// The digest of a record's bytes, whatever digest it is stored under; `None` when it is of another kind.
 fn recomputed(record: &Record, kind: Kind) -> Option<Digest> {
     (record.kind == kind).then(|| dsse::record_digest(&kind.payload_type(), &record.body))
+}
+
+/// A stored preview, by its bytes.
+fn previewed(record: &Record) -> Result<(Digest, PreviewOutcome), Drift> {
+    let digest = recomputed(record, Kind::Preview).ok_or(Drift::Preview)?;
+    let preview: Preview = record.body().map_err(|_| Drift::Preview)?;
+    Ok((digest, preview.outcome))
 }
 
 /// What the people saw, by its stored bytes.

@@ -254,6 +254,26 @@ fn a_run_that_begins_twice_or_on_other_approvals_is_found() {
 }
 
 #[test]
+fn a_run_on_another_preview_than_people_were_shown_is_found_and_one_of_before_it_was_named_is_not() {
+    for (named, whole) in [(Some(Digest::of(b"other")), false), (None, true)] {
+        let mut world = World::new();
+        world.live(1);
+        let mut entries = world.journal.entries().to_vec();
+        let at = place::<Begin>(&entries, |begin| begin.preview.is_some()).unwrap();
+        rewrite(&mut entries[at], |begin: &mut Begin| begin.preview = named);
+        let report = sealed(&world, entries);
+        if whole {
+            assert_eq!(report.verdict, Verdict::Whole, "{report}");
+        } else {
+            assert_eq!(
+                caught(&report).1,
+                "it ran on another preview than the one that people were shown"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_run_after_a_no_is_found_also_when_the_no_is_declared_void() {
     let mut world = World::new();
     let id = world.propose(1);

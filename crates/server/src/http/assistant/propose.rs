@@ -155,7 +155,7 @@ fn propose_error(error: ProposeError) -> ApiError {
         }
         ProposeError::Refused(ProposeRefusal::NothingToRetry) => ApiError::bad_request(
             "invalid_field",
-            "There is no finished proposal of yours with that id",
+            "There is no proposal of yours with that id that came to nothing",
         )
         .with_field("retryOf"),
         ProposeError::Refused(ProposeRefusal::ConnectionChanged | ProposeRefusal::ToolChanged) => {

@@ -4,11 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::extract::{Path, State};
 use countersign_domain::{
-    UnixMillis,
-    fold::{Closed, ProposalState, Said, Status},
+    fold::{Closed, Said, Status},
     id::UserId,
-    people::People,
-    radar::{self, Move},
+    radar::Move,
     record::{Outcome, Risk},
     wire::{
         AnswerDetail, DecisionDetail, ExecutionDetail, MAX_PAGE, MAX_WAIT_SECONDS, PolicyDetail,
@@ -22,11 +20,8 @@ use super::{parse_id, visible, wait_until};
 use crate::{
     App,
     http::{auth::Caller, body::Query, error::ApiError},
-    tenant::{Filter, ProposalBodies, Stored, Tenant},
+    tenant::{Filter, ProposalBodies, Stored, Tenant, waits_for},
 };
-
-/// Of each status that is not over, how many are looked at.
-const MOST_ON_THE_RADAR: u32 = 500;
 
 /// Filters of the list.
 #[derive(Debug, Default, Deserialize)]
@@ -237,12 +232,6 @@ fn said(said: &BTreeMap<UserId, Said>) -> Vec<SaidDetail> {
     words
 }
 
-/// Whose move it is.
-fn waits_for(people: &People, state: &ProposalState, now: UnixMillis) -> Option<Move> {
-    let stopped = people.stopped(&state.proposer, &state.tool);
-    radar::next_move(state, stopped.map(|(_, stopped)| stopped.at), now)
-}
-
 /// `GET /api/radar`
 pub(crate) async fn radar(caller: Caller) -> Result<axum::Json<Radar>, ApiError> {
     caller.person()?;
@@ -250,21 +239,17 @@ pub(crate) async fn radar(caller: Caller) -> Result<axum::Json<Radar>, ApiError>
         let message = "Forbidden: Only who decides or audits sees what everybody waits for";
         return Err(ApiError::forbidden("forbidden", message));
     }
-    let (now, people) = (caller.tenant.now(), caller.tenant.people());
-    let (found, capped) = caller.tenant.open_proposals(MOST_ON_THE_RADAR).await?;
-    let rows = found.into_iter().filter_map(|stored| {
-        let waits_for = waits_for(&people, &stored.state, now)?;
-        Some(RadarRow {
-            id: stored.state.id,
-            status: stored.status(now),
-            risk: stored.state.risk,
-            sentence: stored.sentence,
-            waits_for,
-            overdue: waits_for.is_overdue(now),
-        })
-    });
-    let mut proposals: Vec<_> = rows.collect();
-    proposals.sort_by_key(|row| row.waits_for.due);
+    let now = caller.tenant.now();
+    let (moves, capped) = caller.tenant.radar().await?;
+    let row = |(stored, waits_for): (Stored, Move)| RadarRow {
+        id: stored.state.id,
+        status: stored.status(now),
+        risk: stored.state.risk,
+        sentence: stored.sentence,
+        waits_for,
+        overdue: waits_for.is_overdue(now),
+    };
+    let proposals: Vec<_> = moves.into_iter().map(row).collect();
     let overdue = proposals.iter().filter(|row| row.overdue).count();
     Ok(axum::Json(Radar {
         overdue: u32::try_from(overdue).unwrap_or(u32::MAX),

@@ -45,6 +45,7 @@ impl Due {
             executor: Holder::Device(self.device.id),
             fence: lease["fence"].as_u64().unwrap(),
             nonce: random::nonce(),
+            preview: self.world.shown(&self.proposal).await,
             previous: None,
             proposal: self.proposal.parse().unwrap(),
             proposal_digest: self.world.digest(&self.proposal).await,

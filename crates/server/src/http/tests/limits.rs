@@ -101,7 +101,7 @@ async fn an_agent_that_does_not_stop_does_not_fill_the_disk() {
 }
 
 #[tokio::test]
-async fn a_retry_names_a_finished_proposal_of_the_proposer_or_is_taken_on_by_who_decides() {
+async fn a_retry_names_what_came_to_nothing_of_the_proposer_or_is_taken_on_by_who_decides() {
     let world = World::new().await;
     let ((_, bot), (_, other)) = (world.agent("bot").await, world.agent("other").await);
     let retry = |key: &str, of: &str| {
@@ -139,6 +139,26 @@ async fn a_retry_names_a_finished_proposal_of_the_proposer_or_is_taken_on_by_who
         .get(&world.ada, &format!("/api/assistant/proposals/{again}"))
         .await;
     assert_eq!(detail.text("retryOf"), first);
+    world.approve(&world.ada, &again).await;
+    let run = json!({"aiToolCallId": again});
+    let ran = world.post(&world.ada, "/api/assistant/execute", run).await;
+    assert_eq!(ran.text("status"), "completed");
+    assert_eq!(
+        retry(&bot, &again).await.refusal(),
+        (400, "invalid_field"),
+        "what is done did not come to nothing"
+    );
+    let (waits, better) = (
+        id(&world.proposing(&bot, "b").await),
+        world.bare(Method::POST, "/api/assistant/propose"),
+    );
+    let instead = json!({"text": "create task: c", "supersedes": waits});
+    id(&better.token(&bot).tenant(world.acme).json(instead).await);
+    assert_eq!(
+        retry(&bot, &waits).await.refusal(),
+        (400, "invalid_field"),
+        "something else was asked for in its place"
+    );
     assert_ne!(
         again,
         id(&world.proposing(&bot, "a").await),

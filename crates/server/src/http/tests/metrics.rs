@@ -80,6 +80,7 @@ async fn a_monitoring_system_on_this_machine_reads_counts_that_name_nobody() {
     for line in [
         "countersign_proposals{status=\"proposed\"} 1\n",
         "countersign_proposals{status=\"completed\"} 1\n",
+        "countersign_overdue 0\n",
         "countersign_open_calls{kind=\"stream\"} 1\n",
         "# EOF\n",
     ] {
@@ -101,6 +102,13 @@ async fn a_monitoring_system_on_this_machine_reads_counts_that_name_nobody() {
         assert!(!answer.contains(name), "{name} is nobody's business");
     }
     drop(listens);
+
+    world.pass(Millis::hours(25));
+    let late = scraped(&world).await;
+    assert!(
+        late.contains("countersign_overdue 1\n"),
+        "nobody has decided for a day: {late}"
+    );
 }
 
 #[tokio::test]

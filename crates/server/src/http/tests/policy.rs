@@ -127,6 +127,7 @@ async fn a_stricter_rule_at_the_begin_wins_over_the_lease() {
         executor: Holder::Device(adas.id),
         fence: lease["fence"].as_u64().unwrap(),
         nonce: random::nonce(),
+        preview: world.shown(&proposal).await,
         previous: None,
         proposal: proposal.parse().unwrap(),
         proposal_digest: world.digest(&proposal).await,

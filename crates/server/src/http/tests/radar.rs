@@ -54,6 +54,8 @@ async fn the_radar_shows_nothing_or_says_what_waits_too_long_and_for_whom() {
         .get(&world.ada, &format!("/api/assistant/proposals/{asked}"))
         .await;
     let rows = radar["proposals"].as_array().unwrap();
+    let due = rows.iter().map(|row| row["waitsFor"]["due"].as_str().unwrap());
+    assert!(due.is_sorted(), "what is due first is ahead: {radar}");
     let row = rows.iter().find(|row| row["id"] == *asked).unwrap();
     assert_eq!(detail.body["waitsFor"], row["waitsFor"]);
     world.pass(Millis::hours(48));

@@ -6,7 +6,7 @@ use countersign_domain::{
     id::{DecisionId, ProposalId},
     people::People,
     record::{
-        Actor, Assurance, Decision, Endorse, Endorsement, Failure, Holder, Mode, Outcome, Preview,
+        Actor, Assurance, Begin, Decision, Endorse, Endorsement, Failure, Holder, Mode, Outcome, Preview,
         PreviewOutcome, Receipt, Refuse, Verdict, Withdraw,
     },
     render::RENDERER,
@@ -40,6 +40,12 @@ impl World {
     pub(super) async fn digest(&self, proposal: &str) -> Digest {
         let path = format!("/api/assistant/proposals/{proposal}");
         self.get(&self.ada, &path).await.text("digest").parse().unwrap()
+    }
+
+    /// The digest of the preview that people were shown.
+    pub(super) async fn shown(&self, proposal: &str) -> Option<Digest> {
+        let stored = self.store().proposal(proposal.parse().unwrap()).await.unwrap();
+        stored.unwrap().state.preview
     }
 
     async fn previewing(&self, device: &Device, proposal: &str, outcome: PreviewOutcome) -> Preview {
@@ -665,6 +671,76 @@ async fn a_device_that_finds_drift_under_its_lease_ends_it_for_good() {
     );
     let again = world.post(&world.ada, &path, refuse(fence)).await;
     assert_eq!(again.refusal(), (409, "fenced"));
+}
+
+#[tokio::test]
+async fn a_call_that_would_do_otherwise_by_now_is_made_again_and_asks_again() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (_, old) = world.proposed(adas.id).await;
+    world.preview(&adas, &old, shown()).await;
+    world.approve(&bob, &old).await;
+    world.pass(Millis::seconds(11));
+    let lease = world.claim(&adas).await.list("leases")[0].clone();
+    let reason = "What the call would do is not what people were shown.";
+    let refusal = json!({"device": adas.id, "fence": lease["fence"], "reason": reason, "renew": true});
+    let path = format!("/api/executions/{old}/refuse");
+    let refused = world.post(&world.ada, &path, refusal).await;
+    assert_eq!((refused.status, refused.text("status")), (200, "superseded"));
+
+    let detail = async |id: &str| world.get(&bob, &format!("/api/assistant/proposals/{id}")).await;
+    let closed = detail(&old).await;
+    assert_eq!(
+        closed.text("closed"),
+        format!("{reason} The request was made again")
+    );
+    let new = closed.text("supersededBy").to_owned();
+    let made = detail(&new).await;
+    assert_eq!(
+        (made.text("status"), made.text("supersedes")),
+        ("proposed", old.as_str()),
+        "no approval carries over"
+    );
+    assert_eq!(made.body["input"], closed.body["input"], "the same request");
+    assert_eq!(made.body["proposer"], closed.body["proposer"]);
+    world.pass(Millis::seconds(61));
+    assert_eq!(world.claim(&adas).await.list("leases").len(), 0, "neither runs");
+
+    world.preview(&adas, &new, shown()).await;
+    assert_eq!(world.approve(&bob, &new).await.text("status"), "pending");
+}
+
+#[tokio::test]
+async fn the_call_that_begins_names_the_preview_that_was_approved() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let (_, proposal) = world.proposed(adas.id).await;
+    world.preview(&adas, &proposal, shown()).await;
+    world.approve(&bob, &proposal).await;
+    world.pass(Millis::seconds(11));
+    let path = format!("/api/executions/{proposal}/begin");
+    let begin = async |preview: Option<Digest>| {
+        let lease = world.claim(&adas).await.list("leases")[0].clone();
+        let begin = Begin {
+            at: world.clock.now(),
+            authority: serde_json::from_value(lease["authority"].clone()).unwrap(),
+            device_seq: adas.next(),
+            executor: Holder::Device(adas.id),
+            fence: lease["fence"].as_u64().unwrap(),
+            nonce: random::nonce(),
+            preview,
+            previous: None,
+            proposal: proposal.parse().unwrap(),
+            proposal_digest: world.digest(&proposal).await,
+        };
+        let record = json!({"record": adas.sign(&begin).to_envelope()});
+        world.post(&world.ada, &path, record).await
+    };
+    for wrong in [None, Some(Digest::of(b"another preview"))] {
+        assert_eq!(begin(wrong).await.refusal(), (409, "digest_mismatch"));
+    }
+    let right = begin(world.shown(&proposal).await).await;
+    assert_eq!(right.text("status"), "running", "{right:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

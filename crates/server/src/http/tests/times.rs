@@ -33,6 +33,7 @@ async fn an_answer_says_apart_when_a_call_was_approved_begun_and_finished() {
         executor: Holder::Device(adas.id),
         fence,
         nonce: random::nonce(),
+        preview: world.shown(&proposal).await,
         previous: None,
         proposal: id,
         proposal_digest: world.digest(&proposal).await,

@@ -225,3 +225,17 @@ async fn a_successor_is_there_after_a_restart_with_the_key_that_names_it() {
         .unwrap();
     assert_eq!(keys, [new.as_bytes().to_vec()]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_without_asking_is_closed_and_not_made_again() {
+    let world = World::new().await;
+    let id = world.propose("system health").await.state.id;
+    let manifests = world.rules.registry.manifests().map(|(digest, _)| digest);
+    let claimed = world.tenant.claim(Holder::Tenant, manifests.collect(), 10).await;
+    let fence = claimed.unwrap().leases[0].fence;
+    let drift = "What the call would do is not what people were shown.".to_owned();
+    let rules = Some(world.rules.clone());
+    let refused = world.tenant.refuse(id, Holder::Tenant, fence, drift, rules).await;
+    assert!(refused.unwrap().is_ok());
+    assert_eq!(world.successor(id).await, None, "it would go round in circles");
+}

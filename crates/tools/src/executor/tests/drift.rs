@@ -117,3 +117,58 @@ async fn a_call_of_another_tool_version_executor_effect_or_schema_does_not_run()
         "checked again, also by a device"
     );
 }
+
+#[tokio::test]
+async fn a_call_begins_when_its_preview_comes_out_as_it_was_shown_and_names_it() {
+    let world = world(Behaviour::Complete).shown(foreseen("hello"));
+    ended(world.run().await);
+    assert_eq!(world.runs(), 1);
+    let beginning = world.ledger.beginning.lock().unwrap().clone().unwrap();
+    let shown = world.ledger.stored.lock().unwrap().preview.clone().unwrap();
+    assert_eq!(beginning.preview, Some(shown.digest));
+    assert_eq!(beginning.record(NONCE, None).preview, Some(shown.digest));
+}
+
+#[tokio::test]
+async fn a_call_that_would_do_otherwise_than_people_were_shown_does_not_begin() {
+    let world = world(Behaviour::Complete).shown(foreseen("goodbye"));
+    let found = drift(world.run().await);
+    assert_eq!(found, Drift::Shown);
+    assert!(found.renews(), "the request is sound, so people may look again");
+    assert_eq!(world.log(), ["stored", "refuse"]);
+}
+
+#[tokio::test]
+async fn what_nobody_could_be_shown_was_approved_without_and_runs() {
+    let nothing = PreviewOutcome::Unavailable {
+        reason: "The device did not answer.".to_owned(),
+    };
+    let world = world(Behaviour::Complete).shown(nothing);
+    ended(world.run().await);
+    assert_eq!(world.runs(), 1);
+}
+
+#[tokio::test]
+async fn another_preview_than_the_one_that_the_authority_names_is_found_before_begin() {
+    type Case = fn(&mut Stored);
+    let changes: [Case; 2] = [
+        |stored| stored.preview = None,
+        |stored| {
+            let mut preview: Preview = stored.preview.as_ref().unwrap().body().unwrap();
+            preview.outcome = foreseen("goodbye");
+            stored.preview = Some(Record::signed(&preview, &key()).unwrap());
+        },
+    ];
+    for change in changes {
+        let world = world(Behaviour::Complete)
+            .shown(foreseen("hello"))
+            .tampered(change);
+        let found = drift(world.run().await);
+        assert_eq!(found, Drift::Preview);
+        assert!(
+            !found.renews(),
+            "stored bytes that were changed are not made again"
+        );
+        assert_eq!(world.runs(), 0);
+    }
+}

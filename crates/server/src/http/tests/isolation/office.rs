@@ -263,7 +263,7 @@ impl Office {
         let record = self.owner.device.sign(&preview).to_envelope();
         let (ada, bob) = (&self.owner.person, &self.approver.person);
         let pushed = asked(world, self.id, ada, Method::POST, "/api/records");
-        pushed.json(json!({"records": [record]})).await;
+        let pushed = pushed.json(json!({"records": [record]})).await;
         let approve = asked(world, self.id, bob, Method::POST, "/api/assistant/approve");
         let approved = approve.json(json!({"aiToolCallId": id})).await;
         assert_eq!(approved.status, 200, "{approved:?}");
@@ -279,6 +279,7 @@ impl Office {
             .find(|lease| lease["proposalId"] == id.as_str());
         let mut more = lease.unwrap_or_else(|| panic!("{claimed:?}")).clone();
         more["digest"] = json!(digest);
+        more["preview"] = json!(pushed.body["results"][0]["digest"]);
         Named { id, more }
     }
 
@@ -308,6 +309,7 @@ pub(super) fn begin(device: &Device, world: &World, named: &Named) -> Record {
         executor: Holder::Device(device.id),
         fence: named.more["fence"].as_u64().unwrap_or(1),
         nonce: random::nonce(),
+        preview: serde_json::from_value(named.more["preview"].clone()).ok(),
         previous: None,
         proposal: named.id.parse().unwrap(),
         proposal_digest: digest_of(named),

@@ -25,28 +25,6 @@ pub(super) struct Scene {
     begin: Begin,
 }
 
-/// Policy asks for so many.
-fn asks(proposal: &Record, quorum: u32) -> Record {
-    Record::unsigned(&Evaluation {
-        bundle: Digest::of(b"rules"),
-        decision: PolicyDecision::RequiresApproval,
-        evaluated_at: NOW,
-        nonce: NONCE,
-        phase: Phase::Propose,
-        policies: vec!["seed.medium".to_owned()],
-        proposal: proposal_id(),
-        proposal_digest: proposal.digest,
-        reason: "Medium risk tool".to_owned(),
-        requirement: Requirement {
-            settlers: 1,
-            assurance: Assurance::Session,
-            hold: Millis(0),
-            quorum,
-        },
-    })
-    .unwrap()
-}
-
 /// A record of other bytes, with the digest that they have.
 fn with_body(record: &Record, body: Vec<u8>) -> Record {
     Record {
@@ -80,9 +58,7 @@ impl Scene {
                 device_seq: Some(1),
                 made_at: NOW,
                 nonce: NONCE,
-                outcome: PreviewOutcome::Shown {
-                    content: Object::from_iter([("says", "hello to everybody")]).into(),
-                },
+                outcome: foreseen("hello"),
                 previous: None,
                 proposal: proposal_id(),
                 proposal_digest: proposal.digest,
@@ -120,6 +96,7 @@ impl Scene {
             executor: Holder::Device(device()),
             fence: 4,
             nonce: NONCE,
+            preview: Some(preview.digest),
             previous: None,
             proposal: proposal_id(),
             proposal_digest: proposal.digest,
@@ -227,6 +204,7 @@ impl Scene {
             log: Log::default(),
             clock: AtomicI64::new(NOW.0),
             reads: AtomicUsize::new(0),
+            beginning: Mutex::new(None),
             completion: Mutex::new(None),
             intent: Mutex::new(None),
         };
@@ -280,6 +258,19 @@ impl Scene {
 
     pub(super) fn preview(&self, rng: &mut Seeded, moment: Moment) -> Result<String, String> {
         let other = changed(&self.preview, rng);
+        if moment == Moment::Approved {
+            // The executor says that it has shown something else.
+            let begin = Begin {
+                preview: Some(other.digest),
+                ..self.begin.clone()
+            };
+            let mut state = self.undecided(&self.proposal, &self.preview).expect("unchanged");
+            state.apply(4, NOW, &self.decision).expect("unchanged");
+            return expect(
+                execution::begin(&state, &begin, false, NOW),
+                &[Err(NotBegun::Refused(RunRefusal::DigestMismatch))],
+            );
+        }
         if moment != Moment::Proposed {
             let stored = Stored {
                 preview: Some(other),
