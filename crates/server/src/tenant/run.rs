@@ -26,13 +26,13 @@ pub(super) fn claim(
 ) -> Answer<wire::Claimed, std::convert::Infallible> {
     let (mut leases, mut after) = (Vec::new(), (i64::MIN, 0));
     // Page by page: what cannot be leased, at the front, keeps nothing behind it waiting.
-    while leases.len() < limit as usize {
+    'pages: loop {
         let page = due(desk, by, after)?;
         let Some(last) = page.last() else { break };
         after = (last.0, last.1);
         for (_, _, id) in page {
             if leases.len() == limit as usize {
-                break;
+                break 'pages;
             }
             if desk.leased_until(id).is_some_and(|until| until > desk.now()) {
                 continue;
