@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use countersign_e2e::{desktop::Desktop, eventually, webdriver::Window};
+use countersign_e2e::{desktop::Desktop, eventually, webdriver::Window, workspace_binary};
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,11 +22,7 @@ pub(crate) struct App {
 impl App {
     /// Starts it, with what an earlier run on this desktop has left.
     pub(crate) async fn start(desktop: &Desktop) -> Result<Self> {
-        let program = std::env::current_exe()?.with_file_name("countersign");
-        ensure!(
-            program.exists(),
-            "build it first: cargo build --release -p countersign"
-        );
+        let program = workspace_binary("countersign")?;
         let window = Window::open(desktop, &program, &[]).await?;
         Ok(Self { window, program })
     }

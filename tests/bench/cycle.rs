@@ -12,11 +12,13 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{http::Connection, machine, server::Running, signer::Signer};
+use crate::{fill, http::Connection, machine, server::Running, signer::Signer};
 
 /// One round's throughput and latencies.
 struct Round {
     cycles: usize,
+    /// By how many entries the journal grew.
+    entries: u64,
     took: Duration,
     /// Processor time of the server, which tells more than the rate when others use the machine too.
     server: Duration,
@@ -27,15 +29,21 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// B1.
 pub(crate) fn one_client() -> Result<()> {
-    measure("B1", &[(1, 2_000)])
+    measure("B1", &[(1, 2_000)], true)
 }
 
 /// B2.
 pub(crate) fn many_clients() -> Result<()> {
-    measure("B2", &[(32, 20_000), (128, 20_000)])
+    measure("B2", &[(32, 20_000), (128, 20_000)], true)
 }
 
-fn measure(name: &str, loads: &[(usize, usize)]) -> Result<()> {
+/// How fast the journal grows with 128 clients, for B13.
+pub(crate) fn journalled(cycles: usize) -> Result<()> {
+    measure("B13", &[(128, cycles)], false)
+}
+
+/// So many cycles with so many clients each, decided by sessions and, where it is asked for, by devices.
+fn measure(name: &str, loads: &[(usize, usize)], signed: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -44,9 +52,16 @@ fn measure(name: &str, loads: &[(usize, usize)]) -> Result<()> {
     let before = NUMBER.load(Ordering::Relaxed);
     let most = loads.iter().map(|(clients, _)| *clients).max().unwrap_or(0);
     let mut sessions = runtime.block_on(sessions(&server, most))?;
-    let mut devices = runtime.block_on(devices(&server, most))?;
+    let mut devices = if signed {
+        runtime.block_on(devices(&server, most))?
+    } else {
+        Vec::new()
+    };
     for (clients, cycles) in loads {
         for (by, deciders) in [("session", &mut sessions), ("device", &mut devices)] {
+            if deciders.is_empty() {
+                continue;
+            }
             let mut rounds = Vec::new();
             for _ in 0..5 {
                 let some = deciders.split_off(most - clients);
@@ -99,6 +114,7 @@ impl Decider {
 async fn run(server: &Running, deciders: Vec<Decider>, cycles: usize) -> Result<(Round, Vec<Decider>)> {
     let clients = deciders.len();
     let local = tokio::task::LocalSet::new();
+    let size = fill::head(server).await?.size;
     let (begin, before) = (Instant::now(), server.processor_time()?);
     let (each, deciders) = local
         .run_until(async {
@@ -118,10 +134,12 @@ async fn run(server: &Running, deciders: Vec<Decider>, cycles: usize) -> Result<
             anyhow::Ok((each, deciders))
         })
         .await?;
+    let took = begin.elapsed();
     let round = Round {
         cycles: each.len(),
-        took: begin.elapsed(),
         server: server.processor_time()?.saturating_sub(before),
+        entries: fill::head(server).await?.size - size,
+        took,
         each,
     };
     Ok((round, deciders))
@@ -187,7 +205,8 @@ fn report(name: &str, clients: usize, by: &str, rounds: &mut [Round]) {
         |share: f64| median.each[((median.each.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
     println!(
         "  {name} {clients:>3} clients, {by}: {per_second:>7.0} cycles/s (rounds {least:.0} to {most:.0}), \
-         p50 {:.2} ms, p99 {:.2} ms, server {:.0} µs of processor a cycle; {}",
+         {:.0} journal entries/s, p50 {:.2} ms, p99 {:.2} ms, server {:.0} µs of processor a cycle; {}",
+        median.entries as f64 / median.took.as_secs_f64(),
         at(0.5),
         at(0.99),
         median.server.as_secs_f64() * 1e6 / median.cycles as f64,

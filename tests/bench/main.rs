@@ -12,6 +12,7 @@ mod bootstrap;
 mod catch_up;
 mod cycle;
 mod device;
+mod evidence;
 mod fill;
 mod http;
 mod idle;
@@ -26,36 +27,64 @@ mod times;
 
 use anyhow::{Result, bail};
 
-type Measure = fn() -> Result<()>;
+/// How something is measured.
+#[derive(Clone, Copy)]
+enum Measure {
+    Whole(fn() -> Result<()>),
+    /// So many times, unless it is asked for with another number: `b13=1000`.
+    Counted(u64, fn(u64) -> Result<()>),
+}
+
+use Measure::{Counted, Whole};
 
 /// What can be measured, by the names that the targets have.
-const ALL: [(&str, Measure); 9] = [
-    ("b1", cycle::one_client),
-    ("b2", cycle::many_clients),
-    ("b4", bootstrap::run),
-    ("b5", catch_up::run),
-    ("b6", live::run),
-    ("b8", lists::run),
-    ("b9", keys::run),
-    ("b14", start::run),
-    ("b15", idle::run),
+const ALL: [(&str, Measure); 10] = [
+    ("b1", Whole(cycle::one_client)),
+    ("b2", Whole(cycle::many_clients)),
+    ("b4", Whole(bootstrap::run)),
+    ("b5", Whole(catch_up::run)),
+    ("b6", Whole(live::run)),
+    ("b8", Whole(lists::run)),
+    ("b9", Whole(keys::run)),
+    ("b13", Counted(evidence::SIGNED, evidence::run)),
+    ("b14", Whole(start::run)),
+    ("b15", Whole(idle::run)),
 ];
 
 fn main() -> Result<()> {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|name| !ALL.iter().any(|(known, _)| known == name))
-    {
-        let known: Vec<&str> = ALL.iter().map(|(name, _)| *name).collect();
-        bail!("{unknown} is not among {}", known.join(", "));
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let mut wanted = Vec::new();
+    for one in &asked {
+        wanted.push(understand(one)?);
+    }
+    if wanted.is_empty() {
+        wanted.extend(ALL);
     }
     let folder = tempfile::tempdir()?;
-    for (name, run) in ALL {
-        if wanted.is_empty() || wanted.iter().any(|one| one == name) {
-            println!("{}: {}", name.to_uppercase(), machine::describe(folder.path())?);
-            run()?;
+    for (name, measure) in wanted {
+        println!("{}: {}", name.to_uppercase(), machine::describe(folder.path())?);
+        match measure {
+            Whole(run) => run()?,
+            Counted(count, run) => run(count)?,
         }
     }
     Ok(())
+}
+
+/// `b4`, or `b13=1000`.
+fn understand(one: &str) -> Result<(&'static str, Measure)> {
+    let (name, count) = match one.split_once('=') {
+        Some((name, count)) => (name, Some(count.parse()?)),
+        None => (one, None),
+    };
+    let found = ALL.into_iter().find(|(known, _)| *known == name);
+    match (found, count) {
+        (Some((name, Counted(_, run))), Some(count)) => Ok((name, Counted(count, run))),
+        (Some(found), None) => Ok(found),
+        (Some((name, Whole(_))), Some(_)) => bail!("{name} takes no number"),
+        (None, _) => {
+            let known: Vec<&str> = ALL.iter().map(|(name, _)| *name).collect();
+            bail!("{name} is not among {}", known.join(", "))
+        }
+    }
 }

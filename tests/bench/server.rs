@@ -3,12 +3,13 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
+use countersign_e2e::workspace_binary;
 use serde_json::Value;
 
 use crate::http::Connection;
@@ -30,7 +31,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(folder: &Path) -> Result<Self> {
-        let binary = binary()?;
+        let binary = workspace_binary("countersign-server")?;
         let data = folder.join("data");
         fs::create_dir(&data)?;
         let made = run(
@@ -163,16 +164,6 @@ fn run(binary: &Path, arguments: &[&str], data: &Path) -> Result<Vec<u8>> {
         arguments.join(" ")
     );
     Ok(output.stdout)
-}
-
-/// `countersign-server` beside this program: both are built by one cargo call.
-fn binary() -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name("countersign-server");
-    ensure!(
-        path.exists(),
-        "build it first: cargo build --release -p countersign-server"
-    );
-    Ok(path)
 }
 
 fn field(json: &[u8], name: &str) -> Result<String> {

@@ -63,6 +63,16 @@ impl Signer {
 
     /// Reads the proposal, makes its card, signs an approval and sends it.
     pub(crate) async fn approve(&mut self, id: &str) -> Result<()> {
+        self.decide(id, Verdict::Approve, None).await
+    }
+
+    /// The same with a rejection.
+    pub(crate) async fn reject(&mut self, id: &str) -> Result<()> {
+        self.decide(id, Verdict::Reject, Some("Not this quarter.".to_owned()))
+            .await
+    }
+
+    async fn decide(&mut self, id: &str, verdict: Verdict, comment: Option<String>) -> Result<()> {
         let (status, answer) = self
             .connection
             .get(&format!("/api/assistant/proposals/{id}"))
@@ -80,7 +90,7 @@ impl Signer {
             approver: self.user,
             assurance: Assurance::Device,
             checkpoint: None,
-            comment: None,
+            comment,
             decided_at: now()?,
             device: Some(self.device),
             device_seq: Some(device_seq),
@@ -95,7 +105,7 @@ impl Signer {
             renderer: RENDERER,
             retracts: None,
             tenant: self.tenant,
-            verdict: Verdict::Approve,
+            verdict,
             view,
         })
         .await

@@ -17,13 +17,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// A binary of this workspace, from the folder that Cargo built this test into. `make` builds them before it tests.
+/// A binary of this workspace, from the folder that Cargo built this program into, a test or a benchmark. `make` builds
+/// them first.
 pub fn workspace_binary(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe().context("a test knows its own path")?;
-    let folder = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .context("a test is in target/<profile>/deps")?;
+    let this = std::env::current_exe().context("a program knows its own path")?;
+    let beside = this.parent().context("a program is in a folder")?;
+    // Of a test it is target/<profile>/deps.
+    let folder = if beside.ends_with("deps") {
+        beside.parent().context("deps is in target/<profile>")?
+    } else {
+        beside
+    };
     let binary = folder.join(name);
     if !binary.is_file() {
         bail!(
