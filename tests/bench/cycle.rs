@@ -175,7 +175,7 @@ async fn client(
 }
 
 /// Every task is there once.
-async fn check(server: &Running, wanted: u64) -> Result<()> {
+pub(crate) async fn check(server: &Running, wanted: u64) -> Result<()> {
     let mut person = Connection::open(&server.address, &server.person()).await?;
     let (mut next, mut tasks) = (String::new(), 0_u64);
     loop {
@@ -188,8 +188,8 @@ async fn check(server: &Running, wanted: u64) -> Result<()> {
             None => break,
         }
     }
-    ensure!(tasks == wanted, "{wanted} cycles made {tasks} tasks");
-    println!("  checked: {wanted} cycles made {tasks} tasks, each once");
+    ensure!(tasks == wanted, "{wanted} approvals made {tasks} tasks");
+    println!("  checked: {wanted} approvals made {tasks} tasks, each once");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod bootstrap;
 mod catch_up;
 mod cycle;
 mod device;
+mod drain;
 mod evidence;
 mod fill;
 mod http;
@@ -38,7 +39,7 @@ enum Measure {
 use Measure::{Counted, Whole};
 
 /// What can be measured, by the names that the targets have.
-const ALL: [(&str, Measure); 10] = [
+const ALL: [(&str, Measure); 11] = [
     ("b1", Whole(cycle::one_client)),
     ("b2", Whole(cycle::many_clients)),
     ("b4", Whole(bootstrap::run)),
@@ -46,6 +47,7 @@ const ALL: [(&str, Measure); 10] = [
     ("b6", Whole(live::run)),
     ("b8", Whole(lists::run)),
     ("b9", Whole(keys::run)),
+    ("b10", Counted(drain::DECISIONS, drain::run)),
     ("b13", Counted(evidence::SIGNED, evidence::run)),
     ("b14", Whole(start::run)),
     ("b15", Whole(idle::run)),

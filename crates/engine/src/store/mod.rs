@@ -53,11 +53,10 @@ struct Unsent {
 impl Unsent {
     /// Writes the number down where it has changed. It is told, and nothing depends on it.
     fn note(&self, db: &Connection) {
-        let waiting = "SELECT count(*) FROM outbox WHERE state = 'waiting'";
-        let Ok(count) = db.query_row(waiting, [], |row| row.get::<_, i64>(0)) else {
+        let Ok(count) = outbox::count_all_waiting(db) else {
             return;
         };
-        if self.written.swap(count, Ordering::Relaxed) == count {
+        if self.written.swap(i64::from(count), Ordering::Relaxed) == i64::from(count) {
             return;
         }
         let fresh = self.file.with_extension("new");

@@ -82,22 +82,29 @@ pub(crate) fn append(tx: &Transaction<'_>, account: AccountId, new: &NewEntry<'_
     Ok(())
 }
 
+/// Rows that wait to be sent. What is folded stays for ever and grows: only the index of the others is looked through, which
+/// SQLite takes where its condition is repeated.
+const WAITING: &str = "state <> 'folded' AND state = 'waiting'";
+
 /// What waits to be sent, in order.
 pub(crate) fn waiting(db: &Connection, account: AccountId, limit: usize) -> Result<Vec<Entry>, StoreError> {
     many(
         db,
-        "account = ?1 AND state = 'waiting' ORDER BY id LIMIT ?2",
+        &format!("account = ?1 AND {WAITING} ORDER BY id LIMIT ?2"),
         params![account.0, i64::try_from(limit).unwrap_or(i64::MAX)],
     )
 }
 
 /// How much waits to be sent.
 pub(crate) fn count_waiting(db: &Connection, account: AccountId) -> Result<u32, StoreError> {
-    Ok(db.query_row(
-        "SELECT count(*) FROM outbox WHERE account = ?1 AND state = 'waiting'",
-        [account.0],
-        |row| row.get(0),
-    )?)
+    let sql = format!("SELECT count(*) FROM outbox INDEXED BY outbox_open WHERE account = ?1 AND {WAITING}");
+    Ok(db.query_row(&sql, [account.0], |row| row.get(0))?)
+}
+
+/// How much waits to be sent, of every account.
+pub(crate) fn count_all_waiting(db: &Connection) -> Result<u32, StoreError> {
+    let sql = format!("SELECT count(*) FROM outbox INDEXED BY outbox_open WHERE {WAITING}");
+    Ok(db.query_row(&sql, [], |row| row.get(0))?)
 }
 
 /// What is not in the folded journal yet, in order: the overlay over the replica.

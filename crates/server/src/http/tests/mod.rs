@@ -13,6 +13,7 @@ mod full;
 mod isolation;
 mod keys;
 mod limits;
+mod mails;
 mod metrics;
 mod people;
 mod policy;
