@@ -160,10 +160,11 @@ impl Shell {
         }
         // Before anything is made: without a keychain there would be a tenant that nobody can sign for.
         engine.check_keychain().await?;
+        let was_there = Embedded::is_there(&self.data);
         let embedded = self
             .embedded
             .get_or_try_init(|| async {
-                if Embedded::is_there(&self.data) {
+                if was_there {
                     Embedded::open(&self.data).await
                 } else {
                     Embedded::found(&self.data, owner).await
@@ -174,7 +175,16 @@ impl Shell {
             "Agents propose at {}/api/assistant/propose",
             embedded.url()
         ));
-        Ok(self.sit_down(engine, embedded).await?)
+        // It listens at its address now.
+        engine.cut_off(false);
+        self.sit_down(engine, embedded).await?;
+        if was_there && let Some(code) = engine.enrolment_code().await? {
+            // Not its first device: the one before was lost with its keychain. Whoever has this folder is its owner, and the
+            // journal says that the tenant vouched.
+            embedded.vouch(&code).await?;
+            engine.refresh();
+        }
+        Ok(())
     }
 
     /// The app's own folder.
@@ -248,27 +258,17 @@ impl Shell {
     }
 
     /// Begins anew where the keychain has lost this device's entry. On a computer with a tenant of its own the new device goes into
-    /// service at once: whoever has that folder is its owner, and the journal says that the tenant vouched.
+    /// service at once.
     pub(crate) async fn begin_anew(&self) -> Result<(), CommandError> {
-        let engine = self.engine()?;
-        engine.begin_anew().await?;
+        self.engine()?.begin_anew().await?;
         if !Embedded::is_there(&self.data) {
             return Ok(());
         }
-        let nobody = Owner {
+        let known = Owner {
             name: String::new(),
             email: None,
         };
-        self.set_up_here(nobody).await?;
-        let embedded = self
-            .embedded
-            .get()
-            .context("the tenant on this computer is not open")?;
-        if let Some(code) = engine.enrolment_code().await? {
-            embedded.vouch(&code).await?;
-            engine.refresh();
-        }
-        Ok(())
+        self.set_up_here(known).await
     }
 
     /// Whether the tenant is the one inside this app.

@@ -1,4 +1,4 @@
-//! A keychain that does not open, after an account was made: the real gnome-keyring, locked, and then not there at all.
+//! A keychain that does not open, after an account was made: the real gnome-keyring, locked, then not there at all, and then another one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,9 @@ use crate::stage::Stage;
 
 /// Offered whenever nothing is being asked.
 const AGAIN: &str = "//button[normalize-space()='Try again']";
+
+/// Offered where the keychain has no entry of this device.
+const ANEW: &str = "//button[normalize-space()='Begin anew']";
 
 #[tokio::test]
 async fn without_its_keychain_the_app_opens_and_changes_nothing_and_goes_on_once_it_is_back() -> Result<()> {
@@ -90,7 +93,37 @@ async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
     app.go("gi", "Inbox").await?;
     app.keys(key::ENTER).await?;
     app.armed("Reject").await?;
-    stage.picture(&app, "open-again").await
+    stage.picture(&app, "open-again").await?;
+    app.kill(desktop).await?;
+
+    stage.step(
+        "The keyring is lost: the app begins anew with another key, and what is the tenant's is back",
+    )?;
+    desktop.stop(Part::Keyring);
+    fs::remove_dir_all(desktop.data_folder().join("keyrings"))?;
+    desktop.start_keyring(Keyring::Unlocked).await?;
+    let app = App::start(desktop).await?;
+    app.window
+        .await_text("The keychain does not know this device", LATER)
+        .await?;
+    stage.picture(&app, "lost").await?;
+    app.click(ANEW).await?;
+    app.says("Nothing that was saved here waits to be sent.").await?;
+    app.click(&format!("//*[@role='dialog']{ANEW}")).await?;
+    app.window.find("[role=option]", LATER).await?;
+    ensure!(
+        app.text("[role=option] bdi").await? == proposal,
+        "what waited still waits"
+    );
+    app.go("gi", "Inbox").await?;
+    app.keys(key::ENTER).await?;
+    // The new device is in service.
+    app.armed("Approve").await?;
+    app.go("gd", "People & devices").await?;
+    app.says(", this device").await?;
+    let known = app.window.query_all("section:nth-of-type(2) li").await?.len();
+    ensure!(known == 2, "the lost device and the new one, and not {known}");
+    stage.picture(&app, "begun-anew").await
 }
 
 async fn told_to_unlock(app: &App) -> Result<()> {
