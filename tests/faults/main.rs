@@ -8,13 +8,11 @@
     reason = "a test that cannot go on has failed"
 )]
 
-mod process;
+mod history;
 mod restored;
 #[path = "../../crates/verify/tests/bundles/seeded.rs"]
 #[allow(dead_code, reason = "shared with a suite that uses more of it")]
 mod seeded;
-mod target;
-mod world;
 
 use std::{
     collections::BTreeMap,
@@ -24,11 +22,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use countersign_e2e::faults::{Death, PATIENCE, Said, World, await_end};
 use countersign_faults::Point;
 
-use process::{Death, Said};
+use history::{History, KINDS, Summary};
 use seeded::Seeded;
-use world::{KINDS, Summary, World, await_end};
 
 /// Where the server can be killed while it serves.
 const OF_THE_SERVER: &[Point] = &[
@@ -152,26 +150,26 @@ fn whenever_server_or_desktop_is_killed_nothing_happens_twice_and_nothing_is_los
 
 fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
     let mut random = Seeded::new(seed);
-    let mut world = World::new()?;
-    let lived = live(&mut world, &mut random, kills, seed);
-    lived.with_context(|| world.remains())
+    let mut history = History::new()?;
+    let lived = live(&mut history, &mut random, kills, seed);
+    lived.with_context(|| history.world.remains())
 }
 
-fn live(world: &mut World, random: &mut Seeded, kills: u64, seed: u64) -> Result<(Kills, Summary)> {
+fn live(history: &mut History, random: &mut Seeded, kills: u64, seed: u64) -> Result<(Kills, Summary)> {
     let mut done = Kills::default();
     // Each world begins elsewhere, so that together they come to every point.
     let (mut of_the_server, mut of_the_desktop) = (random.below(1_000), random.below(1_000));
-    arrive(world, &mut done, seed)?;
+    arrive(&mut history.world, &mut done, seed)?;
     while done.total() < kills {
         match random.below(10) {
             0..=3 => {
                 of_the_desktop += 1;
                 let point = OF_THE_DESKTOP[of_the_desktop % OF_THE_DESKTOP.len()];
                 let count = 1 + random.below(2) as u64;
-                restart_hand(world, Some((point, count)), &mut done)?;
-                work(world, random)?;
+                restart_hand(&mut history.world, Some((point, count)), &mut done)?;
+                work(history, random)?;
                 let patience = Duration::from_millis(2_500);
-                let death = await_end(&mut world.hand, patience)?;
+                let death = await_end(&mut history.world.hand, patience)?;
                 note(&mut done, point, death);
             }
             4..=6 => {
@@ -183,39 +181,40 @@ fn live(world: &mut World, random: &mut Seeded, kills: u64, seed: u64) -> Result
                     Point::ControlMigrated | Point::TenantMigrated | Point::IntentStored
                 );
                 let count = if seldom { 1 } else { 1 + random.below(2) as u64 };
-                restart_server(world, Some((point, count)), &mut done)?;
-                work(world, random)?;
+                restart_server(&mut history.world, Some((point, count)), &mut done)?;
+                work(history, random)?;
                 if point == Point::IntentStored {
-                    (0..KINDS).try_for_each(|_| world.ask())?;
+                    (0..KINDS).try_for_each(|_| history.ask())?;
                 }
                 if matches!(point, Point::SnapshotBuilt | Point::SnapshotPacked) {
-                    world.ask_for_a_snapshot();
+                    history.world.ask_for_a_snapshot();
                 }
-                let death = await_end(&mut world.server, Duration::from_millis(2_500))?;
+                let death = await_end(&mut history.world.server, Duration::from_millis(2_500))?;
                 note(&mut done, point, death);
             }
             7 => {
-                restart_hand(world, None, &mut done)?;
-                world
+                restart_hand(&mut history.world, None, &mut done)?;
+                history
+                    .world
                     .target
-                    .end_at_effect(world.hand.as_ref().context("a desktop")?.id());
-                work(world, random)?;
-                let before = world.target.effects().len();
-                await_end(&mut world.hand, Duration::from_millis(4_000))?;
-                world.target.spare();
-                if world.target.effects().len() > before {
+                    .end_at_effect(history.world.hand.as_ref().context("a desktop")?.id());
+                work(history, random)?;
+                let before = history.world.target.effects().len();
+                await_end(&mut history.world.hand, Duration::from_millis(4_000))?;
+                history.world.target.spare();
+                if history.world.target.effects().len() > before {
                     done.at_effect += 1;
                 } else {
                     done.at_any_time += 1;
                 }
             }
             _ => {
-                work(world, random)?;
+                work(history, random)?;
                 let patience = Duration::from_millis(random.below(600) as u64);
                 let victim = if random.below(2) == 0 {
-                    &mut world.hand
+                    &mut history.world.hand
                 } else {
-                    &mut world.server
+                    &mut history.world.server
                 };
                 if victim.is_some() {
                     await_end(victim, patience)?;
@@ -224,7 +223,7 @@ fn live(world: &mut World, random: &mut Seeded, kills: u64, seed: u64) -> Result
             }
         }
     }
-    let summary = world.settle(Duration::from_secs(180))?;
+    let summary = history.settle(Duration::from_secs(180))?;
     Ok((done, summary))
 }
 
@@ -236,7 +235,8 @@ fn note(done: &mut Kills, point: Point, death: Death) {
 }
 
 /// A few things more to do, with both at work.
-fn work(world: &mut World, random: &mut Seeded) -> Result<()> {
+fn work(history: &mut History, random: &mut Seeded) -> Result<()> {
+    let world = &mut history.world;
     if world.server.is_none() {
         world.start_server(None)?;
     }
@@ -244,7 +244,7 @@ fn work(world: &mut World, random: &mut Seeded) -> Result<()> {
         world.start_hand(None)?;
     }
     for _ in 0..=random.below(3) {
-        world.ask()?;
+        history.ask()?;
     }
     Ok(())
 }
@@ -281,7 +281,7 @@ fn arrive(world: &mut World, done: &mut Kills, seed: u64) -> Result<()> {
     } else {
         &mut arriving
     };
-    let death = await_end(victim, process::PATIENCE)?;
+    let death = await_end(victim, PATIENCE)?;
     ensure!(death == Death::AtPoint, "it never came to {point:?}");
     note(done, point, death);
     if world.server.is_none() {
@@ -294,10 +294,7 @@ fn arrive(world: &mut World, done: &mut Kills, seed: u64) -> Result<()> {
     let begin = Instant::now();
     while !Said::of(&said).is_ready() || world.devices()?.len() == begun {
         ensure!(again.ended()?.is_none(), "it could not come in any more");
-        ensure!(
-            begin.elapsed() < process::PATIENCE,
-            "it never came in after {point:?}"
-        );
+        ensure!(begin.elapsed() < PATIENCE, "it never came in after {point:?}");
         thread::sleep(Duration::from_millis(50));
     }
     ensure!(world.devices()?.len() == begun + 1, "one computer, one device");

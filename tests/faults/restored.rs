@@ -4,40 +4,40 @@ use std::{fs, path::Path, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-use crate::world::{KINDS, World};
+use crate::history::{History, KINDS};
 
 #[test]
 fn a_tenant_from_an_old_copy_is_found_out_and_gets_nothing_more_from_the_desktop_that_knew_it() {
-    let mut world = World::new().unwrap();
-    let lived = found_out(&mut world);
-    lived.with_context(|| world.remains()).unwrap();
+    let mut history = History::new().unwrap();
+    let lived = found_out(&mut history);
+    lived.with_context(|| history.world.remains()).unwrap();
 }
 
-fn found_out(world: &mut World) -> Result<()> {
-    let data = world.folder.path().join("data");
+fn found_out(history: &mut History) -> Result<()> {
+    let data = history.world.folder.path().join("data");
     let copy = tempfile::tempdir()?;
     let patience = Duration::from_secs(60);
-    (0..KINDS).try_for_each(|_| world.ask())?;
+    (0..KINDS).try_for_each(|_| history.ask())?;
     // Both have ended when this has looked at everything.
-    world.settle(patience)?;
+    history.settle(patience)?;
     put(&data, copy.path())?;
-    world.start_server(None)?;
-    (0..KINDS).try_for_each(|_| world.ask())?;
-    world.settle(patience)?;
-    let effects = world.target.effects();
+    history.world.start_server(None)?;
+    (0..KINDS).try_for_each(|_| history.ask())?;
+    history.settle(patience)?;
+    let effects = history.world.target.effects();
 
     fs::remove_dir_all(&data)?;
     put(copy.path(), &data)?;
-    world.start_server(None)?;
-    world.start_hand(None)?;
-    (0..KINDS).try_for_each(|_| world.ask())?;
-    let said = world.said.clone();
-    let hand = world.hand.as_mut().context("a desktop")?;
+    history.world.start_server(None)?;
+    history.world.start_hand(None)?;
+    (0..KINDS).try_for_each(|_| history.ask())?;
+    let said = history.world.said.clone();
+    let hand = history.world.hand.as_mut().context("a desktop")?;
     hand.await_alarm(&said)?;
     // Longer than anything is held before it runs.
     thread::sleep(Duration::from_secs(12));
     assert_eq!(
-        world.target.effects(),
+        history.world.target.effects(),
         effects,
         "nothing runs from a log that has gone back"
     );

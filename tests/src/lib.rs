@@ -1,10 +1,12 @@
-//! What the end-to-end suites stand on: a private desktop without a screen, and real peers on it.
+//! What the end-to-end suites stand on: a private desktop without a screen, real peers on it, and a company whose programs
+//! can be killed.
 //!
-//! Everything here starts real programs (Xvfb, a session bus, gnome-keyring, dunst, a mail server) and ends each by its
-//! process id. Nothing here links Tauri or knows Countersign: the suites bring both together.
+//! Everything here starts real programs (Xvfb, a session bus, gnome-keyring, dunst, a mail server, Countersign's own) and
+//! ends each by its process id. Nothing here links Tauri: the suites bring it together with the rest.
 
 pub mod company;
 pub mod desktop;
+pub mod faults;
 pub mod notifications;
 mod process;
 pub mod provider;

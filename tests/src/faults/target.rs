@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     thread,
@@ -16,22 +16,33 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Requests by their path, each with its `Idempotency-Key`.
-type Effects = BTreeMap<String, Vec<String>>;
+pub type Effects = BTreeMap<String, Vec<String>>;
 
-pub(crate) struct Target {
-    pub(crate) port: u16,
+/// The server itself; it answers until the process ends.
+#[derive(Debug)]
+pub struct Target {
+    /// On 127.0.0.1.
+    pub port: u16,
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
+#[derive(Default, Debug)]
 struct Shared {
-    effects: Mutex<Effects>,
+    log: Mutex<Log>,
     /// Whom the next request ends; 0 for nobody.
     victim: AtomicU32,
 }
 
+#[derive(Default, Debug)]
+struct Log {
+    effects: Effects,
+    /// The paths of those that have ended somebody.
+    fatal: Vec<String>,
+}
+
 impl Target {
-    pub(crate) fn start() -> Result<Self> {
+    /// Serves at a free port.
+    pub fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
@@ -46,21 +57,30 @@ impl Target {
         Ok(Self { port, shared })
     }
 
-    pub(crate) fn effects(&self) -> Effects {
-        self.shared
-            .effects
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Every request so far.
+    pub fn effects(&self) -> Effects {
+        self.shared.log().effects.clone()
+    }
+
+    /// The paths of the requests that have ended somebody, each behind its effect and before its answer.
+    pub fn fatal(&self) -> Vec<String> {
+        self.shared.log().fatal.clone()
     }
 
     /// The next request ends this process, after its effect and before its answer.
-    pub(crate) fn end_at_effect(&self, process: u32) {
+    pub fn end_at_effect(&self, process: u32) {
         self.shared.victim.store(process, Ordering::SeqCst);
     }
 
-    pub(crate) fn spare(&self) {
+    /// Ends nobody from now on.
+    pub fn spare(&self) {
         self.shared.victim.store(0, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,12 +103,18 @@ fn answer(stream: TcpStream, shared: &Shared) -> Result<()> {
         }
     }
     reader.read_exact(&mut vec![0; length])?;
-    let mut effects = shared.effects.lock().unwrap_or_else(PoisonError::into_inner);
-    effects.entry(path).or_default().push(key);
-    drop(effects);
-    let victim = shared.victim.swap(0, Ordering::SeqCst).cast_signed();
-    if let Some(victim) = Pid::from_raw(victim) {
+    let victim = Pid::from_raw(shared.victim.swap(0, Ordering::SeqCst).cast_signed());
+    let mut log = shared.log();
+    log.effects.entry(path.clone()).or_default().push(key);
+    if victim.is_some() {
+        log.fatal.push(path);
+    }
+    drop(log);
+    if let Some(victim) = victim {
         kill_process(victim, Signal::KILL)?;
+        // No answer, not even the end of the connection, before the caller is gone: it must not hear of its effect.
+        reader.read_to_end(&mut Vec::new())?;
+        return Ok(());
     }
     let mut stream = stream;
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"ok\":true}")?;

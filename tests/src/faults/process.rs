@@ -13,32 +13,36 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use countersign_e2e::workspace_binary;
 use countersign_faults::{CRASH_AT, Point};
 
+use crate::workspace_binary;
+
 /// For a loaded machine, not for the code.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a process ended that was killed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Death {
+pub enum Death {
     /// By its own hand, at the point that was armed.
     AtPoint,
+    /// By SIGKILL.
     Killed,
 }
 
 /// What a hand has said.
-#[derive(Default)]
-pub(crate) struct Said {
+#[derive(Default, Debug)]
+pub struct Said {
     /// Ids of decisions that it called saved.
-    pub(crate) saved: BTreeSet<String>,
+    pub saved: BTreeSet<String>,
     ready: bool,
     alarmed: bool,
     checked: Option<String>,
+    unknown: Option<BTreeSet<String>>,
 }
 
 /// A running program; killed when dropped.
-pub(crate) struct Process {
+#[derive(Debug)]
+pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     what: &'static str,
@@ -66,7 +70,7 @@ impl Process {
     }
 
     /// The server over a data folder, at a port that stays the same.
-    pub(crate) fn server(folder: &Path, port: u16, armed: Option<(Point, u64)>) -> Result<Self> {
+    pub fn server(folder: &Path, port: u16, armed: Option<(Point, u64)>) -> Result<Self> {
         let mut command = Command::new(workspace_binary("countersign-server")?);
         command
             .args(["serve", "--max-open", "0", "--max-rate", "0", "--listen"])
@@ -78,7 +82,7 @@ impl Process {
     }
 
     /// A desktop that decides whatever waits.
-    pub(crate) fn hand(
+    pub fn hand(
         folder: &Path,
         port: u16,
         armed: Option<(Point, u64)>,
@@ -101,6 +105,9 @@ impl Process {
                         said.saved.insert(id.to_owned());
                     }
                     Some(("alarm", answer)) => said.alarmed |= answer == "true",
+                    Some(("unknown", ids)) => {
+                        said.unknown = Some(ids.split_whitespace().map(str::to_owned).collect());
+                    }
                     Some(("checked", answer)) => said.checked = Some(answer.to_owned()),
                     _ => said.ready |= line == "ready",
                 }
@@ -109,12 +116,13 @@ impl Process {
         Ok(hand)
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, if it has. Whatever is neither a kill nor the armed point is a mistake of the program's.
-    pub(crate) fn ended(&mut self) -> Result<Option<Death>> {
+    pub fn ended(&mut self) -> Result<Option<Death>> {
         let Some(status) = self.child.try_wait()? else {
             return Ok(None);
         };
@@ -126,7 +134,7 @@ impl Process {
     }
 
     /// Ends it here and now, if it has not ended.
-    pub(crate) fn kill(mut self) -> Result<Death> {
+    pub fn kill(mut self) -> Result<Death> {
         if let Some(death) = self.ended()? {
             return Ok(death);
         }
@@ -136,7 +144,7 @@ impl Process {
     }
 
     /// Waits until the desktop says that the log is not the one it was.
-    pub(crate) fn await_alarm(&mut self, said: &Arc<Mutex<Said>>) -> Result<()> {
+    pub fn await_alarm(&mut self, said: &Arc<Mutex<Said>>) -> Result<()> {
         let begin = Instant::now();
         while !Said::of(said).is_alarmed() {
             let stdin = self.stdin.as_mut().context("standard input")?;
@@ -148,16 +156,29 @@ impl Process {
     }
 
     /// Has the journal verified from its first entry, and says of how many entries it is.
-    pub(crate) fn check(&mut self, said: &Arc<Mutex<Said>>) -> Result<u64> {
+    pub fn check(&mut self, said: &Arc<Mutex<Said>>) -> Result<u64> {
+        let answer = self.ask("check", said, |said| said.checked.take())?;
+        let size = answer.strip_prefix("true ");
+        Ok(size.with_context(|| format!("the journal: {answer}"))?.parse()?)
+    }
+
+    /// The ids of all calls in the desktop's lists of which nobody knows whether they happened.
+    pub fn unknown(&mut self, said: &Arc<Mutex<Said>>) -> Result<BTreeSet<String>> {
+        self.ask("unknown", said, |said| said.unknown.take())
+    }
+
+    fn ask<T>(
+        &mut self,
+        question: &str,
+        said: &Mutex<Said>,
+        answer: impl Fn(&mut Said) -> Option<T>,
+    ) -> Result<T> {
         let stdin = self.stdin.as_mut().context("standard input")?;
-        writeln!(stdin, "check")?;
+        writeln!(stdin, "{question}")?;
         let begin = Instant::now();
         loop {
-            if let Some(answer) = Said::of(said).checked.take() {
-                let size = answer
-                    .strip_prefix("true ")
-                    .with_context(|| format!("the journal: {answer}"))?;
-                return Ok(size.parse()?);
+            if let Some(answer) = answer(&mut Said::of(said)) {
+                return Ok(answer);
             }
             ensure!(begin.elapsed() < PATIENCE, "the desktop does not answer");
             thread::sleep(Duration::from_millis(20));
@@ -165,16 +186,32 @@ impl Process {
     }
 }
 
+/// Waits until a process has ended, at most so long; kills it then.
+pub fn await_end(process: &mut Option<Process>, patience: Duration) -> Result<Death> {
+    let begin = Instant::now();
+    let mut running = process.take().context("nothing to wait for")?;
+    while begin.elapsed() < patience {
+        if let Some(death) = running.ended()? {
+            return Ok(death);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    running.kill()
+}
+
 impl Said {
-    pub(crate) const fn is_alarmed(&self) -> bool {
+    /// Whether the log is not the one it was.
+    pub const fn is_alarmed(&self) -> bool {
         self.alarmed
     }
 
-    pub(crate) fn of(said: &Mutex<Self>) -> MutexGuard<'_, Self> {
+    /// What is shared with the thread that listens.
+    pub fn of(said: &Mutex<Self>) -> MutexGuard<'_, Self> {
         said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) const fn is_ready(&self) -> bool {
+    /// Whether the newest of them is signed in.
+    pub const fn is_ready(&self) -> bool {
         self.ready
     }
 }
