@@ -18,6 +18,7 @@ mod fill;
 mod http;
 mod idle;
 mod keys;
+mod killed;
 mod lists;
 mod live;
 mod machine;
@@ -39,7 +40,7 @@ enum Measure {
 use Measure::{Counted, Whole};
 
 /// What can be measured, by the names that the targets have.
-const ALL: [(&str, Measure); 11] = [
+const ALL: [(&str, Measure); 12] = [
     ("b1", Whole(cycle::one_client)),
     ("b2", Whole(cycle::many_clients)),
     ("b4", Whole(bootstrap::run)),
@@ -48,6 +49,7 @@ const ALL: [(&str, Measure); 11] = [
     ("b8", Whole(lists::run)),
     ("b9", Whole(keys::run)),
     ("b10", Counted(drain::DECISIONS, drain::run)),
+    ("b11", Counted(killed::KILLS, killed::run)),
     ("b13", Counted(evidence::SIGNED, evidence::run)),
     ("b14", Whole(start::run)),
     ("b15", Whole(idle::run)),

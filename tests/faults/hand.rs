@@ -3,13 +3,14 @@
 //! to be refused is rejected, everything else approved.
 //!
 //! Says on standard output what holds by then: `ready`, and `saved ID` once a decision is on the disk. To the line `check`
-//! it answers `checked OK SIZE`, with the journal verified from its first entry, and to `alarm` whether the log is another
-//! one than it was; a line of JSON is a connection that it is
-//! to hold, and `added` is the answer. Logs what `COUNTERSIGN_LOG` says. Ends with its standard input.
+//! it answers `checked OK SIZE`, with the journal verified from its first entry, to `alarm` whether the log is another one
+//! than it was, and to `unknown` the ids of all calls in its lists of which nobody knows whether they happened; a line of
+//! JSON is a connection that it is to hold, and `added` is the answer. Logs what `COUNTERSIGN_LOG` says. Ends with its standard input.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,14 +18,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use countersign_domain::id::ProposalId;
 use countersign_e2e::company::{OWNER, PASSWORD};
 use countersign_engine::{
     Choice, Connect, Credential, Decide, Engine, Phase,
     ports::{Ports, SecretStore, SecretStoreError, SystemClock},
     testing::RecordingNotifier,
     views::{
+        StateKind,
         connections::{NewConnection, Way},
-        inbox::{InboxQuery, InboxView},
+        inbox::{InboxPage, InboxQuery, InboxView},
     },
 };
 use countersign_tools::{email::SmtpConfig, http::HttpConfig};
@@ -66,6 +69,11 @@ async fn main() -> Result<()> {
                 Some("alarm") => {
                     let state = engine.app_state().await?;
                     println!("alarm {}", state.home.is_some_and(|home| home.alarm.is_some()));
+                }
+                Some("unknown") => {
+                    let ids = unknown(&engine).await?;
+                    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                    println!("unknown {}", ids.join(" "));
                 }
                 Some(order) => println!("{}", add(&engine, order).await),
                 None => return Ok(()),
@@ -127,14 +135,8 @@ async fn add(engine: &Engine, order: &str) -> String {
 }
 
 async fn decide_what_waits(engine: &Engine) -> Result<()> {
-    let query = InboxQuery {
-        view: InboxView::ToDecide,
-        search: None,
-        risk: None,
-        after: None,
-        limit: 50,
-    };
-    for row in engine.inbox(query).await?.rows {
+    let rows = page(engine, InboxView::ToDecide, None).await?.rows;
+    for row in rows.into_iter().filter(|row| row.decidable) {
         let Ok(card) = engine.card(row.id).await else {
             continue;
         };
@@ -154,6 +156,38 @@ async fn decide_what_waits(engine: &Engine) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What stands in its lists of open things as unknown.
+async fn unknown(engine: &Engine) -> Result<BTreeSet<ProposalId>> {
+    let mut ids = BTreeSet::new();
+    for view in [InboxView::ToDecide, InboxView::InProgress] {
+        let mut after = None;
+        loop {
+            let page = page(engine, view, after).await?;
+            let unknown = page
+                .rows
+                .iter()
+                .filter(|row| row.state.kind == StateKind::Unknown);
+            ids.extend(unknown.map(|row| row.id));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(ids)
+}
+
+async fn page(engine: &Engine, view: InboxView, after: Option<String>) -> Result<InboxPage> {
+    let query = InboxQuery {
+        view,
+        search: None,
+        risk: None,
+        after,
+        limit: 50,
+    };
+    Ok(engine.inbox(query).await?)
 }
 
 fn standard_input() -> mpsc::UnboundedReceiver<String> {
