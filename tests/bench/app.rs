@@ -7,7 +7,7 @@ use countersign_e2e::{desktop::Desktop, eventually, webdriver::Window, workspace
 use serde_json::{Value, json};
 
 use crate::{
-    machine,
+    device, machine,
     server::{OWNER, PASSWORD, Running},
 };
 
@@ -50,8 +50,13 @@ impl App {
         }
         self.click("//button[starts-with(normalize-space(), 'Sign in')]")
             .await?;
-        self.window.await_text("Up to date", LATE).await?;
+        self.caught_up().await?;
         self.rows().await
+    }
+
+    /// Waits until everything that the tenant has is here.
+    pub(crate) async fn caught_up(&self) -> Result<()> {
+        self.window.await_text("Up to date", device::LATE).await
     }
 
     /// Waits for rows in the list, and for the card beside it.

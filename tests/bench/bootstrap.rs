@@ -16,12 +16,12 @@ const PROPOSALS: u64 = 100_000;
 const ROUNDS: usize = 5;
 
 /// What passed, from the press of *Connect*.
-struct Arrival {
+pub(crate) struct Arrival {
     /// Until the tenant knew the person and the device.
     signed_in: Duration,
-    first_page: Duration,
+    pub(crate) first_page: Duration,
     /// Until a search over everything found one proposal by its number.
-    usable: Duration,
+    pub(crate) usable: Duration,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -29,14 +29,14 @@ pub(crate) fn run() -> Result<()> {
     let server = Running::start(folder.path())?;
     device::runtime()?.block_on(async {
         fill::fill(&server, 0, PROPOSALS).await?;
-        let (_, cold) = arrive(&server, PROPOSALS).await?;
+        let (_, cold) = arrive(&server, PROPOSALS, fill::waiting(PROPOSALS)).await?;
         report(
             "the tenant's first, which waits for the snapshot to be made",
             &cold,
         );
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
-            let (device, arrival) = arrive(&server, PROPOSALS).await?;
+            let (device, arrival) = arrive(&server, PROPOSALS, fill::waiting(PROPOSALS)).await?;
             rounds.push(arrival);
             if rounds.len() == ROUNDS {
                 device.check(&server).await?;
@@ -53,7 +53,8 @@ pub(crate) fn run() -> Result<()> {
     })
 }
 
-async fn arrive(server: &Running, proposals: u64) -> Result<(Device, Arrival)> {
+/// A new desktop at a tenant with so many proposals, of which so many wait for a decision.
+pub(crate) async fn arrive(server: &Running, proposals: u64, waiting: u64) -> Result<(Device, Arrival)> {
     let device = Device::new().await?;
     let begin = Instant::now();
     device.sign_in(server).await?;
@@ -70,7 +71,7 @@ async fn arrive(server: &Running, proposals: u64) -> Result<(Device, Arrival)> {
     let usable = begin.elapsed();
     device.link(LinkState::Online).await?;
     let total = device.page(InboxView::ToDecide, None, None, 50).await?.total;
-    ensure!(total == fill::waiting(proposals), "{total} wait for a decision");
+    ensure!(total == waiting, "{total} wait for a decision");
     let arrival = Arrival {
         signed_in,
         first_page,

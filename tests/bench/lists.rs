@@ -1,4 +1,6 @@
-//! B8: what a person does all day, at the engine's views: a page of the inbox, the next one, a card, a search while typing.
+//! B8: what a person does all day, at the engine's views and through the window's bridge: a page of the inbox, the next
+//! one, a card, a search while typing. And what should not grow with what is there already: a new desktop's first page, a
+//! propose, its row in a connected desktop.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +12,19 @@ use countersign_domain::id::ProposalId;
 use countersign_engine::views::inbox::InboxView;
 
 use crate::{
+    app::App,
+    bootstrap, bridge,
     device::{self, Device},
-    fill, machine,
+    fill, live, machine,
     server::Running,
-    times::Times,
+    times::{Times, ms},
 };
 
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 const TIMES: usize = 2_000;
+/// Proposed at each size while a desktop is connected, with numbers that no other has.
+const LIVES: u64 = 500;
+const LIVE: u64 = 5_000_000;
 /// Words that one of five, one of eight, every one and a single proposal have.
 const TYPED: [&str; 5] = [
     "invoice nordwind",
@@ -31,24 +38,40 @@ pub(crate) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = Running::start(folder.path())?;
     device::runtime()?.block_on(async {
-        let mut have = 0;
+        fill::fill(&server, 0, SIZES[0]).await?;
+        // First, since the tenant takes a person's first device without another's word.
+        let (desktop, app) = App::signed_in(&server).await?;
+        app.end(&desktop).await?;
+        let (mut have, mut live) = (SIZES[0], 0);
         for size in SIZES {
             fill::fill(&server, have, size).await?;
             have = size;
-            let begin = Instant::now();
-            let device = Device::with_journal(&server).await?;
+            let waiting = fill::waiting(size) + live;
+            let (device, arrival) = bootstrap::arrive(&server, size, waiting).await?;
             println!(
-                "  B8 {size} proposals, here after {:.1} s; {}",
-                begin.elapsed().as_secs_f64(),
+                "  B8 {size} proposals; a new desktop's first page after {}, all of it after {}; {}",
+                ms(arrival.first_page),
+                ms(arrival.usable),
                 machine::load()?
             );
-            measure(&device, size).await?;
+            measure(&device, waiting).await?;
+            let times = live::measure(&server, &device, LIVE + live..LIVE + live + LIVES).await?;
+            live += LIVES;
+            println!("    from a propose to the row: {}", times.whole);
+            println!("    from a propose to its answer: {}", times.answered);
+            device.check(&server).await?;
+            drop(device);
+            let app = App::start(&desktop).await?;
+            app.caught_up().await?;
+            bridge::measure(&app).await?;
+            app.end(&desktop).await?;
+            println!("    the server takes {} MB", server.rss_mb()?);
         }
         Ok(())
     })
 }
 
-async fn measure(device: &Device, size: u64) -> Result<()> {
+async fn measure(device: &Device, waiting: u64) -> Result<()> {
     let (pages, ids) = pages(device).await?;
     println!("    page of 50:   {pages}");
     let mut cards = Times::default();
@@ -78,7 +101,7 @@ async fn measure(device: &Device, size: u64) -> Result<()> {
         searches.values().flat_map(Times::each).collect::<Times>()
     );
     println!("    of which the slowest, {:?}: {}", slowest.0, slowest.1);
-    check(device, size).await
+    check(device, waiting).await
 }
 
 /// The first page again and again, and each page after it, by turns.
@@ -97,9 +120,9 @@ async fn pages(device: &Device) -> Result<(Times, Vec<ProposalId>)> {
     Ok((times, ids))
 }
 
-async fn check(device: &Device, size: u64) -> Result<()> {
+async fn check(device: &Device, waiting: u64) -> Result<()> {
     let total = device.page(InboxView::ToDecide, None, None, 50).await?.total;
-    ensure!(total == fill::waiting(size), "{total} wait for a decision");
+    ensure!(total == waiting, "{total} wait for a decision");
     device.find_case(4_711).await?;
     let none = device.page(InboxView::ToDecide, Some("zebra"), None, 50).await?;
     ensure!(none.rows.is_empty(), "nobody has proposed a zebra");

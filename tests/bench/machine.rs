@@ -71,6 +71,12 @@ pub(crate) fn parent(process: u32) -> Option<u32> {
         .and_then(|parent| u32::try_from(*parent).ok())
 }
 
+/// What the kernel calls a process.
+pub(crate) fn name(process: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 /// Processor time that the processes have used, their threads and themselves.
 pub(crate) fn processor_time(processes: &[u32]) -> Duration {
     let ticks: i64 = processes

@@ -9,6 +9,7 @@
 
 mod app;
 mod bootstrap;
+mod bridge;
 mod catch_up;
 mod cycle;
 mod device;
