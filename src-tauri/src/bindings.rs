@@ -60,6 +60,8 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::revoke_agent,
             commands::set_notifications_paused,
             commands::back_up,
+            commands::copies,
+            commands::put_back,
             commands::begin_anew,
             commands::verify_journal,
             commands::quit,

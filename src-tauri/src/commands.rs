@@ -23,7 +23,7 @@ use crate::{
         radar::Radar,
         requests::{DraftView, Submitted, TaskPage},
         rules::{JudgedTable, NewTable, RulesPage},
-        setup::{ConnectByProvider, ConnectCompany, FirstAgent, StartHere},
+        setup::{ConnectByProvider, ConnectCompany, Copy, FirstAgent, StartHere},
         stops::{Scope, StopChoice},
     },
 };
@@ -44,6 +44,20 @@ pub async fn app_state(shell: State<'_, Shell>) -> Answer<AppState> {
 #[specta::specta]
 pub async fn start_here(shell: State<'_, Shell>, form: StartHere) -> Answer<FirstAgent> {
     shell.start_here(form).await
+}
+
+/// Copies of a tenant that can be put back at the first start, newest first.
+#[tauri::command]
+#[specta::specta]
+pub async fn copies(shell: State<'_, Shell>) -> Answer<Vec<Copy>> {
+    shell.copies().await
+}
+
+/// First run: puts a copy back in place of a new tenant. May take seconds.
+#[tauri::command]
+#[specta::specta]
+pub async fn put_back(shell: State<'_, Shell>, folder: String) -> Answer<()> {
+    shell.put_back(folder).await
 }
 
 /// Sends the sample proposals through the real agent endpoint. Solo tenants only.

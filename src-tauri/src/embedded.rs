@@ -185,7 +185,7 @@ async fn listen(server: &Server, port: u16) -> anyhow::Result<Listening> {
 }
 
 /// A folder without its marker is of a first run that did not get to its end. Nobody ever used it, and it is kept.
-fn set_aside(data: &Path) -> io::Result<()> {
+pub(crate) fn set_aside(data: &Path) -> io::Result<()> {
     let folder = data.join(FOLDER);
     if !folder.exists() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! A keychain that does not open, after an account was made: the real gnome-keyring, locked, then not there at all, and then another one.
+//! A keychain that does not open, after an account was made: the real gnome-keyring, locked, then not there at all, and then another one;
+//! and another computer, with nothing but a copy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -123,7 +124,31 @@ async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
     app.says(", this device").await?;
     let known = app.window.query_all("section:nth-of-type(2) li").await?.len();
     ensure!(known == 2, "the lost device and the new one, and not {known}");
-    stage.picture(&app, "begun-anew").await
+    stage.picture(&app, "begun-anew").await?;
+
+    stage.step("The computer is lost as well: another one goes on from the copy that was made of it")?;
+    app.go("gs", "Settings").await?;
+    app.press("Back up now").await?;
+    app.window.await_text("copied and checked", LATER).await?;
+    app.kill(desktop).await?;
+    desktop.stop(Part::Keyring);
+    fs::remove_dir_all(desktop.data_folder())?;
+    fs::create_dir(desktop.data_folder())?;
+    desktop.start_keyring(Keyring::Unlocked).await?;
+    let app = App::start(desktop).await?;
+    app.press("On this computer").await?;
+    app.says("Or go on from a copy").await?;
+    stage.picture(&app, "a-copy").await?;
+    app.click("//button[starts-with(@aria-label, 'Put back the copy of')]")
+        .await?;
+    app.window.find("[role=option]", LATER).await?;
+    ensure!(
+        app.text("[role=option] bdi").await? == proposal,
+        "what waited still waits"
+    );
+    app.keys(key::ENTER).await?;
+    app.armed("Approve").await?;
+    stage.picture(&app, "put-back").await
 }
 
 async fn told_to_unlock(app: &App) -> Result<()> {

@@ -8,8 +8,8 @@ use crate::{
     id::{TenantId, UserId},
     people::People,
     record::{
-        ApprovalRule, Erase, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role, Rotate, Rules,
-        Scope, Stop, is_sentence, loosens,
+        ApprovalRule, Erase, LONGEST_KEPT, MOST_PEOPLE, MOST_RULES, Mode, Reason, Release, Resolution, Role,
+        Rotate, Rules, Scope, Stop, is_sentence, kept, loosens,
     },
 };
 
@@ -60,16 +60,7 @@ pub fn rules(people: &People, wants: &Rules) -> Result<(), Reason> {
     if wants.base != people.rules.digest {
         return Err(Reason::ViewMismatch);
     }
-    let most = u32::try_from(people.deciders())
-        .unwrap_or(u32::MAX)
-        .min(MOST_PEOPLE);
-    let fits = |quorum: u32| (1..=most.max(1)).contains(&quorum);
-    // A tool may be named before it is registered; its name is shown to everybody.
-    let plain = |tool: &Option<String>| tool.as_deref().is_none_or(is_sentence);
-    let fit = |rule: &ApprovalRule| {
-        fits(rule.quorum) && plain(&rule.tool) && rule.lifetime_fits() && rule.hold_fits()
-    };
-    if wants.table.len() > MOST_RULES || !wants.table.iter().all(fit) {
+    if misfit(people, &wants.table).is_some() {
         return Err(Reason::NotEligible);
     }
     let manages = people.role(wants.by).is_some_and(Role::manages);
@@ -89,6 +80,43 @@ pub fn rules(people: &People, wants: &Rules) -> Result<(), Reason> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Why nobody can put a table in force, a sentence: it is not within its limits, or there are not people enough to satisfy it.
+pub fn misfit(people: &People, table: &[ApprovalRule]) -> Option<String> {
+    let most = most_people(people);
+    // A tool may be named before it is registered; its name is shown to everybody.
+    let plain = |rule: &ApprovalRule| rule.tool.as_deref().is_none_or(is_sentence);
+    if table.len() > MOST_RULES {
+        Some(format!("A table has at most {MOST_RULES} rules."))
+    } else if table.iter().any(|rule| rule.quorum == 0) {
+        Some("A rule asks for one person at least.".to_owned())
+    } else if table.iter().any(|rule| rule.quorum > most) {
+        let decide = if most == 1 {
+            "person decides"
+        } else {
+            "people decide"
+        };
+        Some(format!("{most} {decide} here: no rule can ask for more."))
+    } else if !table.iter().all(plain) {
+        Some("A tool's id is one plain line of at most 500 characters.".to_owned())
+    } else if !table.iter().all(ApprovalRule::lifetime_fits) {
+        Some("A time to live is from one minute to 30 days, in whole minutes.".to_owned())
+    } else if !table.iter().all(ApprovalRule::hold_fits) {
+        Some("An undo window is at most ten minutes, in whole seconds.".to_owned())
+    } else if !table.iter().all(ApprovalRule::keep_fits) {
+        Some(format!(
+            "What was written is kept for one to {LONGEST_KEPT} days, or for ever."
+        ))
+    } else {
+        None
+    }
+}
+
+/// For how many people a rule can ask here.
+pub fn most_people(people: &People) -> u32 {
+    let deciders = u32::try_from(people.deciders()).unwrap_or(MOST_PEOPLE);
+    deciders.clamp(1, MOST_PEOPLE)
 }
 
 /// Whether a device may go on with a new key: it is in service, the new key says that it takes over, and no device here
@@ -122,7 +150,8 @@ pub fn rotate(people: &People, rotate: &Rotate) -> Result<(), Reason> {
     }
 }
 
-/// Whether what was written about a proposal may be erased: by an owner or admin, once it is over.
+/// Whether what was written about a proposal may be erased: once it is over, by an owner or admin, or by the rules in force
+/// once it has been over for as long as they keep it.
 ///
 /// # Errors
 /// Why it may not.
@@ -136,15 +165,26 @@ pub fn erase(
         .tenant
         .as_ref()
         .is_some_and(|tenant| tenant.id == erase.tenant);
-    if !here || !people.role(erase.by).is_some_and(Role::manages) {
-        return Err(Reason::NotEligible);
-    }
     said_plainly(Some(&erase.reason))?;
-    if proposal.status(now).is_final() {
-        Ok(())
-    } else {
-        Err(Reason::TooLate)
+    let over = proposal.over_since(now).ok_or(Reason::TooLate);
+    match (erase.by, erase.rules) {
+        _ if !here => Err(Reason::NotEligible),
+        (Some(person), None) if people.role(person).is_some_and(Role::manages) => over.map(drop),
+        (None, Some(rules)) if people.rules.digest == Some(rules) => {
+            let until = kept_until(people, proposal, over?).ok_or(Reason::NotEligible)?;
+            if until <= now {
+                Ok(())
+            } else {
+                Err(Reason::TooLate)
+            }
+        }
+        (Some(_), _) | (None, _) => Err(Reason::NotEligible),
     }
+}
+
+/// Until when the rules in force keep what was written about a proposal that is over since then; `None`: for ever.
+pub fn kept_until(people: &People, proposal: &ProposalState, over: UnixMillis) -> Option<UnixMillis> {
+    kept(&people.rules.table, &proposal.tool, proposal.risk).map(|time| over + time)
 }
 
 /// Whether a word on an unknown outcome counts. Where money moved, nobody settles their own in a company, and in a tenant

@@ -207,6 +207,7 @@ mod tests {
     fn what_the_tenant_asks_is_asked_beside_the_rules_and_never_instead() {
         let rule = |quorum, assurance, risk| ApprovalRule {
             hold: None,
+            keep: None,
             lifetime: None,
             assurance,
             quorum,
@@ -248,6 +249,7 @@ mod tests {
             let rule = ApprovalRule {
                 assurance: None,
                 hold: Some(Millis::seconds(hold)),
+                keep: None,
                 lifetime: None,
                 quorum: 1,
                 risk: None,

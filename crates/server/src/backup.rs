@@ -151,6 +151,14 @@ pub fn back_up(data: &Path, to: &Path, now: UnixMillis) -> Result<Backup, Backup
     Ok(backup)
 }
 
+/// What a copy holds, as it says itself.
+///
+/// # Errors
+/// When it is no copy, was not finished, or is of a newer version.
+pub fn look(copy: &Path) -> Result<Backup, BackupError> {
+    read(copy)
+}
+
 /// Puts a copy back into a data folder that is empty or not there.
 ///
 /// # Errors

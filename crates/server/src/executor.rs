@@ -47,9 +47,6 @@ pub async fn run(tenant: Tenant, registry: Arc<Registry>) {
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Closed)) => return,
         Err(error) => tracing::warn!("Settling interrupted calls failed: {error:#}"),
     }
-    if let Err(error) = tenant.settle_erasures().await {
-        tracing::warn!("What was erased may still stand in a file beside the tenant's: {error}");
-    }
     let manifests = manifests(&registry);
     let mut work = loop {
         match tenant.serve(Arc::clone(&manifests)).await {

@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod health;
 mod http;
+mod keeper;
 mod metrics;
 mod names;
 mod provider;

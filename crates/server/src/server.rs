@@ -33,7 +33,7 @@ use crate::{
     health::Probe,
     http::{self, throttle::Throttle},
     ingress::Rules,
-    names,
+    keeper, names,
     provider::Provider,
     random, serve,
     tenant::{self, Founding, NewAgent, PeopleRefusal, StoreError, Tenant},
@@ -475,8 +475,9 @@ impl Server {
     fn admit(&self, tenant: Tenant) {
         self.tenants.insert(tenant.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mirrored, registry) = (tenant.clone(), Arc::clone(&self.registry));
+        let (mirrored, kept, registry) = (tenant.clone(), tenant.clone(), Arc::clone(&self.registry));
         tasks.spawn(keep("snapshot", move || tenant::keep_ready(mirrored.clone())));
+        tasks.spawn(keep("keeper", move || keeper::run(kept.clone())));
         tasks.spawn(keep("executor", move || {
             executor::run(tenant.clone(), Arc::clone(&registry))
         }));

@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_domain::{
-    Record, acts,
+    Record, UnixMillis, acts,
     bundle::{Content, Entry, Opening},
     decision::{DeviceStanding, SignedBy},
     id::DeviceId,
     journal::Header,
     people::{self, People},
-    record::{Body as _, Decision, Endorse, Endorsement, Enrol, Erase, Genesis, InvalidRecord, Kind, Role},
+    record::{
+        Body as _, Decision, Endorse, Endorsement, Enrol, Erase, Expire, Genesis, InvalidRecord, Kind, Role,
+        shortest_kept,
+    },
 };
 use serde::Serialize;
 
@@ -55,9 +58,17 @@ pub(crate) struct Judge {
     numbers: BTreeMap<DeviceId, Numbers>,
     /// Subjects, apart from proposals, of which something is missing.
     blurred: BTreeSet<String>,
-    /// How many bodies about a subject are erased, as long as nothing says why.
-    unsaid: BTreeMap<String, u64>,
+    /// Subjects of which bodies are erased, as long as nothing says why.
+    unsaid: BTreeMap<String, Unsaid>,
     found: Found,
+}
+
+/// What is missing of a subject without a word.
+#[derive(Debug)]
+struct Unsaid {
+    bodies: u64,
+    /// When an entry was last about it.
+    last: UnixMillis,
 }
 
 /// Which of its numbers a device has used in this journal.
@@ -102,6 +113,9 @@ impl Judge {
     /// Takes the next entry. `nodes` is the tree of those before it.
     pub(crate) fn take(&mut self, entry: &Entry, nodes: &Nodes) -> Result<(), String> {
         let header = &entry.header;
+        if let Some(unsaid) = self.unsaid.get_mut(&header.subject) {
+            unsaid.last = said_at(entry).max(unsaid.last);
+        }
         let is_genesis = matches!(&entry.content, Content::Known(record) if record.kind == Kind::Genesis);
         if is_genesis != (header.seq == 1) {
             return Err("a journal has one genesis, and begins with it".to_owned());
@@ -118,7 +132,11 @@ impl Judge {
                 Ok(())
             }
             Content::Erased(kind) => {
-                *self.unsaid.entry(header.subject.clone()).or_default() += 1;
+                let unsaid = self.unsaid.entry(header.subject.clone()).or_insert(Unsaid {
+                    bodies: 0,
+                    last: header.at,
+                });
+                unsaid.bodies += 1;
                 self.missing(header, Some(*kind));
                 Ok(())
             }
@@ -236,7 +254,7 @@ impl Judge {
             .map(|numbers| numbers.highest.saturating_sub(numbers.used));
         Found {
             device_gaps: gaps.sum(),
-            erased_unsaid: self.unsaid.values().sum(),
+            erased_unsaid: self.unsaid.values().map(|unsaid| unsaid.bodies).sum(),
             ..self.found
         }
     }
@@ -267,17 +285,30 @@ impl Judge {
             .map_err(|error| error.to_string())
     }
 
-    /// Who has something erased may, and says so.
+    /// Whoever has something erased may, and says so: a person, or the rules in force once nothing was said of it for at least
+    /// the shortest time that they keep anything. Which of them it was kept by is among what is gone.
     fn erased(&mut self, header: &Header, record: &Record) -> Result<(), String> {
         let erase: Erase = record.body().map_err(|error| error.to_string())?;
         if erase.subject() != header.subject || erase.tenant != self.opening.tenant {
             return Err("the erasure is not of what the entry is about".to_owned());
         }
-        if self.blurred.is_empty() && !self.people.role(erase.by).is_some_and(Role::manages) {
-            return Err("who had it erased may not".to_owned());
+        let unsaid = self.unsaid.remove(&header.subject);
+        match (erase.by, erase.rules) {
+            (Some(_), None) | (None, Some(_)) if !self.blurred.is_empty() => Ok(()),
+            (Some(person), None) if self.people.role(person).is_some_and(Role::manages) => Ok(()),
+            (None, Some(rules)) if self.people.rules.digest == Some(rules) => {
+                let kept = shortest_kept(&self.people.rules.table);
+                let kept = kept.ok_or("the rules that had it erased keep everything")?;
+                match unsaid {
+                    Some(unsaid) if header.at < unsaid.last + kept => {
+                        Err("it was erased while the rules still kept it".to_owned())
+                    }
+                    Some(_) | None => Ok(()),
+                }
+            }
+            (None, Some(_)) => Err("the rules that had it erased are not those in force".to_owned()),
+            (Some(_), _) | (None, None) => Err("who had it erased may not".to_owned()),
         }
-        self.unsaid.remove(&header.subject);
-        Ok(())
     }
 
     /// Who stops, releases or writes rules may.
@@ -331,4 +362,20 @@ impl Judge {
             Err("who vouches for the device may not".to_owned())
         }
     }
+}
+
+/// Up to when something was said of a subject by an entry: an erasure says nothing of it, and an entry that its time is up may
+/// be late.
+fn said_at(entry: &Entry) -> UnixMillis {
+    let Content::Known(record) = &entry.content else {
+        return entry.header.at;
+    };
+    let time = if record.kind == Kind::Erase {
+        Some(UnixMillis(i64::MIN))
+    } else if record.kind == Kind::Expire {
+        record.body::<Expire>().ok().map(|expire| expire.at)
+    } else {
+        None
+    };
+    time.map_or(entry.header.at, |time| time.min(entry.header.at))
 }

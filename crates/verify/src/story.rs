@@ -209,7 +209,8 @@ fn sentence(record: &Record, people: &People) -> Option<String> {
         }
         Kind::Erase => {
             let Erase { by, reason, .. } = body(record)?;
-            format!("{} had what was written erased: {reason}", person(by, people))
+            let who = by.map_or_else(|| "The rules".to_owned(), |by| person(by, people));
+            format!("{who} had what was written erased: {reason}")
         }
         Kind::Remark => {
             let Remark {

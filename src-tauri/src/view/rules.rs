@@ -41,6 +41,8 @@ pub struct Rule {
     pub minutes: Option<u32>,
     /// For how many seconds it can be undone at least once it is approved; null: for the tool's own time.
     pub hold: Option<u32>,
+    /// For how many days what was written about it is kept once it is over; null: for ever.
+    pub keep: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, Type)]
@@ -163,6 +165,7 @@ impl From<ApprovalRule> for Rule {
             }),
             minutes: rule.lifetime.map(|time| whole(time, MINUTE)),
             hold: rule.hold.map(|time| whole(time, SECOND)),
+            keep: rule.keep,
         }
     }
 }
@@ -180,6 +183,7 @@ impl From<Rule> for ApprovalRule {
             }),
             lifetime: rule.minutes.map(|minutes| Millis(i64::from(minutes) * MINUTE)),
             hold: rule.hold.map(|seconds| Millis(i64::from(seconds) * SECOND)),
+            keep: rule.keep,
         }
     }
 }

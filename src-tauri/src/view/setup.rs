@@ -1,8 +1,13 @@
 //! Setting up: on this computer, or with a company.
 
+use std::path::Path;
+
 use countersign_domain::id::TenantId;
+use countersign_server::backup::Backup;
 use serde::{Deserialize, Serialize};
 use specta::Type;
+
+use super::time;
 
 #[derive(Clone, Debug, Deserialize, Type)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -11,6 +16,33 @@ pub struct StartHere {
     pub email: Option<String>,
     /// Whether to send the sample proposals.
     pub samples: bool,
+}
+
+/// A copy of a tenant on a computer.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Copy {
+    /// Names it.
+    pub folder: String,
+    /// Whose it is, such as "Ada on this computer".
+    pub name: String,
+    /// RFC 3339.
+    pub made_at: String,
+    /// Entries of its journal.
+    pub entries: u32,
+}
+
+impl Copy {
+    pub(crate) fn new(made: &Backup, folder: &Path) -> Self {
+        let names: Vec<_> = made.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        let entries: u64 = made.tenants.iter().map(|tenant| tenant.size).sum();
+        Self {
+            folder: folder.display().to_string(),
+            name: names.join(", "),
+            made_at: time(made.made_at),
+            entries: u32::try_from(entries).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// A fresh agent key. Shown once.

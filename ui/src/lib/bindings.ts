@@ -91,6 +91,10 @@ export const commands = {
 	setNotificationsPaused: (paused: boolean) => typedError<null, CommandError>(__TAURI_INVOKE("set_notifications_paused", { paused })),
 	/**  Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds. */
 	backUp: () => typedError<BackedUp, CommandError>(__TAURI_INVOKE("back_up")),
+	/**  Copies of a tenant that can be put back at the first start, newest first. */
+	copies: () => typedError<Copy[], CommandError>(__TAURI_INVOKE("copies")),
+	/**  First run: puts a copy back in place of a new tenant. May take seconds. */
+	putBack: (folder: string) => typedError<null, CommandError>(__TAURI_INVOKE("put_back", { folder })),
 	/**  Begins anew on a computer whose keychain has lost this device's entry for good. The old files are put aside. */
 	beginAnew: () => typedError<null, CommandError>(__TAURI_INVOKE("begin_anew")),
 	/**  Recomputes the whole tree from the first entry. May take seconds. */
@@ -332,6 +336,18 @@ export type Connections = {
 	rows: Connection[],
 	/**  Whether this person may add one, and why not. */
 	add: Permission,
+};
+
+/**  A copy of a tenant on a computer. */
+export type Copy = {
+	/**  Names it. */
+	folder: string,
+	/**  Whose it is, such as "Ada on this computer". */
+	name: string,
+	/**  RFC 3339. */
+	madeAt: string,
+	/**  Entries of its journal. */
+	entries: number,
 };
 
 export type Decide = {
@@ -835,6 +851,8 @@ export type Rule = {
 	minutes: number | null,
 	/**  For how many seconds it can be undone at least once it is approved; null: for the tool's own time. */
 	hold: number | null,
+	/**  For how many days what was written about it is kept once it is over; null: for ever. */
+	keep: number | null,
 };
 
 /**  A tool that a rule can name. */

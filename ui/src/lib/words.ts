@@ -61,6 +61,15 @@ export function holdWord(seconds: number | null): string {
   return seconds === null ? "The tool's own" : spanWord(seconds);
 }
 
+/** For how many days a rule keeps what was written; null: for ever. */
+export const keeps: readonly (number | null)[] = [null, 30, 90, 365, 730, 2555, 3650];
+
+export function keepWord(days: number | null): string {
+  if (days === null) return "For ever";
+  const [number, unit] = days % 365 === 0 ? [days / 365, "year"] : [days, "day"];
+  return `${number} ${unit}${number === 1 ? "" : "s"}`;
+}
+
 /** Whole seconds in the longest unit that says them exactly. */
 function spanWord(seconds: number): string {
   const units: readonly [number, string][] = [

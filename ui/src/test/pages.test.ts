@@ -31,6 +31,36 @@ describe("before the main window", () => {
     expect(heading()).toContain("d.okafor@northwind");
   });
 
+  it("a first run goes on from a copy, where there is one, and says when that cannot be", async () => {
+    const { core, user } = await open({
+      phase: { kind: "first_run" },
+      empty: true,
+      copies: [
+        {
+          folder: "/home/ada/Countersign backups/2026-11-22 13.26.48",
+          name: "Ada on this computer",
+          madeAt: "2026-11-22T13:26:48.140Z",
+          entries: 1284,
+        },
+      ],
+      failing: { put_back: error("refused", "Nothing was put back: the copy is not whole.") },
+    });
+    await user.click(screen.getByRole("button", { name: /On this computer/ }));
+    const copies = within(screen.getByRole("region", { name: "Or go on from a copy" }));
+    expect(copies.getByText(/1,284 entries/)).toBeVisible();
+    expect(await a11y()).toEqual([]);
+    await user.click(copies.getByRole("button", { name: /^Put back the copy of/ }));
+    await settle();
+    expect(copies.getByRole("alert")).toHaveTextContent("the copy is not whole");
+    core.failing = {};
+    await user.click(copies.getByRole("button", { name: /^Put back the copy of/ }));
+    await settle();
+    expect(core.calledWith("put_back")[1]).toEqual({
+      folder: "/home/ada/Countersign backups/2026-11-22 13.26.48",
+    });
+    expect(heading()).toContain("d.okafor@northwind");
+  });
+
   it("joining a company with an invite sends code and name, and shows the refusal at its field", async () => {
     const { core, user } = await open({ phase: { kind: "first_run" }, empty: true });
     await user.click(screen.getByRole("button", { name: /Connect to a company/ }));

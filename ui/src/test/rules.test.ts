@@ -24,6 +24,7 @@ const twoForMail: Rule = {
   assurance: "device",
   minutes: 480,
   hold: 300,
+  keep: 2555,
 };
 
 describe("approval rules", () => {
@@ -38,6 +39,7 @@ describe("approval rules", () => {
     await user.selectOptions(first.getByLabelText("How sure"), "On their own device");
     await user.selectOptions(first.getByLabelText("Time to decide"), "8 hours");
     await user.selectOptions(first.getByLabelText("Time to undo"), "5 minutes");
+    await user.selectOptions(first.getByLabelText("Keep what was written"), "7 years");
     await settle();
     expect(rules().getByText(/holds at once/)).toBeVisible();
     expect(await a11y()).toEqual([]);
@@ -50,7 +52,7 @@ describe("approval rules", () => {
     } satisfies NewTable);
     const row = within(rules().getByRole("table")).getAllByRole("row")[1];
     expect(row).toHaveTextContent(
-      /Send E-mail.*High and above.*2.*On their own device.*8 hours.*5 minutes/,
+      /Send E-mail.*High and above.*2.*On their own device.*8 hours.*5 minutes.*7 years/,
     );
     expect(await a11y()).toEqual([]);
   });

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Decision, Kind, Nonce, Record, Resolution, Withdraw};
 use crate::{
-    UnixMillis,
+    Digest, UnixMillis,
     id::{ProposalId, TenantId, UserId},
 };
 
@@ -14,12 +14,16 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Erase {
     pub at: UnixMillis,
-    /// Owner or admin.
-    pub by: UserId,
+    /// Owner or admin; absent where the tenant's rules had it erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
     pub nonce: Nonce,
     pub proposal: ProposalId,
     /// A sentence for people, at most 500 characters; it stays.
     pub reason: String,
+    /// The record whose table of rules says that such a thing is kept no longer; absent where a person had it erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Digest>,
     pub tenant: TenantId,
 }
 

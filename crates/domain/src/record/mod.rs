@@ -34,7 +34,10 @@ pub use proposal::{
     Untrusted, Withdraw,
 };
 pub use remark::{LONGEST_REMARK, MOST_QUESTIONS, Remark};
-pub use rules::{ApprovalRule, LONGEST_HOLD, MOST_PEOPLE, MOST_RULES, Rules, asked, lifetime, loosens};
+pub use rules::{
+    ApprovalRule, LONGEST_HOLD, LONGEST_KEPT, MOST_PEOPLE, MOST_RULES, Rules, asked, kept, lifetime, loosens,
+    shortest_kept,
+};
 pub use stop::{Release, Scope, Stop};
 pub use tenant::{Connection, ConnectionKind, Genesis, Mode};
 

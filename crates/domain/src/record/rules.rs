@@ -1,5 +1,5 @@
 //! What a tenant asks beyond policy's own rules: how many people, how sure, how soon and with how much time to take it back,
-//! by tool and risk.
+//! by tool and risk; and for how long it keeps what was written.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub const MOST_PEOPLE: u32 = 9;
 /// The longest time for which a rule holds what was approved.
 pub const LONGEST_HOLD: Millis = Millis::seconds(10 * 60);
 
+/// The most days for which a rule keeps what was written: ten years.
+pub const LONGEST_KEPT: u32 = 3_650;
+
 /// One line of the table. What it asks is asked beside everything else that is asked; it never asks less.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -29,6 +32,10 @@ pub struct ApprovalRule {
     /// [`LONGEST_HOLD`]. The tool's own time stays where it is longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Millis>,
+    /// For how many days what was written about such a call is kept once it is over, 1 to [`LONGEST_KEPT`]; then the bodies
+    /// are erased, and every proof stays. What no rule speaks of is kept for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u32>,
     /// How long such a call can be decided from when it is proposed: whole minutes within what any proposal may ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Millis>,
@@ -55,6 +62,11 @@ impl ApprovalRule {
     pub fn hold_fits(&self) -> bool {
         let fits = |time: Millis| (Millis(0)..=LONGEST_HOLD).contains(&time) && time.0 % 1_000 == 0;
         self.hold.is_none_or(fits)
+    }
+
+    /// Whether its time to keep is one that a rule can have.
+    pub fn keep_fits(&self) -> bool {
+        self.keep.is_none_or(|days| (1..=LONGEST_KEPT).contains(&days))
     }
 
     /// Whether it speaks of such a call.
@@ -88,7 +100,23 @@ pub fn lifetime(table: &[ApprovalRule], tool: &str, risk: Risk) -> Option<Millis
     rules.filter_map(|rule| rule.lifetime).min()
 }
 
-/// Whether `new` asks less than `old` of any call there could be.
+/// For how long what was written about such a call is kept once it is over: the longest that any of its rules says; for
+/// ever where none does.
+pub fn kept(table: &[ApprovalRule], tool: &str, risk: Risk) -> Option<Millis> {
+    let rules = table.iter().filter(|rule| rule.covers(tool, risk));
+    rules.filter_map(|rule| rule.keep).max().map(days)
+}
+
+/// The shortest time for which a table keeps anything.
+pub fn shortest_kept(table: &[ApprovalRule]) -> Option<Millis> {
+    table.iter().filter_map(|rule| rule.keep).min().map(days)
+}
+
+fn days(count: u32) -> Millis {
+    Millis::seconds(i64::from(count) * 24 * 60 * 60)
+}
+
+/// Whether `new` asks less than `old` of any call there could be, or keeps less of it.
 pub fn loosens(old: &[ApprovalRule], new: &[ApprovalRule]) -> bool {
     // A tool that neither names stands for all others; no tool's id is empty.
     let named = old.iter().chain(new).filter_map(|rule| rule.tool.as_deref());
@@ -97,7 +125,9 @@ pub fn loosens(old: &[ApprovalRule], new: &[ApprovalRule]) -> bool {
             let (before, after) = (asked(old, tool, risk), asked(new, tool, risk));
             let (sooner, later) = [old, new].map(|table| lifetime(table, tool, risk)).into();
             let longer = sooner.is_some_and(|before| later.is_none_or(|after| after > before));
-            longer || before.max(after) != after
+            let (kept, keeps) = [old, new].map(|table| kept(table, tool, risk)).into();
+            let shorter = keeps.is_some_and(|after: Millis| kept.is_none_or(|before| after < before));
+            longer || shorter || before.max(after) != after
         })
     })
 }

@@ -6,8 +6,9 @@ use countersign_domain::{
     id::AgentId,
     people::People,
     record::{
-        ApprovalRule, Assurance, Begin, Body, Holder, Lapse, Mode, Outcome, Proposer, ProposerKind, Reason,
-        Receipt, Record, Release, Resolution, Risk, Role, Rules, Scope, Stop, Void, asked, lifetime, loosens,
+        ApprovalRule, Assurance, Begin, Body, Erase, Holder, Lapse, Mode, Outcome, Proposer, ProposerKind,
+        Reason, Receipt, Record, Release, Resolution, Risk, Role, Rules, Scope, Stop, Void, asked, kept,
+        lifetime, loosens, shortest_kept,
     },
 };
 use proptest::prelude::*;
@@ -240,6 +241,7 @@ fn rule(tool: Option<&str>, risk: Option<Risk>, quorum: u32) -> ApprovalRule {
     ApprovalRule {
         assurance: None,
         hold: None,
+        keep: None,
         lifetime: None,
         quorum,
         risk,
@@ -316,6 +318,7 @@ fn a_time_to_live_is_in_whole_minutes_within_what_a_proposal_may_ask_for() {
     let minutes = |number: i64| Millis(number * 60_000);
     let living = |time: Millis| {
         [ApprovalRule {
+            keep: None,
             lifetime: Some(time),
             ..rule(None, None, 1)
         }]
@@ -381,6 +384,113 @@ fn an_undo_window_is_in_whole_seconds_up_to_ten_minutes_and_a_shorter_one_is_loo
 }
 
 #[test]
+fn what_was_written_is_kept_for_whole_days_up_to_ten_years_and_for_fewer_is_looser() {
+    let mut book = Book::company();
+    let keeping = |days| {
+        [ApprovalRule {
+            keep: Some(days),
+            ..rule(Some("email.send"), None, 1)
+        }]
+    };
+    for wrong in [0, 3_651, u32::MAX] {
+        assert_eq!(
+            book.rules(1, &keeping(wrong), false),
+            Err(Reason::NotEligible),
+            "{wrong}"
+        );
+    }
+    book.rules(1, &keeping(3_650), false).unwrap();
+    assert!(
+        book.0.rules.table.is_empty() && book.0.rules.wanted.len() == 1,
+        "for ever until now: it waits for a second person"
+    );
+    book.rules(3, &keeping(3_650), false).unwrap();
+    let days = |book: &Book, tool| kept(&book.0.rules.table, tool, Risk::Low).map(|kept| kept.0 / 86_400_000);
+    assert_eq!(days(&book, "email.send"), Some(3_650));
+    assert_eq!(days(&book, "http.request"), None, "of that tool alone");
+    book.rules(2, &keeping(30), false).unwrap();
+    assert_eq!(days(&book, "email.send"), Some(3_650), "it waits");
+    book.rules(1, &[], false).unwrap();
+    assert_eq!(days(&book, "email.send"), None, "for ever is one person's word");
+}
+
+#[test]
+fn of_several_rules_that_keep_something_the_longest_counts() {
+    let keeping = |tool, risk, days| ApprovalRule {
+        keep: Some(days),
+        ..rule(tool, risk, 1)
+    };
+    let table = [
+        keeping(None, None, 30),
+        keeping(None, Some(Risk::High), 365),
+        keeping(Some("email.send"), None, 90),
+        rule(Some("email.send"), Some(Risk::Critical), 2),
+    ];
+    let days = |tool, risk| kept(&table, tool, risk).map(|kept| kept.0 / 86_400_000);
+    assert_eq!(days("http.request", Risk::Low), Some(30));
+    assert_eq!(days("email.send", Risk::Medium), Some(90));
+    assert_eq!(days("email.send", Risk::Critical), Some(365));
+    assert_eq!(shortest_kept(&table), Some(Millis::hours(24 * 30)));
+    assert_eq!(shortest_kept(&table[3..]), None, "for ever");
+}
+
+#[test]
+fn the_rules_in_force_erase_what_has_been_over_for_as_long_as_they_keep_it_and_nothing_else() {
+    let mut book = Book::company();
+    let table = [ApprovalRule {
+        keep: Some(30),
+        ..rule(None, None, 1)
+    }];
+    book.rules(1, &table, false).unwrap();
+    book.rules(3, &table, false).unwrap();
+    let rules = book.0.rules.digest.unwrap();
+    let mut call = Silent::new(1);
+    let erase = |call: &Silent, by, rules, now| {
+        let erase = Erase {
+            at: now,
+            by,
+            nonce: nonce(9),
+            proposal: call.0.id,
+            reason: "The rules keep it for 30 days after it is over.".to_owned(),
+            rules,
+            tenant: tenant(),
+        };
+        acts::erase(&book.0, &call.0, &erase, now)
+    };
+    // Its last entry, and the time from which on it is not kept.
+    let (over, now) = (at(8), at(8) + Millis::hours(24 * 30));
+    assert_eq!(call.0.over_since(now), None);
+    assert_eq!(
+        erase(&call, None, Some(rules), now),
+        Err(Reason::TooLate),
+        "it is not known how it ended"
+    );
+    call.says(&book.0, 3, false).unwrap();
+    assert_eq!(call.0.over_since(now), Some(over));
+    for (millis, expected) in [(-1, Err(Reason::TooLate)), (0, Ok(())), (1, Ok(()))] {
+        let found = erase(&call, None, Some(rules), now + Millis(millis));
+        assert_eq!(found, expected, "{millis}");
+    }
+    for (by, rules) in [
+        (None, None),
+        (None, Some(digest("rules of another time"))),
+        (Some(person(1)), Some(rules)),
+        (Some(person(3)), None),
+    ] {
+        assert_eq!(
+            erase(&call, by, rules, now),
+            Err(Reason::NotEligible),
+            "{by:?} {rules:?}"
+        );
+    }
+    assert_eq!(
+        erase(&call, Some(person(1)), None, at(9)),
+        Ok(()),
+        "a person at any time"
+    );
+}
+
+#[test]
 fn alone_a_looser_table_takes_the_device_and_a_confirmation() {
     let mut book = Book::solo();
     let sure = ApprovalRule {
@@ -399,10 +509,12 @@ fn tables() -> impl Strategy<Value = Vec<ApprovalRule>> {
     let sure = proptest::option::of(prop_oneof![Just(Assurance::Session), Just(Assurance::Device)]);
     let lifetime = proptest::option::of((1..4_i64).prop_map(Millis::hours));
     let hold = proptest::option::of((0..3_i64).prop_map(Millis::seconds));
-    let rule = (tool, risk, 1..4_u32, sure, lifetime, hold).prop_map(
-        |(tool, risk, quorum, assurance, lifetime, hold)| ApprovalRule {
+    let keep = proptest::option::of(1..4_u32);
+    let rule = (tool, risk, 1..4_u32, sure, lifetime, hold, keep).prop_map(
+        |(tool, risk, quorum, assurance, lifetime, hold, keep)| ApprovalRule {
             assurance,
             hold,
+            keep,
             lifetime,
             ..rule(tool, risk, quorum)
         },
@@ -419,12 +531,14 @@ proptest! {
                 // Without a limit it can be decided for ever.
                 let longest = |table: &[ApprovalRule]| lifetime(table, tool, risk).unwrap_or(Millis(i64::MAX));
                 let weaker = after.quorum < before.quorum || after.assurance < before.assurance;
-                weaker || after.hold < before.hold || longest(&new) > longest(&old)
+                // What no rule speaks of is kept for ever.
+                let keeps = |table: &[ApprovalRule]| kept(table, tool, risk).unwrap_or(Millis(i64::MAX));
+                weaker || after.hold < before.hold || longest(&new) > longest(&old) || keeps(&new) < keeps(&old)
             })
         });
         prop_assert_eq!(loosens(&old, &new), less);
         let mut both = old.clone();
-        both.extend(new);
+        both.extend(new.into_iter().map(|rule| ApprovalRule { keep: None, ..rule }));
         prop_assert!(!loosens(&old, &both), "more rules never ask less");
     }
 }

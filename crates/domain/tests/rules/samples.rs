@@ -120,6 +120,7 @@ fn rules() -> Rules {
         table: vec![ApprovalRule {
             assurance: Some(Assurance::Device),
             hold: Some(Millis::seconds(60)),
+            keep: None,
             lifetime: Some(Millis::hours(8)),
             quorum: 2,
             risk: Some(Risk::High),
@@ -145,10 +146,11 @@ fn rotate() -> Rotate {
 fn erase() -> Erase {
     Erase {
         at: at(26),
-        by: person(1),
+        by: Some(person(1)),
         nonce: nonce(26),
         proposal: id(),
         reason: "The customer has asked for it.".to_owned(),
+        rules: None,
         tenant: tenant(),
     }
 }

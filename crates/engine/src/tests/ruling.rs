@@ -16,6 +16,7 @@ fn rule(quorum: u32) -> ApprovalRule {
     ApprovalRule {
         assurance: None,
         hold: None,
+        keep: None,
         lifetime: None,
         quorum,
         risk: None,
@@ -124,6 +125,7 @@ async fn alone_a_looser_table_takes_a_typed_word_and_a_table_written_offline_hol
     let sure = ApprovalRule {
         assurance: Some(Assurance::DeviceConfirmed),
         hold: Some(Millis::seconds(300)),
+        keep: None,
         lifetime: Some(Millis::hours(8)),
         risk: Some(Risk::Medium),
         ..rule(1)
@@ -173,6 +175,7 @@ async fn a_table_that_cannot_be_says_why() {
     let world = World::new(Mode::Company).await;
     let device = world.device().await;
     let odd = ApprovalRule {
+        keep: None,
         lifetime: Some(Millis(90_500)),
         ..rule(1)
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_domain::{
     Digest, Millis, UnixMillis, acts,
     people::{People, Wanted},
-    record::{ApprovalRule, Assurance, MOST_PEOPLE, MOST_RULES, Nonce, Reason, Risk, Role, Rules, loosens},
+    record::{ApprovalRule, Assurance, Nonce, Reason, Risk, Role, Rules, loosens, shortest_kept},
     render::{self, Change, Difference, DifferentLine},
 };
 
@@ -103,7 +103,7 @@ impl Engine {
             wanted: in_force.wanted.iter().map(row).collect(),
             edit,
             tools: people.tools.iter().map(titled).collect(),
-            most_people: most_people(&people),
+            most_people: acts::most_people(&people),
             on_its_way,
         })
     }
@@ -131,20 +131,29 @@ impl Engine {
             }
             Ok(()) if !loosens(old, &new.table) => (
                 true,
-                "It asks at least as much of every call, and holds at once.".to_owned(),
+                "It asks at least as much of every call and keeps all of it as long, and holds at once.".to_owned(),
             ),
             Ok(()) if people.second_needed() => (
                 true,
-                "It asks less of some call: a second person has to want the same before it holds.".to_owned(),
+                "It asks less of some call, or keeps it for less long: a second person has to want the same before it holds.".to_owned(),
             ),
             Ok(()) => {
                 judged.confirm = Some(ConfirmPrompt {
                     prompt: format!("Type “{LOOSEN}” to ask less"),
                     placeholder: LOOSEN.to_owned(),
                 });
-                (true, "It asks less of some call, and holds at once.".to_owned())
+                (
+                    true,
+                    "It asks less of some call, or keeps it for less long, and holds at once.".to_owned(),
+                )
             }
         };
+        if judged.ready && keeps_less(old, &new.table) {
+            judged.words.push_str(
+                " What is over for longer than it is kept is erased for good, with the tasks that it made; who decided, when, \
+                 and every proof stay.",
+            );
+        }
         Ok(judged)
     }
 
@@ -245,39 +254,30 @@ fn wants(who: &[String]) -> String {
     }
 }
 
-fn most_people(people: &People) -> u32 {
-    let deciders = u32::try_from(people.deciders()).unwrap_or(MOST_PEOPLE);
-    deciders.clamp(1, MOST_PEOPLE)
-}
-
 fn why_not(people: &People, new: &NewTable, reason: Reason) -> String {
-    let most = most_people(people);
-    let too_many = new
-        .table
-        .iter()
-        .any(|rule| rule.quorum == 0 || rule.quorum > most);
     if reason == Reason::ViewMismatch {
         "The rules have changed since you opened them. Look again.".to_owned()
     } else if reason == Reason::Decided {
         "You want this already; one more person is needed.".to_owned()
-    } else if reason != Reason::NotEligible {
-        reason.to_string()
-    } else if new.table.len() > MOST_RULES {
-        format!("A table has at most {MOST_RULES} rules.")
-    } else if too_many {
-        let people = if most == 1 {
-            "person decides"
-        } else {
-            "people decide"
-        };
-        format!("{most} {people} here: no rule can ask for more.")
-    } else if new.table.iter().any(|rule| !rule.lifetime_fits()) {
-        "A time to live is from one minute to 30 days, in whole minutes.".to_owned()
-    } else if !new.table.iter().all(ApprovalRule::hold_fits) {
-        "An undo window is at most ten minutes, in whole seconds.".to_owned()
     } else {
-        reason.to_string()
+        let misfit = acts::misfit(people, &new.table).filter(|_| reason == Reason::NotEligible);
+        misfit.unwrap_or_else(|| reason.to_string())
     }
+}
+
+/// Whether something is kept for less long than before.
+fn keeps_less(old: &[ApprovalRule], new: &[ApprovalRule]) -> bool {
+    let only = |table: &[ApprovalRule]| -> Vec<_> {
+        let keep = |rule: &ApprovalRule| ApprovalRule {
+            assurance: None,
+            hold: None,
+            lifetime: None,
+            quorum: 1,
+            ..rule.clone()
+        };
+        table.iter().map(keep).collect()
+    };
+    shortest_kept(new).is_some() && loosens(&only(old), &only(new))
 }
 
 /// The rules of both, a sentence each: how a table of a few rules is compared.
@@ -304,7 +304,8 @@ fn difference(people: &People, old: &[ApprovalRule], new: &[ApprovalRule]) -> Di
     }
 }
 
-/// "Send E-mail, from high risk on: 2 people, on their own device, within 8 hours, 5 minutes to undo it at least."
+/// "Send E-mail, from high risk on: 2 people, on their own device, within 8 hours, 5 minutes to undo it at least; what was
+/// written is kept for 90 days."
 fn sentence(people: &People, rule: &ApprovalRule) -> String {
     let tool = match &rule.tool {
         None => "Every tool".to_owned(),
@@ -332,8 +333,12 @@ fn sentence(people: &People, rule: &ApprovalRule) -> String {
     let hold = rule
         .hold
         .map(|time| format!(", {} to undo it at least", span(time)));
-    let (lifetime, hold) = (lifetime.unwrap_or_default(), hold.unwrap_or_default());
-    format!("{tool}{risk}: {quorum}{sure}{lifetime}{hold}.")
+    let keep = rule.keep.map(|days| {
+        let s = if days == 1 { "" } else { "s" };
+        format!("; what was written is kept for {days} day{s}")
+    });
+    let [lifetime, hold, keep] = [lifetime, hold, keep].map(Option::unwrap_or_default);
+    format!("{tool}{risk}: {quorum}{sure}{lifetime}{hold}{keep}.")
 }
 
 /// "8 hours", "90 seconds": whole seconds in the longest unit that says them exactly.

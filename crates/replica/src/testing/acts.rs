@@ -9,14 +9,25 @@ use countersign_domain::{
 use super::JournalBuilder;
 
 impl JournalBuilder {
-    /// Has what was written about a proposal erased, as the tenant does: the entry says so, and the bodies are gone.
+    /// Somebody has what was written about a proposal erased.
     pub fn erase(&mut self, proposal: ProposalId, by: UserId) {
+        self.erased(proposal, Some(by), None);
+    }
+
+    /// A table of rules has it erased.
+    pub fn outlive(&mut self, proposal: ProposalId, rules: Digest) {
+        self.erased(proposal, None, Some(rules));
+    }
+
+    /// As the tenant does: the entry says so, and the bodies are gone.
+    fn erased(&mut self, proposal: ProposalId, by: Option<UserId>, rules: Option<Digest>) {
         let erase = Erase {
             at: self.at,
             by,
             nonce: self.nonce(),
             proposal,
             reason: "Somebody has asked for it.".to_owned(),
+            rules,
             tenant: self.tenant,
         };
         let subject = erase.subject();

@@ -1,6 +1,7 @@
 //! What the tenant asks beyond policy's own rules.
 
 use countersign_domain::{
+    acts,
     record::Rules,
     wire::{RuleTable, RulesRequest, WantedTable},
 };
@@ -31,6 +32,9 @@ pub(crate) async fn put(
     Json(request): Json<RulesRequest>,
 ) -> Result<axum::Json<RuleTable>, ApiError> {
     let by = caller.person()?;
+    if let Some(misfit) = acts::misfit(&caller.tenant.people(), &request.table) {
+        return Err(ApiError::bad_request("invalid_rules", misfit).with_field("table"));
+    }
     let act = Act::Rules(Rules {
         at: caller.tenant.now(),
         base: request.base,

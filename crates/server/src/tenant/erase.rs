@@ -1,11 +1,12 @@
-//! Erasing what was written about a finished proposal: the bodies go, the headers and every proof over them stay
-//! (threats.md §1, features.md row 101).
+//! Erasing what was written about a finished proposal, because somebody has asked for it or the tenant's rules keep it no
+//! longer: the bodies go, the headers and every proof over them stay (threats.md §1, features.md row 101).
 
 use countersign_domain::{
-    Record, acts,
+    Digest, Millis, Record, UnixMillis, acts,
     fold::Status,
     id::{ProposalId, UserId},
-    record::{Body as _, Erase, Proposal, Reason},
+    people::People,
+    record::{Body as _, Erase, Proposal, Reason, Risk, kept, shortest_kept},
 };
 use rusqlite::{Connection, params};
 
@@ -13,10 +14,22 @@ use super::{
     Tenant,
     desk::{Desk, to_sql},
     entries,
-    proposals::Stored,
+    proposals::{self, Stored},
     writer::{Answer, StoreError},
 };
 use crate::random;
+
+/// Most that are erased before the files beside the tenant's own are cleared of them.
+const AT_ONCE: usize = 200;
+
+/// On whose word something is erased.
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    /// An owner's or admin's.
+    Person(UserId),
+    /// The table's that this record put in force.
+    Rules(Digest),
+}
 
 /// Why nothing was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +48,36 @@ impl Tenant {
     /// # Errors
     /// When the store fails; inside, why nothing was erased.
     pub async fn erase(&self, id: ProposalId, by: UserId, reason: String) -> Answer<(), EraseRefusal> {
+        let erased = self.erase_on(Word::Person(by), id, reason).await?;
+        if erased.is_ok() {
+            self.settle_erasures().await?;
+        }
+        Ok(erased)
+    }
+
+    /// Erases what was written about requests that have been over for longer than the tenant's rules keep it: the oldest
+    /// [`AT_ONCE`]. Gives how many it were.
+    ///
+    /// # Errors
+    /// When the store or the disk fails.
+    pub(crate) async fn erase_outlived(&self) -> Result<usize, StoreError> {
+        let (people, now) = (self.people(), self.now());
+        let Some(rules) = people.rules.digest else {
+            return Ok(0);
+        };
+        let mut erased = 0;
+        for (id, reason) in self.read(move |db| outlived(db, &people, now)).await? {
+            // Other rules may have come, or somebody may have had it erased.
+            let gone = self.erase_on(Word::Rules(rules), id, reason).await?;
+            erased += usize::from(gone.is_ok());
+        }
+        if erased > 0 {
+            self.settle_erasures().await?;
+        }
+        Ok(erased)
+    }
+
+    async fn erase_on(&self, word: Word, id: ProposalId, reason: String) -> Answer<(), EraseRefusal> {
         let Some(stored) = self.proposal(id).await? else {
             return Ok(Err(EraseRefusal::NotFound));
         };
@@ -43,13 +86,8 @@ impl Tenant {
         let seqs = self
             .read(move |connection| erasable(connection, id, from, head))
             .await?;
-        let erased = self
-            .write(move |desk| erase(desk, id, by, &reason, &seqs, head))
-            .await?;
-        if erased.is_ok() {
-            self.settle_erasures().await?;
-        }
-        Ok(erased)
+        self.write(move |desk| erase(desk, id, word, &reason, &seqs, head))
+            .await
     }
 
     /// Takes what was erased out of every file beside the tenant's own. Also after a start: the process may have ended in
@@ -111,7 +149,7 @@ impl Tenant {
 fn erase(
     desk: &mut Desk,
     id: ProposalId,
-    by: UserId,
+    word: Word,
     reason: &str,
     found: &[u64],
     until: u64,
@@ -121,12 +159,17 @@ fn erase(
     };
     desk.settle(&mut stored)?;
     let now = desk.now();
+    let (by, rules) = match word {
+        Word::Person(by) => (Some(by), None),
+        Word::Rules(rules) => (None, Some(rules)),
+    };
     let erase = Erase {
         at: now,
         by,
         nonce: random::nonce(),
         proposal: id,
         reason: reason.to_owned(),
+        rules,
         tenant: desk.tenant(),
     };
     match acts::erase(desk.people(), &stored.state, &erase, now) {
@@ -145,6 +188,47 @@ fn erase(
     removed?;
     desk.forget(id);
     Ok(Ok(()))
+}
+
+/// What has been over for longer than the rules keep it, oldest first, each with a sentence that says so.
+fn outlived(
+    db: &Connection,
+    people: &People,
+    now: UnixMillis,
+) -> Result<Vec<(ProposalId, String)>, StoreError> {
+    let table = &people.rules.table;
+    let mut found = Vec::new();
+    let Some(shortest) = shortest_kept(table) else {
+        return Ok(found);
+    };
+    let sql = format!(
+        "SELECT {}, at_ms, tool, risk FROM proposal JOIN entry ON seq = created_seq ORDER BY created_seq",
+        proposals::COLUMNS
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let proposed = UnixMillis(row.get(6)?);
+        // Entries are in the order of their times: what follows is younger.
+        if proposed + shortest > now || found.len() == AT_ONCE {
+            break;
+        }
+        let (tool, risk): (String, u8) = (row.get(7)?, row.get(8)?);
+        let risk = Risk::ALL.get(usize::from(risk));
+        let kept = risk.and_then(|risk| kept(table, &tool, *risk));
+        let Some(kept) = kept.filter(|kept| proposed + *kept <= now) else {
+            continue;
+        };
+        let state = proposals::read(row)?.state;
+        let over = state.over_since(now);
+        if over.is_some_and(|over| acts::kept_until(people, &state, over).is_some_and(|until| until <= now)) {
+            let days = kept.0 / Millis::hours(24).0;
+            let s = if days == 1 { "" } else { "s" };
+            let reason = format!("The rules keep it for {days} day{s} after it is over.");
+            found.push((state.id, reason));
+        }
+    }
+    Ok(found)
 }
 
 /// The entries about a proposal, from `from` to `until`, whose bodies an erasure takes.

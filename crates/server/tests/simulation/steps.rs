@@ -306,6 +306,7 @@ impl World {
         table.push(ApprovalRule {
             hold: None,
             assurance: None,
+            keep: None,
             lifetime: None,
             quorum: 2,
             risk: None,

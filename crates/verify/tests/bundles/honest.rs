@@ -1,6 +1,7 @@
 //! No false alarms.
 
 use countersign_domain::{
+    Millis,
     bundle::Profile,
     dsse::SigningKey,
     record::{Kind, Outcome, Verdict as Says},
@@ -213,6 +214,29 @@ fn what_was_erased_is_told_and_the_rest_is_proved() {
     assert_eq!(report.verdict, Verdict::Whole, "{report}");
     assert_eq!(report.found.erased_unsaid, 2);
     assert!(report.to_string().contains("no entry up to here says so"));
+}
+
+#[test]
+fn what_the_rules_keep_no_longer_is_told_and_the_rest_is_proved() {
+    let mut world = World::new();
+    let rules = world.keeps(7);
+    let id = world.journal.propose(Draft::default());
+    let yes = world.journal.decide_on(id, &mut world.ana, Says::Approve);
+    world.journal.begin(id, vec![yes]);
+    world.journal.receipt(id, Outcome::Completed);
+    world.live(0);
+    world.journal.wait(Millis::hours(24 * 7));
+    world.journal.outlive(id, rules);
+    world.live(1);
+    let options = Options {
+        trust: None,
+        proposal: Some(id),
+    };
+    let report = verify(&export(&world.journal, Profile::Full)[..], &options).unwrap();
+    assert_eq!(report.verdict, Verdict::Whole, "{report}");
+    assert_eq!((report.counts.erased, report.found.erased_unsaid), (2, 0));
+    let text = report.to_string();
+    assert!(text.contains("The rules had what was written erased"), "{text}");
 }
 
 #[test]

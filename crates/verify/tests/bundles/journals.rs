@@ -6,7 +6,7 @@ use countersign_domain::{
     dsse::SigningKey,
     id::{ProposalId, TenantId, UserId},
     journal::{Checkpoint, Frontier},
-    record::{Outcome, PolicyDecision, Reason, Role, Scope, Verdict},
+    record::{ApprovalRule, Outcome, PolicyDecision, Reason, Role, Scope, Verdict},
     wire::WireEntry,
 };
 use countersign_replica::testing::{Draft, JournalBuilder, TestDevice};
@@ -46,6 +46,21 @@ impl World {
             world.live(random.below(LIVES));
         }
         world
+    }
+
+    /// Two people want everything kept for so many days: the record that puts it in force.
+    pub(crate) fn keeps(&mut self, days: u32) -> Digest {
+        let table = vec![ApprovalRule {
+            assurance: None,
+            hold: None,
+            keep: Some(days),
+            lifetime: None,
+            quorum: 1,
+            risk: None,
+            tool: None,
+        }];
+        self.journal.rules(self.ben.user, None, table.clone());
+        self.journal.rules(self.cleo, None, table)
     }
 
     pub(crate) fn propose(&mut self, quorum: u32) -> ProposalId {

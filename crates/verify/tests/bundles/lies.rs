@@ -1,7 +1,7 @@
 //! What a log may try that signs whatever it likes: every byte of these bundles is sealed, and what they say is not so.
 
 use countersign_domain::{
-    Digest, Record, UnixMillis,
+    Digest, Millis, Record, UnixMillis,
     bundle::Profile,
     dsse,
     dsse::SigningKey,
@@ -617,6 +617,37 @@ fn who_erases_without_being_allowed_or_before_the_end_is_found() {
     let last = world.journal.size();
     let report = examine(&export(&world.journal, Profile::Full));
     assert_eq!(caught(&report), (last, "who had it erased may not"));
+}
+
+#[test]
+fn rules_that_erase_what_they_still_keep_or_are_not_in_force_are_found() {
+    let erased = |days: i64, other: bool| {
+        let mut world = World::new();
+        let rules = world.keeps(30);
+        let id = world.propose(1);
+        world.journal.withdraw(id);
+        world.journal.wait(Millis::hours(24 * days));
+        if other {
+            world.journal.rules(world.ben.user, Some(rules), Vec::new());
+        }
+        world.journal.outlive(id, rules);
+        (
+            world.journal.size(),
+            examine(&export(&world.journal, Profile::Full)),
+        )
+    };
+    let (_, honest) = erased(30, false);
+    assert_eq!(honest.verdict, Verdict::Whole, "{honest}");
+    let (last, early) = erased(29, false);
+    assert_eq!(
+        caught(&early),
+        (last, "it was erased while the rules still kept it")
+    );
+    let (last, stale) = erased(30, true);
+    assert_eq!(
+        caught(&stale),
+        (last, "the rules that had it erased are not those in force")
+    );
 }
 
 #[test]

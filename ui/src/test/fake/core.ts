@@ -4,6 +4,7 @@ import type {
   Card,
   CommandError,
   ConnectCompany,
+  Copy,
   Connection,
   ConnectionForm,
   Decide,
@@ -42,9 +43,11 @@ export type Scenario = {
   waits?: { own?: string[]; who?: string[] };
   /** This many more proposals to decide. */
   many?: number;
-  /** Commands that fail, with their error. */
   /** What the company's provider is called. */
   provider?: string;
+  /** Copies of a tenant in the person's home. */
+  copies?: Copy[];
+  /** Commands that fail, with their error. */
   failing?: Partial<Record<string, CommandError>>;
 };
 
@@ -75,6 +78,8 @@ export class FakeCore {
   readonly calls: { command: string; args: Record<string, unknown> }[] = [];
   state: AppState;
   everProposed: boolean;
+  /** In the person's home. */
+  readonly copies: Copy[];
   connections: Connection[];
   readonly people;
   failing: Partial<Record<string, CommandError>>;
@@ -97,6 +102,7 @@ export class FakeCore {
     this.state = parts.state;
     this.failing = scenario.failing ?? {};
     this.provider = scenario.provider ?? null;
+    this.copies = scenario.copies ?? [];
     this.everProposed = !scenario.empty;
     this.cards = scenario.empty ? [] : [...toDecide(), ...inProgress(), ...done()];
     for (let n = 0; n < (scenario.many ?? 0); n++) {
@@ -169,6 +175,12 @@ export class FakeCore {
       new Promise<null>((resolve, reject) => (this.#browser = { resolve, reject })),
     leave_browser: () => this.browserSays(error("refused", "The sign-in was broken off.")),
     try_again: () => void (this.state.phase = { kind: "ready" }),
+    copies: () => this.copies,
+    put_back: () => {
+      this.state.phase = { kind: "ready" };
+      this.cards = toDecide();
+      this.everProposed = true;
+    },
     begin_anew: () => void (this.state.phase = { kind: "first_run" }),
     sign_out: () => void (this.state.phase = { kind: "first_run" }),
     inbox: ({ query }) => this.#inbox(query as InboxQuery),

@@ -247,7 +247,7 @@ async fn the_tenants_table_asks_for_more_people_and_loosening_it_takes_two() {
     let many = put(&world.ada, &agreed.body["digest"], json!([{"quorum": 9}])).await;
     assert_eq!(
         many.refusal(),
-        (403, "not_eligible"),
+        (400, "invalid_rules"),
         "there are not so many people"
     );
 }

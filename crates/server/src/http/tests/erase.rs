@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 /// Words that stand nowhere else.
-const WORDS: &str = "zimtschnecke";
+pub(super) const WORDS: &str = "zimtschnecke";
 
 impl World {
     pub(super) async fn task_of(&self, key: &str, title: &str) -> String {
@@ -31,7 +31,7 @@ impl World {
         self.get(&self.ada, &format!("/api/assistant/proposals/{id}"))
     }
 
-    async fn done(&self, key: &str, title: &str) -> String {
+    pub(super) async fn done(&self, key: &str, title: &str) -> String {
         let id = self.task_of(key, title).await;
         let comment = format!("yes, {WORDS}");
         let approve = json!({"aiToolCallId": id, "comment": comment});
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Files below the data folder in which the words stand, however long ago.
-    fn files_with(&self, words: &str) -> Vec<String> {
+    pub(super) fn files_with(&self, words: &str) -> Vec<String> {
         // By another process: a file that is read past its library and closed takes the locks of this one's with it.
         let found = std::process::Command::new("grep")
             .args(["-rlaF", words])

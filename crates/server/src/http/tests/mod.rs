@@ -20,6 +20,7 @@ mod policy;
 mod provider;
 mod radar;
 mod records;
+mod retention;
 mod scheduled;
 mod streams;
 mod successors;
