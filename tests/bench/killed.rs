@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use countersign_e2e::faults::{PATIENCE, World, await_end, text};
+use countersign_e2e::faults::{World, await_end, text};
 use serde_json::json;
 
 use crate::machine;
@@ -27,7 +27,7 @@ const COMPANIES: u64 = 6;
 const AHEAD: u64 = 100;
 /// The [`Asked::way`] to where a key is known again; the other one leads to where none is.
 const WITH_KEY: usize = 0;
-/// When to give up waiting for everything to come to rest.
+/// When to give up waiting for a call, or for everything to come to rest.
 const LATE: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(kills: u64) -> Result<()> {
@@ -181,7 +181,7 @@ impl Company {
             self.world.start_hand(None)?;
             let hand = self.world.hand.as_ref().context("a desktop")?;
             self.world.target.end_at_effect(hand.id());
-            await_end(&mut self.world.hand, PATIENCE)?;
+            await_end(&mut self.world.hand, LATE)?;
             let before = std::mem::replace(&mut killed, self.world.target.fatal().len() as u64);
             ensure!(
                 killed == before + 1,
