@@ -169,14 +169,15 @@ impl Company {
 
     /// Desktop after desktop, each of which is ended by the first call that it makes.
     fn kill(&mut self, kills: u64) -> Result<()> {
+        // Nobody is to run a call, or be in the middle of one, whom its effect would not end.
+        if let Some(hand) = self.world.hand.take() {
+            hand.kill()?;
+        }
         let mut killed = 0;
         while killed < kills {
             let open = self.asked.len() - self.world.target.effects().len();
             for _ in open as u64..AHEAD.min(kills - killed) {
                 self.ask()?;
-            }
-            if let Some(hand) = self.world.hand.take() {
-                hand.kill()?;
             }
             self.world.start_hand(None)?;
             let hand = self.world.hand.as_ref().context("a desktop")?;
