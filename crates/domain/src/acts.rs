@@ -151,7 +151,7 @@ pub fn rotate(people: &People, rotate: &Rotate) -> Result<(), Reason> {
 }
 
 /// Whether what was written about a proposal may be erased: once it is over, by an owner or admin, or by the rules in force
-/// once it has been over for as long as they keep it.
+/// once it has been over for as long as they keep it. `last` is the time of its newest entry ([`ProposalState::over_since`]).
 ///
 /// # Errors
 /// Why it may not.
@@ -159,6 +159,7 @@ pub fn erase(
     people: &People,
     proposal: &ProposalState,
     erase: &Erase,
+    last: UnixMillis,
     now: UnixMillis,
 ) -> Result<(), Reason> {
     let here = people
@@ -166,7 +167,7 @@ pub fn erase(
         .as_ref()
         .is_some_and(|tenant| tenant.id == erase.tenant);
     said_plainly(Some(&erase.reason))?;
-    let over = proposal.over_since(now).ok_or(Reason::TooLate);
+    let over = proposal.over_since(last, now).ok_or(Reason::TooLate);
     match (erase.by, erase.rules) {
         _ if !here => Err(Reason::NotEligible),
         (Some(person), None) if people.role(person).is_some_and(Role::manages) => over.map(drop),

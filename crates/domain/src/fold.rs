@@ -485,27 +485,14 @@ impl ProposalState {
         }
     }
 
-    /// Since when it is over: the last time that anything was said of it. `None` while it is not over.
-    pub fn over_since(&self, now: UnixMillis) -> Option<UnixMillis> {
-        let status = self.status(now);
-        if !status.is_final() {
-            return None;
+    /// Since when it is over, when its newest entry is of `last`, but for one that only says that its time is up: that may be
+    /// late. `None` while it is not over.
+    pub fn over_since(&self, last: UnixMillis, now: UnixMillis) -> Option<UnixMillis> {
+        match self.status(now) {
+            Status::Expired => Some(last.max(self.expires_at)),
+            status if status.is_final() => Some(last),
+            _ => None,
         }
-        let closed = self.closed.as_ref().and_then(|closed| match closed {
-            Closed::Withdrawn { at } | Closed::Superseded { at, .. } => Some(*at),
-            // Its entry may be late; that its time is up is not.
-            Closed::Expired { .. } => None,
-        });
-        let said = [
-            (status == Status::Expired).then_some(self.expires_at),
-            closed,
-            self.policy.as_ref().map(|policy| policy.at),
-            self.decisions.iter().map(|cast| cast.at).max(),
-            self.ended.as_ref().map(|ended| ended.at),
-            self.resolved.map(|resolved| resolved.at),
-            self.contradicted_at,
-        ];
-        Some(said.into_iter().flatten().fold(self.created_at, UnixMillis::max))
     }
 
     /// The earliest time at which a pending call may begin: its hold after the approval was whole, or the scheduled

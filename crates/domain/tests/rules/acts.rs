@@ -455,18 +455,18 @@ fn the_rules_in_force_erase_what_has_been_over_for_as_long_as_they_keep_it_and_n
             rules,
             tenant: tenant(),
         };
-        acts::erase(&book.0, &call.0, &erase, now)
+        acts::erase(&book.0, &call.0, &erase, at(8), now)
     };
-    // Its last entry, and the time from which on it is not kept.
+    // Its newest entry, and the time from which on it is not kept.
     let (over, now) = (at(8), at(8) + Millis::hours(24 * 30));
-    assert_eq!(call.0.over_since(now), None);
+    assert_eq!(call.0.over_since(over, now), None);
     assert_eq!(
         erase(&call, None, Some(rules), now),
         Err(Reason::TooLate),
         "it is not known how it ended"
     );
     call.says(&book.0, 3, false).unwrap();
-    assert_eq!(call.0.over_since(now), Some(over));
+    assert_eq!(call.0.over_since(over, now), Some(over));
     for (millis, expected) in [(-1, Err(Reason::TooLate)), (0, Ok(())), (1, Ok(()))] {
         let found = erase(&call, None, Some(rules), now + Millis(millis));
         assert_eq!(found, expected, "{millis}");

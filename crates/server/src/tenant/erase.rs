@@ -3,7 +3,7 @@
 
 use countersign_domain::{
     Digest, Millis, Record, UnixMillis, acts,
-    fold::Status,
+    fold::{ProposalState, Status},
     id::{ProposalId, UserId},
     people::People,
     record::{Body as _, Erase, Proposal, Reason, Risk, kept, shortest_kept},
@@ -157,6 +157,7 @@ fn erase(
     let Some(mut stored) = desk.proposal(id)? else {
         return Ok(Err(EraseRefusal::NotFound));
     };
+    let last = last_at(desk.connection(), &stored.state)?;
     desk.settle(&mut stored)?;
     let now = desk.now();
     let (by, rules) = match word {
@@ -172,7 +173,7 @@ fn erase(
         rules,
         tenant: desk.tenant(),
     };
-    match acts::erase(desk.people(), &stored.state, &erase, now) {
+    match acts::erase(desk.people(), &stored.state, &erase, last, now) {
         Ok(()) => {}
         Err(Reason::TooLate) => return Ok(Err(EraseRefusal::Open(stored.status(now)))),
         Err(reason) => return Ok(Err(EraseRefusal::Reason(reason))),
@@ -220,7 +221,7 @@ fn outlived(
             continue;
         };
         let state = proposals::read(row)?.state;
-        let over = state.over_since(now);
+        let over = state.over_since(last_at(db, &state)?, now);
         if over.is_some_and(|over| acts::kept_until(people, &state, over).is_some_and(|until| until <= now)) {
             let days = kept.0 / Millis::hours(24).0;
             let s = if days == 1 { "" } else { "s" };
@@ -229,6 +230,14 @@ fn outlived(
         }
     }
     Ok(found)
+}
+
+/// The time of a proposal's newest entry.
+fn last_at(db: &Connection, state: &ProposalState) -> Result<UnixMillis, StoreError> {
+    let mut time = db.prepare_cached("SELECT at_ms FROM entry WHERE seq = ?1")?;
+    Ok(UnixMillis(
+        time.query_row([to_sql(state.last_seq)?], |row| row.get(0))?,
+    ))
 }
 
 /// The entries about a proposal, from `from` to `until`, whose bodies an erasure takes.

@@ -1,6 +1,6 @@
 //! What the tenant's rules keep no longer.
 
-use countersign_domain::bundle::Profile;
+use countersign_domain::{bundle::Profile, record::Assurance};
 use serde_json::json;
 
 use super::{erase::WORDS, *};
@@ -80,6 +80,31 @@ async fn what_is_over_is_kept_for_as_long_as_the_rules_say_then_erased_and_the_j
 
     let world = world.restarted(|_| {}).await;
     assert!(world.is_there(&health).await && !world.is_there(&done).await);
+}
+
+#[tokio::test]
+async fn what_was_answered_late_is_kept_from_that_answer_on() {
+    let mut world = World::new().await;
+    let bob = world.join("bob", "approver").await;
+    let device = world.adas_device().await;
+    let (_, key) = world.agent("bookkeeper").await;
+    let id = world.done(&key, "Bake").await;
+    world.rule(&bob, json!([{"keep": 30, "quorum": 1}])).await;
+    world.days_later(10).await;
+    let late = world.approval(&device, &world.ada, &id, Assurance::Device).await;
+    let before = world.store().head().size;
+    let answer = world.push(&world.ada, &late).await;
+    assert_eq!(answer["effective"], json!(false), "{answer}");
+    assert!(
+        world.store().head().size > before,
+        "it is journalled all the same"
+    );
+    world.days_later(29).await;
+    assert_eq!(world.erased().await, 0);
+    world.days_later(1).await;
+    assert_eq!(world.erased().await, 1);
+    let report = world.auditor.examine(Profile::Full);
+    assert_eq!(report.verdict, countersign_verify::Verdict::Whole, "{report}");
 }
 
 #[tokio::test]
