@@ -3,19 +3,27 @@
 //! INVARIANT: the state after any prefix of the journal depends on that prefix alone, and on the decisions in it only
 //! as a set. Time enters in one place, [`ProposalState::status`], and there as an argument.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+mod merge;
+mod parts;
+mod status;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Millis, UnixMillis,
-    id::{DeviceId, ProposalId, UserId},
+    id::{ProposalId, UserId},
     record::{
-        Actor, Assurance, Begin, Decision, EffectClass, Erase, Evaluation, Executor, Expire, Failure, Holder,
-        InvalidRecord, Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer,
-        Reason, Receipt, Record, Remark, Requirement, Resolution, Risk, Supersede, Verdict, Void, Withdraw,
+        Actor, Begin, Decision, EffectClass, Erase, Evaluation, Executor, Expire, Holder, InvalidRecord,
+        Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer, Reason, Receipt,
+        Record, Remark, Requirement, Resolution, Risk, Supersede, Void, Withdraw,
     },
 };
+
+pub use merge::{Merged, merge};
+pub use parts::{Answered, Begun, Cast, Closed, Ended, PolicySays, Question, Resolved, Said};
+pub use status::Status;
 
 /// Everything that the journal says of one proposal.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -69,255 +77,6 @@ pub struct ProposalState {
     /// Since when a late receipt says the opposite of what people had said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contradicted_at: Option<UnixMillis>,
-}
-
-/// A question to the proposer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Question {
-    /// Time of its entry.
-    pub at: UnixMillis,
-    pub by: UserId,
-    pub digest: Digest,
-    pub text: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answered>,
-}
-
-/// The answer to a question: the first one that the journal has.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answered {
-    /// Time of its entry.
-    pub at: UnixMillis,
-    pub by: Actor,
-    pub digest: Digest,
-    pub text: String,
-}
-
-/// One person's word on an unknown outcome.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Said {
-    pub at: UnixMillis,
-    pub happened: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    pub digest: Digest,
-}
-
-/// What people have settled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resolved {
-    pub at: UnixMillis,
-    pub happened: bool,
-}
-
-/// What policy has said so far: the newest evaluation, as far as it is not looser than those before.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicySays {
-    pub decision: PolicyDecision,
-    pub reason: String,
-    pub policies: Vec<String>,
-    pub requirement: Requirement,
-    /// Time of the entry: for an allowed call the start of its hold.
-    pub at: UnixMillis,
-}
-
-impl PolicySays {
-    /// What it says after a later evaluation, which can only tighten it (design §8).
-    fn tightened(self, newest: Self) -> Self {
-        let requirement = self.requirement.max(newest.requirement);
-        match newest.decision.cmp(&self.decision) {
-            Ordering::Less => Self { requirement, ..self },
-            // The hold of an allowed call began when it was first allowed.
-            Ordering::Equal => Self {
-                requirement,
-                at: self.at,
-                ..newest
-            },
-            Ordering::Greater => Self {
-                requirement,
-                ..newest
-            },
-        }
-    }
-}
-
-/// One decision in the journal.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cast {
-    /// Time of the entry, the server's; what order and expiry go by.
-    pub at: UnixMillis,
-    pub digest: Digest,
-    pub verdict: Verdict,
-    pub approver: UserId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<DeviceId>,
-    pub assurance: Assurance,
-    pub decided_at: UnixMillis,
-    pub expires_at: UnixMillis,
-    pub offline: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retracts: Option<Digest>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// Sequence number of its entry: where its signed bytes are.
-    pub seq: u64,
-}
-
-/// An end without a run.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Closed {
-    Withdrawn {
-        at: UnixMillis,
-    },
-    Superseded {
-        at: UnixMillis,
-        reason: String,
-        successor: Option<ProposalId>,
-    },
-    Expired {
-        at: UnixMillis,
-    },
-}
-
-/// The accepted begin.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Begun {
-    pub at: UnixMillis,
-    pub executor: Executor,
-    pub fence: u64,
-    pub digest: Digest,
-}
-
-/// The accepted receipt.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ended {
-    pub at: UnixMillis,
-    pub outcome: Outcome,
-    pub summary: String,
-    pub started_at: UnixMillis,
-    pub finished_at: UnixMillis,
-    pub dispatched: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    pub digest: Digest,
-}
-
-/// Where a proposal stands (design §5). `Pending` keeps the seed's meaning: approved, waiting to run.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    Proposed,
-    Pending,
-    Running,
-    Completed,
-    Failed,
-    Unknown,
-    Rejected,
-    Denied,
-    Expired,
-    Withdrawn,
-    Superseded,
-}
-
-impl Status {
-    /// Every status with its name on the wire.
-    pub const ALL: [(Self, &'static str); 11] = [
-        (Self::Proposed, "proposed"),
-        (Self::Pending, "pending"),
-        (Self::Running, "running"),
-        (Self::Completed, "completed"),
-        (Self::Failed, "failed"),
-        (Self::Unknown, "unknown"),
-        (Self::Rejected, "rejected"),
-        (Self::Denied, "denied"),
-        (Self::Expired, "expired"),
-        (Self::Withdrawn, "withdrawn"),
-        (Self::Superseded, "superseded"),
-    ];
-
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-
-    /// Reads a name from the wire.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(_, n)| *n == name)
-            .map(|(status, _)| *status)
-    }
-
-    /// Whether nothing more will happen to the proposal by itself. `Unknown` waits for people or a late receipt.
-    pub const fn is_final(self) -> bool {
-        !matches!(
-            self,
-            Self::Proposed | Self::Pending | Self::Running | Self::Unknown
-        )
-    }
-
-    /// Whether it is over, nothing has happened, and nothing else was asked for in its place: then the same may be asked for
-    /// again.
-    pub const fn came_to_nothing(self) -> bool {
-        matches!(
-            self,
-            Self::Failed | Self::Rejected | Self::Denied | Self::Expired | Self::Withdrawn
-        )
-    }
-
-    /// Whether it is neither over nor begun.
-    pub const fn is_open(self) -> bool {
-        self.still_open().is_ok()
-    }
-
-    /// That it is neither over nor begun.
-    ///
-    /// # Errors
-    /// Why it is too late.
-    pub const fn still_open(self) -> Result<(), Reason> {
-        match self {
-            Self::Proposed | Self::Pending => Ok(()),
-            Self::Running | Self::Completed | Self::Failed | Self::Unknown => Err(Reason::TooLate),
-            Self::Rejected => Err(Reason::Decided),
-            Self::Denied => Err(Reason::DeniedByPolicy),
-            Self::Expired => Err(Reason::Expired),
-            Self::Withdrawn => Err(Reason::Withdrawn),
-            Self::Superseded => Err(Reason::Superseded),
-        }
-    }
-
-    /// What a recorded status is at `now`: what is open is over once it has expired, entry or no entry.
-    #[must_use]
-    pub fn at(self, now: UnixMillis, expires_at: UnixMillis) -> Self {
-        if self.is_open() && expires_at <= now {
-            Self::Expired
-        } else {
-            self
-        }
-    }
-}
-
-/// What the decisions of a proposal come to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Merged {
-    /// Still `need - have` people short.
-    Open { have: u32, need: u32 },
-    /// Enough distinct people approved; the quorum was whole at `at`.
-    Approved { at: UnixMillis },
-    /// Somebody rejected it first at `at`.
-    Rejected { at: UnixMillis },
 }
 
 /// A journal entry cannot follow the state that it was applied to.
@@ -440,120 +199,6 @@ impl ProposalState {
         }
         self.last_seq = seq;
         Ok(())
-    }
-
-    /// Where the proposal stands at `now`. Only expiry depends on `now`: an `expire` entry may be late, the answer
-    /// is not.
-    pub fn status(&self, now: UnixMillis) -> Status {
-        self.recorded_status().at(now, self.expires_at)
-    }
-
-    /// Where the entries alone put the proposal, whatever the time is.
-    pub fn recorded_status(&self) -> Status {
-        if let Some(resolved) = self.resolved {
-            return if resolved.happened {
-                Status::Completed
-            } else {
-                Status::Failed
-            };
-        }
-        if let Some(ended) = &self.ended {
-            return match ended.outcome {
-                Outcome::Completed => Status::Completed,
-                Outcome::Failed => Status::Failed,
-                Outcome::Unknown => Status::Unknown,
-            };
-        }
-        if self.begun.is_some() {
-            return if self.lapsed_at.is_some() {
-                Status::Unknown
-            } else {
-                Status::Running
-            };
-        }
-        let decision = self.policy.as_ref().map(|policy| policy.decision);
-        // What people and policy have refused stays refused, whatever entry follows.
-        match (decision, self.merged(), &self.closed) {
-            (_, Merged::Rejected { .. }, _) => Status::Rejected,
-            (Some(PolicyDecision::Deny), ..) => Status::Denied,
-            (.., Some(Closed::Withdrawn { .. })) => Status::Withdrawn,
-            (.., Some(Closed::Superseded { .. })) => Status::Superseded,
-            (.., Some(Closed::Expired { .. })) => Status::Expired,
-            (Some(PolicyDecision::Allow), ..)
-            | (Some(PolicyDecision::RequiresApproval), Merged::Approved { .. }, None) => Status::Pending,
-            (Some(PolicyDecision::RequiresApproval) | None, ..) => Status::Proposed,
-        }
-    }
-
-    /// Since when it is over, when its newest entry is of `last`, but for one that only says that its time is up: that may be
-    /// late. `None` while it is not over.
-    pub fn over_since(&self, last: UnixMillis, now: UnixMillis) -> Option<UnixMillis> {
-        match self.status(now) {
-            Status::Expired => Some(last.max(self.expires_at)),
-            status if status.is_final() => Some(last),
-            _ => None,
-        }
-    }
-
-    /// The earliest time at which a pending call may begin: its hold after the approval was whole, or the scheduled
-    /// time when that is later. `None` while it is not pending.
-    pub fn held_until(&self) -> Option<UnixMillis> {
-        let policy = self.policy.as_ref()?;
-        if self.recorded_status() != Status::Pending {
-            return None;
-        }
-        let from = match (policy.decision, self.merged()) {
-            (PolicyDecision::RequiresApproval, Merged::Approved { at }) => at,
-            _ => policy.at,
-        };
-        let held = from + policy.requirement.hold;
-        Some(self.not_before.map_or(held, |scheduled| held.max(scheduled)))
-    }
-
-    /// The decisions that stand: journalled, not void.
-    pub fn standing(&self) -> impl Iterator<Item = &Cast> + Clone {
-        self.decisions
-            .iter()
-            .filter(|cast| !self.voids.contains_key(&cast.digest))
-    }
-
-    /// What the standing decisions come to under the newest requirement.
-    pub fn merged(&self) -> Merged {
-        let need = self.policy.as_ref().map_or(1, |policy| policy.requirement.quorum);
-        merge(self.counting(), need)
-    }
-
-    /// The approvals that a begin would stand on, one for each person, in order of digest.
-    pub fn authority(&self) -> Vec<Digest> {
-        let mut digests: Vec<_> = approvals(self.counting())
-            .into_values()
-            .map(|cast| cast.digest)
-            .collect();
-        digests.sort_unstable();
-        digests
-    }
-
-    /// The approvals of one person that stand and were not taken back, strong enough or not.
-    pub(crate) fn approvals_of(&self, person: UserId) -> impl Iterator<Item = &Cast> {
-        let retracted = retracted(self.standing());
-        self.standing().filter(move |cast| {
-            cast.verdict == Verdict::Approve
-                && cast.approver == person
-                && !retracted.contains(&(person, cast.digest))
-        })
-    }
-
-    /// Whether an approval is as strong as the newest requirement wants it.
-    pub(crate) fn suffices(&self, cast: &Cast) -> bool {
-        self.policy
-            .as_ref()
-            .is_none_or(|policy| cast.assurance >= policy.requirement.assurance)
-    }
-
-    /// The decisions that count: a requirement that grew since leaves approvals standing that no longer do.
-    fn counting(&self) -> impl Iterator<Item = &Cast> + Clone {
-        self.standing()
-            .filter(|cast| cast.verdict != Verdict::Approve || self.suffices(cast))
     }
 
     /// Whether the device that would make the call has still to say what it would do. It is not approved before.
@@ -756,58 +401,6 @@ impl ProposalState {
         });
         Ok(())
     }
-}
-
-/// What a set of valid decisions comes to. Any reject wins; a quorum counts distinct people whose approval stands.
-///
-/// The order of `decisions` does not matter: only their own times do, and those are part of the set.
-pub fn merge<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone, need: u32) -> Merged {
-    if let Some(at) = decisions
-        .clone()
-        .filter(|cast| cast.verdict == Verdict::Reject)
-        .map(|cast| cast.at)
-        .min()
-    {
-        return Merged::Rejected { at };
-    }
-    let mut times: Vec<_> = approvals(decisions).into_values().map(|cast| cast.at).collect();
-    times.sort_unstable();
-    let have = u32::try_from(times.len()).unwrap_or(u32::MAX);
-    // A quorum of nobody would let anything run: at least one person always has to agree.
-    match usize::try_from(need.max(1) - 1)
-        .ok()
-        .and_then(|last| times.get(last))
-    {
-        Some(at) => Merged::Approved { at: *at },
-        None => Merged::Open {
-            have,
-            need: need.max(1),
-        },
-    }
-}
-
-/// The earliest standing approval of each person that the person has not taken back.
-fn approvals<'a>(decisions: impl Iterator<Item = &'a Cast> + Clone) -> BTreeMap<UserId, &'a Cast> {
-    let retracted = retracted(decisions.clone());
-    let mut first: BTreeMap<UserId, &Cast> = BTreeMap::new();
-    for cast in decisions.filter(|cast| cast.verdict == Verdict::Approve) {
-        if retracted.contains(&(cast.approver, cast.digest)) {
-            continue;
-        }
-        first
-            .entry(cast.approver)
-            .and_modify(|kept| *kept = (*kept).min(cast))
-            .or_insert(cast);
-    }
-    first
-}
-
-/// What was taken back, by whom: nobody takes back what another person decided.
-fn retracted<'a>(decisions: impl Iterator<Item = &'a Cast>) -> Vec<(UserId, Digest)> {
-    decisions
-        .filter(|cast| cast.verdict == Verdict::Retract)
-        .filter_map(|cast| Some((cast.approver, cast.retracts?)))
-        .collect()
 }
 
 /// How long a proposal over a device's connection waits for that device's preview before it is decided without one.
