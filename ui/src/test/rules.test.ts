@@ -8,7 +8,7 @@ beforeEach(() => {
   vi.useFakeTimers();
 });
 
-const rules = () => within(screen.getByRole("region", { name: "Approval rules" }));
+const rules = () => within(screen.getByRole("region", { name: "Rules" }));
 
 async function settings(scenario: Scenario = { company: true }) {
   const opened = await open(scenario);
@@ -92,7 +92,7 @@ describe("approval rules", () => {
     await settle();
     await user.click(rules().getByRole("button", { name: "Remove rule 1" }));
     await settle();
-    const word = rules().getByLabelText("Type “loosen” to ask less");
+    const word = rules().getByLabelText("Type “loosen” to save it");
     await user.type(word, "yes");
     await user.click(rules().getByRole("button", { name: "Save the rules" }));
     await settle();

@@ -139,7 +139,7 @@ impl Engine {
             ),
             Ok(()) => {
                 judged.confirm = Some(ConfirmPrompt {
-                    prompt: format!("Type “{LOOSEN}” to ask less"),
+                    prompt: format!("Type “{LOOSEN}” to save it"),
                     placeholder: LOOSEN.to_owned(),
                 });
                 (
@@ -334,8 +334,13 @@ fn sentence(people: &People, rule: &ApprovalRule) -> String {
         .hold
         .map(|time| format!(", {} to undo it at least", span(time)));
     let keep = rule.keep.map(|days| {
-        let s = if days == 1 { "" } else { "s" };
-        format!("; what was written is kept for {days} day{s}")
+        let (number, unit) = if days % 365 == 0 {
+            (days / 365, "year")
+        } else {
+            (days, "day")
+        };
+        let s = if number == 1 { "" } else { "s" };
+        format!("; what was written is kept for {number} {unit}{s}")
     });
     let [lifetime, hold, keep] = [lifetime, hold, keep].map(Option::unwrap_or_default);
     format!("{tool}{risk}: {quorum}{sure}{lifetime}{hold}{keep}.")

@@ -45,7 +45,7 @@ export class FakeRules {
           : "It asks at least as much of every call, and holds at once.",
       ready: !same,
       confirm:
-        looser && this.#alone ? { prompt: `Type “${word}” to ask less`, placeholder: word } : null,
+        looser && this.#alone ? { prompt: `Type “${word}” to save it`, placeholder: word } : null,
     };
   }
 
