@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Installs what `make run`, `make test` or `make check` needs and this machine lacks. Safe to run again: with everything
-# there it only looks, and takes about a second.
+# Installs what `make run`, `make test`, `make check` or scripts/fuzz.sh needs and this machine lacks. Safe to run again:
+# with everything there it only looks, and takes about a second.
 . "$(dirname "$0")/lib.sh"
 
 goal=${1:-test}
 case $goal in
-    run | test | check) ;;
-    *) stop "usage: scripts/setup.sh [run|test|check]" ;;
+    run | test | check | fuzz) ;;
+    *) stop "usage: scripts/setup.sh [run|test|check|fuzz]" ;;
 esac
 
-# The app, its libraries and the front end are built with these.
-BUILD_PACKAGES=(
-    build-essential pkg-config file patchelf curl ca-certificates git
-    libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libxdo-dev libssl-dev libdbus-1-dev
+# What has neither a window nor a keychain is built with these; libFuzzer is C++ and comes as a crate.
+CORE_PACKAGES=(build-essential pkg-config ca-certificates git libssl-dev)
+# The app, its libraries and the front end are built with these besides.
+APP_PACKAGES=(
+    file patchelf curl
+    libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libxdo-dev libdbus-1-dev
     fonts-inter fonts-noto-core
 )
 # A desktop session where there is no screen: display, session bus, keyring, notifications, tray.
@@ -31,9 +33,11 @@ SHEAR_VERSION=1.9.1
 TAURI_DRIVER_VERSION=2.1.0
 
 main() {
-    require_toolchains
+    require_rust
+    [ "$goal" = fuzz ] || require_node
     look_at_the_system
     install_packages
+    [ "$goal" != fuzz ] || return 0
     node_modules ui "Installing the front end's packages"
     case $goal in
         check)
@@ -48,9 +52,9 @@ main() {
     esac
 }
 
-# Neither is in Debian 12, so they are asked for and not installed.
-require_toolchains() {
-    local rust node
+# Neither Rust 1.95 nor Node 20 is in Debian 12, so they are asked for and not installed.
+require_rust() {
+    local rust
     rust=$(rustc --version 2>/dev/null | awk '{print $2}') || true
     [ -n "$rust" ] && command -v cargo >/dev/null ||
         stop "Countersign needs Rust 1.95, and no rustc and cargo were found: install them with rustup (https://rustup.rs), then run this again."
@@ -59,6 +63,10 @@ require_toolchains() {
         cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1 ||
             stop "'make check' needs clippy and rustfmt: run 'rustup component add clippy rustfmt', then run this again."
     fi
+}
+
+require_node() {
+    local node
     node=$(node --version 2>/dev/null) || true
     [ -n "$node" ] && command -v npm >/dev/null ||
         stop "Countersign needs Node 20 with npm, and none was found: install Node 20 (https://nodejs.org), then run this again."
@@ -82,7 +90,8 @@ look_at_the_system() {
 }
 
 install_packages() {
-    local wanted=("${BUILD_PACKAGES[@]}")
+    local wanted=("${CORE_PACKAGES[@]}")
+    [ "$goal" = fuzz ] || wanted+=("${APP_PACKAGES[@]}")
     case $goal in
         run) [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || wanted+=("${SESSION_PACKAGES[@]}") ;;
         test) wanted+=("${SESSION_PACKAGES[@]}" "${TEST_PACKAGES[@]}") ;;

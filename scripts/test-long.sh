@@ -4,6 +4,9 @@
 
 scripts/setup.sh test
 
+# Half an hour for each reader, and from elsewhere each time.
+FUZZ_SECONDS=${FUZZ_SECONDS:-1800} SEED=$((RANDOM + 1)) scripts/fuzz.sh
+
 step "Building the programs that are killed" cargo build -p countersign-server -p countersign-verify -p countersign-e2e --bins --locked
 
 say "The long families"

@@ -29,6 +29,9 @@ if has_examples; then
     step "The examples in the documentation" cargo test --workspace --doc --locked --quiet
 fi
 
+# Ten searches of 10 s, two at a time on two cores.
+scripts/fuzz.sh
+
 say "Not run here:"
 ignored=$(cargo nextest list --workspace --locked --cargo-quiet --run-ignored only --message-format oneline)
 [ -z "$ignored" ] || sed 's/^/    ignored test: /' <<<"$ignored"

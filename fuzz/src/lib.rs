@@ -1,13 +1,16 @@
 //! Everything in Countersign that reads what others have written, each as a function of bytes. It panics where a promise
 //! does not hold, and says whether the bytes were taken.
 //!
-//! `make test` runs them over changed seeds (`tests/changed.rs`), as many each time; `make test-long` over ten times as many.
+//! Two drivers run them. `tests/changed.rs` changes seeds by chance, as many each time. libFuzzer (`src/bin/libfuzzer.rs`,
+//! `scripts/fuzz.sh`) looks for inputs that go another way, for as long as it is given; what it has found is in `corpus/`,
+//! and what ever breaks a reader is put there too.
 
 #![allow(
     clippy::expect_used,
     reason = "a reader's broken promise, or a seed that cannot be made, has to fail the test"
 )]
 
+mod links;
 mod logs;
 mod records;
 pub mod seeds;
@@ -33,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     target("proofs", logs::proofs, 6_000),
     target("pages", logs::pages, 10_000),
     target("snapshot", logs::snapshot, 1_500),
+    target("link", links::link, 300_000),
 ];
 
 const fn target(name: &'static str, read: fn(&[u8]) -> bool, short: u64) -> Target {

@@ -74,6 +74,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             let plain = snapshot();
             vec![zstd::encode_all(&plain[..], 3).expect("it packs"), plain]
         }
+        "link" => vec![b"countersign://proposal/0192f3a4-0000-7000-8000-0123456789ab".to_vec()],
         other => panic!("{other} is no target"),
     }
 }

@@ -15,6 +15,7 @@ pub mod form;
 pub mod id;
 pub mod intent;
 pub mod journal;
+pub mod link;
 pub mod manifest;
 pub mod people;
 pub mod radar;
