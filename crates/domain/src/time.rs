@@ -2,6 +2,7 @@
 
 use core::{fmt, ops::Add, str::FromStr};
 
+use jiff::{civil::DateTime, tz::Offset};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Always an argument: nothing in this crate reads a clock.
@@ -65,13 +66,59 @@ impl FromStr for UnixMillis {
 
     /// Only the one spelling is read, so that a body has one canonical form.
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTime)?;
-        let millis = Self(time.as_millisecond());
-        if millis.to_string() == text {
-            Ok(millis)
-        } else {
-            Err(InvalidTime)
+        match plain(text) {
+            Some(time) => Ok(time),
+            None => in_general(text),
         }
+    }
+}
+
+/// A time of four-digit years, field by field: whoever reads a journal reads one for every entry. `None` is for [`in_general`] to
+/// judge.
+fn plain(text: &str) -> Option<UnixMillis> {
+    let bytes: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'.'),
+        (23, b'Z'),
+    ];
+    if marks.iter().any(|(at, mark)| bytes[*at] != *mark) {
+        return None;
+    }
+    let digits = |from: usize, to: usize| -> Option<i16> {
+        bytes[from..to].iter().try_fold(0, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| i16::from(digit - b'0'))?;
+            Some(number * 10 + digit)
+        })
+    };
+    let pair = |from: usize| i8::try_from(digits(from, from + 2)?).ok();
+    let year = digits(0, 4).filter(|year| *year >= 1_000)?;
+    let nanoseconds = i32::from(digits(20, 23)?) * 1_000_000;
+    let time = DateTime::new(
+        year,
+        pair(5)?,
+        pair(8)?,
+        pair(11)?,
+        pair(14)?,
+        pair(17)?,
+        nanoseconds,
+    );
+    let time = Offset::UTC.to_timestamp(time.ok()?).ok()?;
+    Some(UnixMillis(time.as_millisecond()))
+}
+
+/// Any time, in its one spelling.
+fn in_general(text: &str) -> Result<UnixMillis, InvalidTime> {
+    let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTime)?;
+    let millis = UnixMillis(time.as_millisecond());
+    if millis.to_string() == text {
+        Ok(millis)
+    } else {
+        Err(InvalidTime)
     }
 }
 
@@ -89,6 +136,8 @@ impl<'de> Deserialize<'de> for UnixMillis {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -108,6 +157,26 @@ mod tests {
                 Err(InvalidTime),
                 "{other} is another spelling"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_read_field_by_field_is_the_one_that_a_calendar_reads(
+            // From the year 1000 to 9999.
+            at in -30_610_224_000_000_i64..253_402_207_200_000,
+            changes in prop::collection::vec((0..24_usize, prop::sample::select(&b"0123456789-:.TtZz "[..])), 0..3),
+        ) {
+            let time = UnixMillis(at);
+            let mut text = time.to_string();
+            prop_assert_eq!(plain(&text), Some(time));
+            for (place, byte) in changes {
+                text.replace_range(place..=place, &char::from(byte).to_string());
+            }
+            if let Some(time) = plain(&text) {
+                prop_assert_eq!(in_general(&text), Ok(time));
+            }
+            prop_assert_eq!(text.parse(), in_general(&text));
         }
     }
 }
