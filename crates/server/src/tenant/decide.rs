@@ -1,6 +1,6 @@
 //! Taking decisions: those that a device signed, in its order, and those of a signed-in session.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_domain::{
     Digest, Record,
@@ -24,6 +24,15 @@ use crate::random;
 
 /// The cards that count as a proposal's own: (renderer version, view digest).
 pub type Views = Vec<(u32, Digest)>;
+
+/// A decision that a device has signed, with what is looked up for it before the writer is asked.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    pub decision: Decision,
+    pub views: Views,
+    /// The proposal as it was then, with the records that its card is made of.
+    pub seen: Option<Arc<Stored>>,
+}
 
 /// Why a session's decision changed nothing.
 #[derive(Debug, Clone)]
@@ -83,38 +92,44 @@ pub(super) fn by_session(
 pub(super) fn by_device(
     desk: &mut Desk,
     record: &Record,
+    Signed {
+        decision,
+        views,
+        seen,
+    }: &Signed,
     user: UserId,
-    views: &Views,
-) -> Answer<RecordResult, std::convert::Infallible> {
-    let decision: Decision = record.body().map_err(StoreError::damaged)?;
+) -> Result<RecordResult, StoreError> {
     let link = decision.link().filter(|_| decision.approver == user);
     let signed = match arrive(desk, record, user, link)? {
         Arrival::Signed(signed) => signed,
-        Arrival::Answered(answer) => return Ok(Ok(answer)),
+        Arrival::Answered(answer) => return Ok(answer),
     };
     let mut stored = desk.proposal(decision.proposal)?;
     if let Some(stored) = &mut stored {
         desk.settle(stored)?;
         desk.reconsider(stored, Phase::Decide)?;
+        if let Some(seen) = seen {
+            stored.keep(seen, desk.now());
+        }
     }
     let credential = Credential::Device(Some(&signed.by));
     let verdict = match signed.twin {
         true => Err(Reason::Fork),
-        false => verify(desk, record, &decision, stored.as_ref(), credential, views)?,
+        false => verify(desk, record, decision, stored.as_ref(), credential, views)?,
     };
     let result = match (verdict, &mut stored) {
         (Ok(()), Some(stored)) => {
             desk.extend(stored, record)?;
             desk.save(stored)?;
             if decision.verdict == Verdict::Reject {
-                denials::note(desk, stored, &decision)?;
+                denials::note(desk, stored, decision)?;
             }
             effective(record, Some(stored.status(desk.now())))
         }
         (Err(reason), Some(stored)) => refuse(desk, stored, record, reason)?,
         (_, None) => signed.absent(desk, record)?,
     };
-    Ok(Ok(signed.answer(desk, result)?))
+    signed.answer(desk, result)
 }
 
 /// The proposer takes its own proposal back.

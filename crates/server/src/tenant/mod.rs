@@ -40,7 +40,7 @@ use std::{
 use countersign_domain::{
     Digest, Record, UnixMillis,
     dsse::SigningKey,
-    fold::PREVIEW_WAIT,
+    fold::{PREVIEW_WAIT, ProposalState},
     id::{ProposalId, TenantId, UserId},
     journal::Checkpoint,
     people::People,
@@ -55,7 +55,7 @@ use tokio::sync::{Notify, mpsc, watch};
 pub use acts::{Act, ResolveRefusal};
 pub(crate) use check::{Checked, check};
 pub use countersign_domain::execution::{LEASE, RunRefusal};
-pub use decide::{DecideRefusal, Views, WithdrawRefusal};
+pub use decide::{DecideRefusal, Signed as SignedDecision, Views, WithdrawRefusal};
 pub use denials::Denied;
 pub use desk::Desk;
 pub use entries::Sight;
@@ -381,43 +381,34 @@ impl Tenant {
             .await
     }
 
-    /// Takes a decision that one of `user`'s devices signed. The answer is final, also when it does not count.
+    /// Takes what one of `user`'s devices signed, in its order and in one commit. Each answer is final, also where it does
+    /// not count.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn decide_by_device(
-        &self,
-        record: Arc<Record>,
-        user: UserId,
-        views: Views,
-    ) -> Result<wire::RecordResult, StoreError> {
-        let decided = self
-            .write(move |desk| decide::by_device(desk, &record, user, &views))
-            .await?;
-        crash_point(Point::DecisionStored);
-        match decided {
-            Ok(result) => Ok(result),
-            Err(never) => match never {},
-        }
-    }
-
-    /// Takes what one of `user`'s devices signed beside its decisions. The answer is final, also when it does not count.
-    ///
-    /// # Errors
-    /// When the store fails.
+    /// When the store fails: for one record alone, with those before it taken.
     pub async fn take_signed(
         &self,
-        record: Arc<Record>,
-        body: SignedBody,
+        records: Vec<(Arc<Record>, SignedBody)>,
         user: UserId,
-    ) -> Result<wire::RecordResult, StoreError> {
-        match self
-            .write(move |desk| signed::take(desk, &record, &body, user))
-            .await?
-        {
-            Ok(result) => Ok(result),
-            Err(never) => match never {},
+    ) -> Result<Vec<wire::RecordResult>, StoreError> {
+        let records: Arc<[_]> = records.into();
+        let together = Arc::clone(&records);
+        let taken = self
+            .never(move |desk| signed::take_all(desk, &together, user))
+            .await;
+        crash_point(Point::DecisionStored);
+        let Err(error) = taken else { return taken };
+        if records.len() == 1 {
+            return Err(error);
         }
+        // One that the store cannot take must not keep what comes before it from being answered.
+        let mut answers = Vec::new();
+        for at in 0..records.len() {
+            let together = Arc::clone(&records);
+            let one = self.never(move |desk| signed::take_all(desk, &together[at..=at], user));
+            answers.extend(one.await?);
+        }
+        Ok(answers)
     }
 
     /// Says of calls over devices' connections whose preview is overdue that there is none, and returns how many.
@@ -431,20 +422,29 @@ impl Tenant {
         }
     }
 
-    /// One proposal with what its card is made of, as it stands for whoever decides now.
+    /// Proposals with what their cards are made of, as they stand for whoever decides now; without those that are not
+    /// there.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn to_decide(&self, id: ProposalId) -> Result<Option<ProposalBodies>, StoreError> {
-        let bodies = self.proposal_bodies(id).await?;
-        let overdue = bodies.as_ref().is_some_and(|bodies| {
-            let state = &bodies.stored.state;
-            state.awaits_preview() && self.now().since(state.created_at) >= PREVIEW_WAIT
-        });
-        if overdue && self.mark_unseen().await? > 0 {
-            return self.proposal_bodies(id).await;
+    pub async fn to_decide(
+        &self,
+        ids: impl IntoIterator<Item = ProposalId>,
+    ) -> Result<BTreeMap<ProposalId, ProposalBodies>, StoreError> {
+        let mut found = self.bodies(ids).await?;
+        let now = self.now();
+        let is_overdue =
+            |state: &ProposalState| state.awaits_preview() && now.since(state.created_at) >= PREVIEW_WAIT;
+        let overdue: Vec<_> = found
+            .values()
+            .map(|bodies| &bodies.stored.state)
+            .filter(|state| is_overdue(state))
+            .map(|state| state.id)
+            .collect();
+        if !overdue.is_empty() && self.mark_unseen().await? > 0 {
+            found.extend(self.bodies(overdue).await?);
         }
-        Ok(bodies)
+        Ok(found)
     }
 
     /// Takes a proposal back in its proposer's name.

@@ -54,6 +54,18 @@ impl Stored {
                 .sum::<usize>()
     }
 
+    /// Keeps the records about it that were read beforehand, so that whoever runs it need not read them. Of one that is
+    /// over nothing is kept: it may have been erased since.
+    pub(super) fn keep(&mut self, seen: &Self, now: UnixMillis) {
+        if self.status(now).is_open() {
+            let records = seen
+                .records
+                .iter()
+                .map(|(seq, record)| (*seq, Arc::clone(record)));
+            self.records.extend(records);
+        }
+    }
+
     /// When it may begin; `None` unless it is pending.
     pub fn due(&self) -> Option<UnixMillis> {
         self.state.held_until()

@@ -1,6 +1,9 @@
 //! Reads over committed state: one proposal with its bodies, lists, tasks.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use countersign_domain::{
     Record, UnixMillis,
@@ -68,14 +71,28 @@ impl Tenant {
     /// # Errors
     /// When the store fails.
     pub async fn proposal_bodies(&self, id: ProposalId) -> Result<Option<ProposalBodies>, StoreError> {
-        if let Some(stored) = self.at_hand(id) {
-            return bodies(stored).map(Some);
+        Ok(self.bodies([id]).await?.remove(&id))
+    }
+
+    /// Proposals with their bodies, without those that are not there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn bodies(
+        &self,
+        ids: impl IntoIterator<Item = ProposalId>,
+    ) -> Result<BTreeMap<ProposalId, ProposalBodies>, StoreError> {
+        let (mut found, mut absent) = (BTreeMap::new(), Vec::new());
+        for id in ids {
+            match self.at_hand(id) {
+                Some(stored) => drop(found.insert(id, bodies(stored)?)),
+                None => absent.push(id),
+            }
         }
-        self.read(move |connection| {
-            let stored = with_records(connection, id)?;
-            stored.map(|stored| bodies(Arc::new(stored))).transpose()
-        })
-        .await
+        if !absent.is_empty() {
+            found.extend(self.read(move |connection| bodies_in(connection, absent)).await?);
+        }
+        Ok(found)
     }
 
     /// The proposal with every record that its card and its run stand on, where all of that is in memory.
@@ -240,6 +257,19 @@ pub(super) fn with_records(connection: &Connection, id: ProposalId) -> Result<Op
     let read = |seq| entries::record_at(connection, seq).map(|(_, record)| (seq, Arc::new(record)));
     stored.records = needed(&stored).map(read).collect::<Result<_, _>>()?;
     Ok(Some(stored))
+}
+
+fn bodies_in(
+    connection: &Connection,
+    ids: Vec<ProposalId>,
+) -> Result<Vec<(ProposalId, ProposalBodies)>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(stored) = with_records(connection, id)? {
+            found.push((id, bodies(Arc::new(stored))?));
+        }
+    }
+    Ok(found)
 }
 
 fn bodies(stored: Arc<Stored>) -> Result<ProposalBodies, StoreError> {

@@ -1,7 +1,7 @@
-//! What a device signs beside its decisions: it vouches for another device of its person, goes on with a new key, takes
-//! its person's proposal back, says what a call over its connection would do.
+//! What a device signs: it decides, vouches for another device of its person, goes on with a new key, takes its person's
+//! proposal back, says what a call over its connection would do.
 //!
-//! Each is answered for ever, as decisions are. One that does not count is journalled all the same: with its proposal,
+//! Each is answered for ever. One that does not count is journalled all the same: with its proposal,
 //! behind its void, or where there is none that its signer may speak of, with its device, behind a [`Refuse`].
 
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use countersign_domain::{
 
 use super::{
     acts::{self, Act},
-    decide::{answered, may_withdraw, quarantine, refused, remember, standing},
+    decide::{self, answered, may_withdraw, quarantine, refused, remember, standing},
     desk::Desk,
     found::append,
     proposals::Stored,
-    writer::{Answer, StoreError},
+    writer::StoreError,
 };
 
 /// Most records about one proposal, and of one device about none, that are refused and journalled all the same. What is
@@ -32,9 +32,11 @@ use super::{
 /// proposal grow without end.
 const MOST_REFUSED: usize = 64;
 
-/// What a device signs beside its decisions.
+/// What a device signs.
 #[derive(Clone, Debug)]
 pub enum SignedBody {
+    /// Its person decides.
+    Decision(Box<decide::Signed>),
     /// It vouches for another device of the same person.
     Endorse(Endorse),
     /// The person takes a proposal back.
@@ -52,13 +54,14 @@ pub enum SignedBody {
 }
 
 /// Takes a record whose body is `body`. The answer is final, also when it does not count.
-pub(super) fn take(
+fn take(
     desk: &mut Desk,
     record: &Record,
     body: &SignedBody,
     user: UserId,
-) -> Answer<RecordResult, std::convert::Infallible> {
+) -> Result<RecordResult, StoreError> {
     match body {
+        SignedBody::Decision(body) => decide::by_device(desk, record, body, user),
         SignedBody::Endorse(body) => endorse(desk, record, body, user),
         SignedBody::Withdraw(body) => withdraw(desk, record, body, user),
         SignedBody::Preview(body) => preview(desk, record, body, user),
@@ -67,7 +70,18 @@ pub(super) fn take(
         SignedBody::Rotate(body) => rotate(desk, record, body, user),
         SignedBody::Act(act) => acts::by_device(desk, record, act, user),
     }
-    .map(Ok)
+}
+
+/// Takes records in their order, all of them or none: of a device's chain nothing is stored without what comes before it.
+pub(super) fn take_all(
+    desk: &mut Desk,
+    records: &[(Arc<Record>, SignedBody)],
+    user: UserId,
+) -> Result<Vec<RecordResult>, StoreError> {
+    records
+        .iter()
+        .map(|(record, body)| take(desk, record, body, user))
+        .collect()
 }
 
 /// A record that one of the person's own devices has signed.

@@ -223,10 +223,43 @@ impl World {
 
     async fn decide(&self, id: ProposalId, verdict: Verdict, device_seq: u64) -> wire::RecordResult {
         let (record, views) = self.signed(id, verdict, device_seq).await;
-        self.tenant
-            .decide_by_device(record, self.owner, views)
-            .await
-            .unwrap()
+        self.push(&record, &views).await.unwrap()
+    }
+
+    /// Ada's device sends a decision, with the cards that the server has made for it.
+    async fn push(&self, record: &Arc<Record>, views: &Views) -> Result<wire::RecordResult, StoreError> {
+        let answers = self.push_all(&[(Arc::clone(record), views.clone())]).await;
+        Ok(answers?.remove(0))
+    }
+
+    /// Several of them together.
+    async fn push_all(
+        &self,
+        records: &[(Arc<Record>, Views)],
+    ) -> Result<Vec<wire::RecordResult>, StoreError> {
+        let sent = records.iter().map(|(record, views)| {
+            let signed = SignedDecision {
+                decision: record.body().unwrap(),
+                views: views.clone(),
+                seen: None,
+            };
+            (Arc::clone(record), SignedBody::Decision(Box::new(signed)))
+        });
+        let answers = self.tenant.take_signed(sent.collect(), self.owner).await?;
+        assert_eq!(answers.len(), records.len(), "each has its answer");
+        Ok(answers)
+    }
+
+    /// The same tenant, from what is on the disk.
+    fn again(&mut self, folder: &Path) {
+        self.tenant = Tenant::open(
+            folder,
+            self.clock.clone(),
+            Arc::clone(&self.rules.policy),
+            self.tenant.id(),
+        )
+        .unwrap();
+        self._auditor = self.tenant.auditor();
     }
 
     async fn run_everything(&self) {

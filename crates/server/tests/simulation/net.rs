@@ -9,7 +9,7 @@ use countersign_domain::{
 use countersign_replica::{ApplyError, Log, Replica};
 use countersign_server::{
     cards,
-    tenant::{Act, RunRefusal, Sight, SignedBody, Tenant},
+    tenant::{Act, RunRefusal, Sight, SignedBody, SignedDecision, Tenant},
 };
 
 use crate::world::{Check, World};
@@ -48,30 +48,27 @@ impl World {
         let server = self.server();
         let answer = match record.kind {
             Kind::Begin | Kind::Receipt => self.step(&server, at, record).await,
-            Kind::Decision => {
-                let decision: Decision = record.body().unwrap();
-                let views = match server.to_decide(decision.proposal).await.unwrap() {
-                    Some(bodies) => cards::views(&self.rules.registry, &server, &bodies).unwrap(),
-                    None => Vec::new(),
-                };
-                let result = server
-                    .decide_by_device(Arc::clone(record), person, views)
-                    .await
-                    .unwrap();
-                self.same(record, result)?
-            }
-            Kind::Preview | Kind::Withdraw | Kind::Resolution | Kind::Stop => {
+            Kind::Decision | Kind::Preview | Kind::Withdraw | Kind::Resolution | Kind::Stop => {
                 let body = match record.kind {
+                    Kind::Decision => {
+                        let decision: Decision = record.body().unwrap();
+                        let shown = server.to_decide([decision.proposal]).await.unwrap();
+                        let bodies = shown.get(&decision.proposal);
+                        let views =
+                            bodies.map(|bodies| cards::views(&self.rules.registry, &server, bodies).unwrap());
+                        SignedBody::Decision(Box::new(SignedDecision {
+                            seen: bodies.map(|bodies| Arc::clone(&bodies.stored)),
+                            views: views.unwrap_or_default(),
+                            decision,
+                        }))
+                    }
                     Kind::Preview => SignedBody::Preview(record.body().unwrap()),
                     Kind::Withdraw => SignedBody::Withdraw(record.body().unwrap()),
                     Kind::Resolution => SignedBody::Resolution(record.body().unwrap()),
                     _ => SignedBody::Act(Act::Stop(record.body().unwrap())),
                 };
-                let result = server
-                    .take_signed(Arc::clone(record), body, person)
-                    .await
-                    .unwrap();
-                self.same(record, result)?
+                let answers = server.take_signed(vec![(Arc::clone(record), body)], person).await;
+                self.same(record, answers.unwrap().remove(0))?
             }
             other => return Err(format!("a device signs no {other}")),
         };

@@ -84,8 +84,9 @@ async fn decide(
     };
     let bodies = caller
         .tenant
-        .to_decide(id)
+        .to_decide([id])
         .await?
+        .remove(&id)
         .ok_or_else(ApiError::not_found)?;
     let own = bodies.stored.state.proposer.id == caller.actor_id();
     if !caller.sees_all() && !own {

@@ -490,6 +490,80 @@ impl World {
     }
 }
 
+impl World {
+    /// The answers to envelopes that come together.
+    async fn push_all(&self, person: &Person, envelopes: &[Value]) -> Vec<Value> {
+        let answer = self
+            .post(person, "/api/records", json!({"records": envelopes}))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.list("results").to_vec()
+    }
+}
+
+#[tokio::test]
+async fn records_that_come_together_are_answered_in_their_order_each_by_itself() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let mut envelopes = Vec::new();
+    for title in ["one", "two", "three"] {
+        let proposal = world.task_by(&bob, title).await;
+        let record = world
+            .approval(&adas, &world.ada, &proposal, Assurance::Device)
+            .await;
+        envelopes.push(json!(record.to_envelope()));
+    }
+    let (mut unknown, mut malformed) = (envelopes[0].clone(), envelopes[0].clone());
+    unknown["payloadType"] = json!("application/vnd.countersign.oath.v1+json");
+    malformed["payload"] = json!("e30=");
+    envelopes.insert(1, unknown);
+    envelopes.insert(3, malformed);
+    let answers = world.push_all(&world.ada, &envelopes).await;
+    let reasons: Vec<_> = answers.iter().map(|answer| &answer["reason"]).collect();
+    let none = Value::Null;
+    assert_eq!(
+        reasons,
+        [&none, &json!("unknown_kind"), &none, &json!("malformed"), &none]
+    );
+    for (envelope, answer) in envelopes.iter().zip(&answers) {
+        let envelope: countersign_domain::dsse::Envelope = serde_json::from_value(envelope.clone()).unwrap();
+        assert_eq!(answer["digest"], envelope.digest().to_string());
+    }
+    assert_eq!(
+        world.push_all(&world.ada, &envelopes[2..]).await,
+        answers[2..],
+        "and the same again, for ever"
+    );
+}
+
+#[tokio::test]
+async fn a_preview_and_the_approval_that_names_it_may_come_together() {
+    let world = World::new().await;
+    let adas = world.adas_device().await;
+    let (_, proposal) = world.proposed(adas.id).await;
+    let preview = world.previewing(&adas, &proposal, shown()).await;
+    let before: Decision = world
+        .approval(&adas, &world.ada, &proposal, Assurance::Device)
+        .await
+        .body()
+        .unwrap();
+    let tenant = world.store();
+    let mut bodies = tenant.proposal_bodies(before.proposal).await.unwrap().unwrap();
+    bodies.preview = Some(preview.clone());
+    let views = crate::cards::views(&world.server.app().rules().registry, &tenant, &bodies).unwrap();
+    assert_ne!(views[0].1, before.view, "the preview is on the card");
+    let preview = adas.sign(&preview);
+    let approval = adas.sign(&Decision {
+        preview: Some(preview.digest),
+        view: views[0].1,
+        ..before
+    });
+    let together = [json!(preview.to_envelope()), json!(approval.to_envelope())];
+    let answers = world.push_all(&world.ada, &together).await;
+    assert_eq!(answers[0]["effective"], true, "{answers:?}");
+    assert_eq!(answers[1]["status"], "pending", "{answers:?}");
+}
+
 #[tokio::test]
 async fn a_device_that_sends_refused_decisions_without_end_does_not_make_the_proposal_grow() {
     let world = World::new().await;

@@ -7,19 +7,11 @@ async fn the_same_envelope_gets_the_same_answer_for_ever() {
     let world = World::new().await;
     let task = world.propose("create task: x").await.state.id;
     let (record, views) = world.signed(task, Verdict::Approve, 1).await;
-    let first = world
-        .tenant
-        .decide_by_device(Arc::clone(&record), world.owner, views.clone())
-        .await
-        .unwrap();
+    let first = world.push(&record, &views).await.unwrap();
     let size = world.tenant.head().size;
     world.run_everything().await;
     for _ in 0..20 {
-        let again = world
-            .tenant
-            .decide_by_device(Arc::clone(&record), world.owner, views.clone())
-            .await
-            .unwrap();
+        let again = world.push(&record, &views).await.unwrap();
         assert_eq!(again, first, "a repeated envelope is not a new decision");
     }
     assert_eq!(
@@ -27,6 +19,48 @@ async fn the_same_envelope_gets_the_same_answer_for_ever() {
         size + 2,
         "only begin and receipt were added"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_records_that_come_together_one_that_cannot_be_stored_keeps_waiting_only_what_is_behind_it() {
+    let mut world = World::new().await;
+    let (mut ids, mut records) = (Vec::new(), Vec::new());
+    for number in 1..=3 {
+        let id = world.propose(&format!("create task: {number}")).await.state.id;
+        records.push(world.signed(id, Verdict::Approve, number).await);
+        ids.push(id);
+    }
+    let (folder, damaged) = (world.folder.path().to_owned(), ids[1]);
+    let write = async |world: &World, sql: &'static str| {
+        let done = world
+            .tenant
+            .never(move |desk| Ok(desk.connection().execute(sql, [&damaged.as_bytes()[..]])?));
+        assert_eq!(done.await.unwrap(), 1);
+    };
+    write(&world, "UPDATE proposal SET state = '!' || state WHERE id = ?1").await;
+    world.again(&folder);
+    assert!(
+        world.push_all(&records).await.is_err(),
+        "one of them cannot be read"
+    );
+    assert_eq!(world.status(ids[0]).await, Status::Pending);
+    assert_eq!(
+        world.status(ids[2]).await,
+        Status::Proposed,
+        "its number comes behind one that is not there: taken now it would make a fork of that one"
+    );
+
+    write(
+        &world,
+        "UPDATE proposal SET state = substr(state, 2) WHERE id = ?1",
+    )
+    .await;
+    world.again(&folder);
+    let answers = world.push_all(&records).await.unwrap();
+    assert!(answers.iter().all(|answer| answer.effective), "{answers:?}");
+    let size = world.tenant.head().size;
+    assert_eq!(world.push_all(&records).await.unwrap(), answers, "for ever");
+    assert_eq!(world.tenant.head().size, size);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,12 +72,7 @@ async fn two_records_with_one_number_take_the_device_out_of_service() {
     );
     assert!(world.decide(first.state.id, Verdict::Approve, 1).await.effective);
     let (twin, views) = world.signed(second.state.id, Verdict::Approve, 1).await;
-    let send = async || {
-        let sent = world
-            .tenant
-            .decide_by_device(Arc::clone(&twin), world.owner, views.clone());
-        sent.await.unwrap()
-    };
+    let send = async || world.push(&twin, &views).await.unwrap();
     let forked = send().await;
     assert_eq!(forked.reason.as_deref(), Some(Reason::Fork.code()));
     assert_eq!(send().await, forked, "one envelope has one answer, for ever");
@@ -88,11 +117,7 @@ async fn approve_against_reject_in_parallel_ends_in_one_truth() {
         // The last one comes when everything is over.
         let (over, wait) = tokio::sync::oneshot::channel();
         let approve = tokio::spawn(async move {
-            let approved = left
-                .tenant
-                .decide_by_device(approve, left.owner, views)
-                .await
-                .unwrap();
+            let approved = left.push(&approve, &views).await.unwrap();
             left.run_everything().await;
             let _ = over.send(());
             approved

@@ -41,7 +41,7 @@ impl World {
             ..record.body().unwrap()
         };
         let record = Arc::new(Record::signed(&decision, &self.key).unwrap());
-        let told = self.tenant.decide_by_device(record, self.owner, views).await;
+        let told = self.push(&record, &views).await;
         assert!(told.unwrap().effective);
     }
 }
