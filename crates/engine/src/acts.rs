@@ -109,7 +109,7 @@ impl Engine {
         let note = plain(form.note, "note")?;
         let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
         let card = card.ok_or_else(EngineError::not_found)?;
-        if Overlay::load(&seat).await?.is_mine(id) {
+        if Overlay::of(&seat, id).await?.is_some() {
             return Err(EngineError::refused(
                 "You have said it already; it is on its way.",
             ));

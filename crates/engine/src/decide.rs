@@ -116,7 +116,7 @@ async fn look(seat: &Arc<Seat>, form: &Decide) -> Result<Looked, EngineError> {
         .read(move |reader| Ok(reader.proposal(id)?))
         .await?
         .ok_or_else(EngineError::not_found)?;
-    if Overlay::load(seat).await?.is_mine(id) {
+    if Overlay::of(seat, id).await?.is_some() {
         return Err(EngineError::refused("You have decided this already."));
     }
     let people = seat.people().await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use countersign_domain::{id::ProposalId, record::Kind};
+use countersign_domain::{fold::Status, id::ProposalId, record::Kind};
 
 use crate::{
     seat::Seat,
@@ -31,19 +31,20 @@ impl Overlay {
             .store
             .read(move |db| Ok((outbox::open(db, account)?, settings::held(db, account)?)))
             .await?;
-        let mut mine = BTreeMap::new();
-        for entry in open {
-            let Some(id) = entry.proposal else {
-                continue;
-            };
-            let said = matches!(entry.kind, Kind::Decision | Kind::Resolution)
-                || (entry.kind == Kind::Withdraw && !is_withdrawn(seat, &entry, id).await?);
-            if said {
-                mine.insert(id, Mine::Signed(entry));
-            }
-        }
-        mine.extend(held.into_iter().map(|held| (held.proposal, Mine::Held(held))));
-        Ok(Self(Arc::new(mine)))
+        Ok(Self(Arc::new(under_way(seat, open, held).await?)))
+    }
+
+    /// What is under way about one proposal. Nothing is read of the others, of which there may be thousands.
+    pub(crate) async fn of(seat: &Seat, id: ProposalId) -> Result<Option<Mine>, StoreError> {
+        let account = seat.account.id;
+        let (open, held) = seat
+            .store
+            .read(move |db| {
+                let open = outbox::open_about(db, account, id)?;
+                Ok((open, settings::held_about(db, account, id)?))
+            })
+            .await?;
+        Ok(under_way(seat, open, held).await?.remove(&id))
     }
 
     /// What is under way about a proposal.
@@ -62,10 +63,47 @@ impl Overlay {
     }
 }
 
-/// Whether the journal says already that the proposal was taken back.
-async fn is_withdrawn(seat: &Seat, entry: &Entry, id: ProposalId) -> Result<bool, StoreError> {
+/// `open` in its order.
+async fn under_way(
+    seat: &Seat,
+    open: Vec<Entry>,
+    held: Vec<Held>,
+) -> Result<BTreeMap<ProposalId, Mine>, StoreError> {
+    let taken_back = open.iter().filter(|entry| entry.kind == Kind::Withdraw);
+    let statuses = statuses(seat, taken_back.filter_map(|entry| entry.proposal).collect()).await?;
+    let mut mine = BTreeMap::new();
+    for entry in open {
+        let Some(id) = entry.proposal else {
+            continue;
+        };
+        let is_journalled = |status| withdraw::is_journalled(&entry, status);
+        let said = matches!(entry.kind, Kind::Decision | Kind::Resolution)
+            || (entry.kind == Kind::Withdraw && !statuses.get(&id).copied().is_some_and(is_journalled));
+        if said {
+            mine.insert(id, Mine::Signed(entry));
+        }
+    }
+    mine.extend(held.into_iter().map(|held| (held.proposal, Mine::Held(held))));
+    Ok(mine)
+}
+
+/// Where the journal has these.
+async fn statuses(seat: &Seat, ids: Vec<ProposalId>) -> Result<BTreeMap<ProposalId, Status>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let now = seat.now();
-    let row = seat.journal.read(move |reader| Ok(reader.row(id, now)?)).await;
-    let row = row.map_err(StoreError::damaged)?;
-    Ok(row.is_some_and(|row| withdraw::is_journalled(entry, row.status)))
+    let rows = seat
+        .journal
+        .read(move |reader| {
+            let rows = ids.into_iter().map(|id| reader.row(id, now));
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
+        .map_err(StoreError::damaged)?;
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .map(|row| (row.id, row.status))
+        .collect())
 }

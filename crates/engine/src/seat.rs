@@ -27,6 +27,9 @@ use crate::{
     store::{Account, NewEntry, Store, StoreError, account, outbox},
 };
 
+/// How many changed proposals get a hint each.
+const HINTS_EACH: usize = 20;
+
 /// Everything that belongs to one sign-in. Dropping the last handle closes the files.
 pub(crate) struct Seat {
     pub(crate) account: Account,
@@ -225,6 +228,17 @@ impl Seat {
     /// A hint to the shell. Nobody listening is fine.
     pub(crate) fn tell(&self, event: EngineEvent) {
         let _ = self.events.send(event);
+    }
+
+    /// Hints about proposals: one for each, or where there are many one about the inbox.
+    pub(crate) fn tell_changed(&self, ids: &[ProposalId]) {
+        if ids.len() > HINTS_EACH {
+            self.tell(EngineEvent::InboxChanged);
+        } else {
+            for id in ids {
+                self.tell(EngineEvent::ProposalChanged(*id));
+            }
+        }
     }
 
     /// The key that signs at present.

@@ -34,16 +34,12 @@ pub(crate) async fn undo(seat: &Arc<Seat>, id: ProposalId) -> Result<(), EngineE
         .read(move |reader| Ok(reader.proposal(id)?))
         .await?
         .ok_or_else(EngineError::not_found)?;
-    let overlay = Overlay::load(seat).await?;
-    let approval = undoable(seat, &card, overlay.get(id))
+    let mine = Overlay::of(seat, id).await?;
+    let approval = undoable(seat, &card, mine.as_ref())
         .ok_or_else(|| EngineError::refused("It cannot be undone any more."))?;
-    let stored = seat.store.read(move |db| outbox::get(db, approval)).await?;
-    let view = match stored.and_then(|entry| {
-        Record::from_envelope(entry.envelope)
-            .ok()?
-            .body::<Decision>()
-            .ok()
-    }) {
+    let stored = seat.store.read(move |db| outbox::envelope(db, approval)).await?;
+    let view = match stored.and_then(|envelope| Record::from_envelope(envelope).ok()?.body::<Decision>().ok())
+    {
         Some(decision) => decision.view,
         None => shown(&card).0,
     };

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) async fn withdraw(seat: &Arc<Seat>, id: ProposalId) -> Result<(), EngineError> {
     let card = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await?;
     let card = card.ok_or_else(EngineError::not_found)?;
-    if Overlay::load(seat).await?.is_mine(id) {
+    if Overlay::of(seat, id).await?.is_some() {
         return Err(EngineError::refused("You have decided this already."));
     }
     let viewer = Viewer {

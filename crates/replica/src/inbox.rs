@@ -10,7 +10,7 @@ mod words;
 
 use core::{fmt, str::FromStr};
 
-use countersign_domain::{UnixMillis, record::Risk};
+use countersign_domain::{UnixMillis, id::ProposalId, record::Risk};
 
 pub use counts::Counts;
 pub use row::Row;
@@ -92,11 +92,33 @@ impl Reader {
         };
         match (query, view) {
             (Some(query), _) => list.search(view, &query, after),
-            (None, View::ToDecide) => list.to_decide(after),
+            (None, View::ToDecide) => list.to_decide(after, &|_| false),
             (None, View::InProgress) => list.in_progress(after),
             (None, View::Done) => list.done(after),
             (None, View::All) => list.all(after),
         }
+    }
+
+    /// One page of [`View::ToDecide`] without what `decided` picks: what somebody has decided and these entries do not say
+    /// yet. A search is not asked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn to_decide(
+        &self,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: u32,
+        now: UnixMillis,
+        decided: &dyn Fn(ProposalId) -> bool,
+    ) -> Result<Page, StorageError> {
+        let list = List {
+            reader: self,
+            filter,
+            now: self.clock(now)?,
+            limit: limit.clamp(1, MAX_ROWS) as usize,
+        };
+        list.to_decide(after, decided)
     }
 
     /// What is not over, of each status the oldest `limit`; and whether there are more.

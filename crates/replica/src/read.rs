@@ -239,6 +239,17 @@ impl Reader {
         Ok(entries.iter().any(|entry| entry.digest == digest))
     }
 
+    /// Whether there is an entry about a proposal with this record.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_about(&self, id: ProposalId, digest: Digest) -> Result<bool, StorageError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT 1 FROM entry WHERE proposal = ?1 AND digest = ?2")?
+            .exists(params![&id.as_bytes()[..], &digest.as_bytes()[..]])?)
+    }
+
     /// Whether an approved proposal waits for this device to run it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use countersign_domain::{id::ProposalId, record::Risk};
-use countersign_replica::{Filter, View};
+use countersign_replica::Filter;
 
 use super::pause;
 use crate::{
@@ -81,14 +81,9 @@ async fn waiting(seat: &Seat) -> anyhow::Result<Vec<(ProposalId, Risk)>> {
     let found = seat
         .journal
         .read(move |reader| {
-            let rows = reader
-                .inbox(View::ToDecide, &Filter::default(), None, LOOK, now)?
-                .rows;
+            let page = reader.to_decide(&Filter::default(), None, LOOK, now, &|id| overlay.is_mine(id))?;
             let mut found = Vec::new();
-            for row in rows
-                .into_iter()
-                .filter(|row| row.risk >= Risk::High && !overlay.is_mine(row.id))
-            {
+            for row in page.rows.into_iter().filter(|row| row.risk >= Risk::High) {
                 // From the checked bodies: a notice must lead to something that this person can decide.
                 if let Some(card) = reader.proposal(row.id)?
                     && decidable(&card, &people, person, now)

@@ -2,23 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_domain::{
-    Digest, Record, fold::ProposalState, id::ProposalId, record::Kind, wire::JournalPage,
-};
+use countersign_domain::{Record, id::ProposalId, record::Kind, wire::JournalPage};
 use countersign_faults::{Point, crash_point};
-use countersign_replica::{Applied, ApplyError};
+use countersign_replica::{Applied, ApplyError, Reader};
+use rusqlite::Connection;
 
 use crate::{
     client::CallError,
     event::EngineEvent,
     journal::JournalError,
     seat::Seat,
-    store::{Answer, Entry, EntryState, Seen, account, erased, outbox},
-    withdraw,
+    store::{Answer, Entry, EntryState, Seen, StoreError, account, erased, outbox},
 };
-
-/// How many changed proposals get a hint each; more are one hint about the inbox.
-const HINTS_EACH: usize = 20;
 
 /// Entries asked for at once: few enough that the tenant, the network and this device work beside each other.
 const PAGE: u64 = 2_000;
@@ -141,13 +136,7 @@ async fn alarm(seat: &Seat, ours: &str, theirs: &str) -> anyhow::Error {
 }
 
 fn hint(seat: &Seat, applied: &Applied) {
-    if applied.proposals.len() > HINTS_EACH {
-        seat.tell(EngineEvent::InboxChanged);
-    } else {
-        for id in &applied.proposals {
-            seat.tell(EngineEvent::ProposalChanged(*id));
-        }
-    }
+    seat.tell_changed(&applied.proposals);
     if applied.people {
         seat.tell(EngineEvent::StateChanged);
     }
@@ -185,44 +174,43 @@ async fn forget_erased(seat: &Seat, among: BTreeSet<ProposalId>) -> anyhow::Resu
 
 /// Outbox rows whose record the journal has: from now on the journal speaks for them.
 pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
-    let id = seat.account.id;
-    let open = seat.store.read(move |db| outbox::open(db, id)).await?;
+    let account = seat.account.id;
+    let open = seat
+        .store
+        .read(move |db| {
+            let open = outbox::open(db, account)?.into_iter();
+            open.map(|entry| Ok((subject(db, &entry)?, entry)))
+                .collect::<Result<Vec<_>, StoreError>>()
+        })
+        .await?;
     if open.is_empty() {
         return Ok(());
     }
-    let subjects: BTreeSet<ProposalId> = open.iter().filter_map(|entry| entry.proposal).collect();
-    let others: Vec<Record> = open
-        .iter()
-        .filter(|entry| entry.proposal.is_none())
-        .filter_map(|entry| Record::from_envelope(entry.envelope.clone()).ok())
-        .collect();
-    let (states, known, gone) = seat
+    let (folded, gone) = seat
         .journal
         .read(move |reader| {
-            let (mut states, mut known, mut gone) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-            for id in subjects {
-                match reader.proposal(id)? {
-                    Some(card) => states.push(card.state),
-                    None if reader.has_entry(id, Kind::Erase)? => drop(gone.insert(id)),
-                    None => {}
+            let (mut folded, mut gone) = (Vec::new(), BTreeSet::new());
+            for (subject, entry) in &open {
+                match entry.proposal {
+                    Some(id) if reader.has_entry(id, Kind::Erase)? => drop(gone.insert(id)),
+                    Some(id) if reader.has_about(id, entry.digest)? => {
+                        folded.push((entry.digest, journalled(reader, id, entry)?));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let known = match subject {
+                            Some(subject) => reader.has(subject, entry.digest)?,
+                            None => false,
+                        };
+                        folded.extend(about_none(entry, known).map(|answer| (entry.digest, answer)));
+                    }
                 }
             }
-            for record in others {
-                if let Ok(subject) = record.subject()
-                    && reader.has(&subject, record.digest)?
-                {
-                    known.insert(record.digest);
-                }
-            }
-            Ok((states, known, gone))
+            Ok((folded, gone))
         })
         .await?;
     // Answered only now: nothing in the journal will ever speak for it.
     forget_erased(seat, gone).await?;
-    let folded: Vec<(Digest, Answer)> = open
-        .iter()
-        .filter_map(|entry| Some((entry.digest, journalled(entry, &states, &known)?)))
-        .collect();
     if folded.is_empty() {
         return Ok(());
     }
@@ -237,48 +225,35 @@ pub(crate) async fn fold_outbox(seat: &Seat) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the journal says of a record, once it has it. An endorsement that was refused is in no journal: the answer is
-/// all that there will be.
-fn journalled(entry: &Entry, states: &[ProposalState], known: &BTreeSet<Digest>) -> Option<Answer> {
-    let Some(proposal) = entry.proposal else {
-        return about_none(entry, known);
-    };
-    let state = states.iter().find(|state| state.id == proposal)?;
-    let decided = state.decisions.iter().any(|cast| cast.digest == entry.digest);
-    let previewed = state.preview == Some(entry.digest);
-    let begun = state
-        .begun
-        .as_ref()
-        .is_some_and(|begun| begun.digest == entry.digest);
-    let ended = state
-        .ended
-        .as_ref()
-        .is_some_and(|ended| ended.digest == entry.digest);
-    let said = state.said.values().any(|said| said.digest == entry.digest);
-    let remarked = state.questions.iter().any(|asked| {
-        let answer = asked.answer.as_ref().map(|answer| answer.digest);
-        asked.digest == entry.digest || answer == Some(entry.digest)
-    });
-    let withdrawn = withdraw::is_journalled(entry, state.recorded_status());
-    let void = state.voids.get(&entry.digest);
-    if !(decided || previewed || begun || ended || withdrawn || remarked || said || void.is_some()) {
-        return None;
+/// What a record is about that is about no proposal.
+fn subject(db: &Connection, entry: &Entry) -> Result<Option<String>, StoreError> {
+    if entry.proposal.is_some() {
+        return Ok(None);
     }
-    Some(Answer {
+    let record = outbox::envelope(db, entry.digest)?.map(Record::from_envelope);
+    Ok(record.and_then(|record| record.ok()?.subject().ok()))
+}
+
+/// What has come of a record that the journal has. The tenant's answer is final; where it was lost the journal tells.
+fn journalled(reader: &Reader, id: ProposalId, entry: &Entry) -> Result<Answer, JournalError> {
+    if let EntryState::Answered(answer) | EntryState::Folded(answer) = &entry.state {
+        return Ok(answer.clone());
+    }
+    let card = reader.proposal(id)?;
+    let void = card.and_then(|card| card.state.voids.get(&entry.digest).copied());
+    Ok(Answer {
         effective: void.is_none(),
         reason: void.map(|reason| reason.code().to_owned()),
     })
 }
 
 /// One that was refused is in the journal under its device, or not at all: the answer is all that there will be.
-fn about_none(entry: &Entry, known: &BTreeSet<Digest>) -> Option<Answer> {
+fn about_none(entry: &Entry, known: bool) -> Option<Answer> {
     match &entry.state {
         EntryState::Answered(answer) if !answer.effective => Some(answer.clone()),
-        EntryState::Waiting | EntryState::Answered(_) | EntryState::Folded(_) => {
-            known.contains(&entry.digest).then_some(Answer {
-                effective: true,
-                reason: None,
-            })
-        }
+        EntryState::Waiting | EntryState::Answered(_) | EntryState::Folded(_) => known.then_some(Answer {
+            effective: true,
+            reason: None,
+        }),
     }
 }

@@ -154,10 +154,11 @@ pub(crate) fn next_link(db: &Connection, id: AccountId) -> Result<(u64, Option<D
 
 /// Takes a number for good. In the transaction that stores the record which uses it.
 pub(super) fn link(tx: &Transaction<'_>, id: AccountId, seq: u64, record: Digest) -> Result<(), StoreError> {
-    let taken = tx.execute(
-        "UPDATE account SET last_seq = ?2, last_record = ?3 WHERE id = ?1 AND last_seq = ?2 - 1",
-        params![id.0, to_sql(seq)?, record.as_bytes()],
-    )?;
+    let taken = tx
+        .prepare_cached(
+            "UPDATE account SET last_seq = ?2, last_record = ?3 WHERE id = ?1 AND last_seq = ?2 - 1",
+        )?
+        .execute(params![id.0, to_sql(seq)?, record.as_bytes()])?;
     if taken == 1 {
         Ok(())
     } else {

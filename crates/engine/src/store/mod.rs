@@ -26,7 +26,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub(crate) use account::{Account, AccountId, NewAccount, Seen};
 pub(crate) use execution::{Execution, ExecutionState};
-pub(crate) use outbox::{Answer, Entry, EntryState, NewEntry};
+pub(crate) use outbox::{Answer, Entry, EntryState, NewEntry, Outgoing};
 pub(crate) use settings::{Held, HeldWhat};
 
 use crate::device::Key;
@@ -115,6 +115,7 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
+        connection.set_prepared_statement_cache_capacity(64);
         embedded::migrations::runner()
             .run(&mut connection)
             .map_err(|error| StoreError::Migration(error.to_string()))?;

@@ -6,9 +6,9 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     dsse::Envelope,
     id::ProposalId,
-    record::{Kind, Verdict},
+    record::{Body, Kind, Verdict},
 };
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{AccountId, StoreError, account, to_sql};
 
@@ -25,7 +25,7 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) created: UnixMillis,
 }
 
-/// One row.
+/// One row, without what it says: see [`envelope`] and [`said`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: i64,
@@ -34,9 +34,18 @@ pub(crate) struct Entry {
     pub(crate) proposal: Option<ProposalId>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) expires_at: Option<UnixMillis>,
-    pub(crate) envelope: Envelope,
     pub(crate) state: EntryState,
     pub(crate) created: UnixMillis,
+}
+
+/// One row as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) id: i64,
+    pub(crate) digest: Digest,
+    pub(crate) kind: Kind,
+    pub(crate) proposal: Option<ProposalId>,
+    pub(crate) envelope: Envelope,
 }
 
 /// How far a record has come.
@@ -49,6 +58,13 @@ pub(crate) enum EntryState {
     Folded(Answer),
 }
 
+impl EntryState {
+    /// Answered: it does not count.
+    pub(crate) const fn is_refused(&self) -> bool {
+        matches!(self, Self::Answered(answer) if !answer.effective)
+    }
+}
+
 /// The server's final word.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Answer {
@@ -56,127 +72,204 @@ pub(crate) struct Answer {
     pub(crate) reason: Option<String>,
 }
 
-const COLUMNS: &str =
-    "id, digest, kind, proposal, verdict, expires_ms, envelope, state, effective, reason, created_ms";
+const COLUMNS: &str = "id, digest, kind, proposal, verdict, expires_ms, state, effective, reason, created_ms";
 
 /// Stores a record and takes its number. What it says is durable once the transaction is.
 pub(crate) fn append(tx: &Transaction<'_>, account: AccountId, new: &NewEntry<'_>) -> Result<(), StoreError> {
     account::link(tx, account, new.device_seq, new.record.digest)?;
     let envelope = serde_json::to_string(&new.record.to_envelope()).map_err(StoreError::damaged)?;
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO outbox (account, device_seq, digest, kind, proposal, verdict, expires_ms, envelope, state,
                              created_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9)",
-        params![
-            account.0,
-            to_sql(new.device_seq)?,
-            new.record.digest.as_bytes(),
-            new.record.kind.name(),
-            new.proposal.map(|id| *id.as_bytes()),
-            new.verdict.map(verdict_name),
-            new.expires_at.map(|at| at.0),
-            envelope,
-            new.created.0,
-        ],
-    )?;
+    )?
+    .execute(params![
+        account.0,
+        to_sql(new.device_seq)?,
+        new.record.digest.as_bytes(),
+        new.record.kind.name(),
+        new.proposal.map(|id| *id.as_bytes()),
+        new.verdict.map(verdict_name),
+        new.expires_at.map(|at| at.0),
+        envelope,
+        new.created.0,
+    ])?;
     Ok(())
 }
 
-/// Rows that wait to be sent. What is folded stays for ever and grows: only the index of the others is looked through, which
-/// SQLite takes where its condition is repeated.
-const WAITING: &str = "state <> 'folded' AND state = 'waiting'";
-
-/// What waits to be sent, in order.
-pub(crate) fn waiting(db: &Connection, account: AccountId, limit: usize) -> Result<Vec<Entry>, StoreError> {
-    many(
-        db,
-        &format!("account = ?1 AND {WAITING} ORDER BY id LIMIT ?2"),
-        params![account.0, i64::try_from(limit).unwrap_or(i64::MAX)],
-    )
+/// What waits to be sent behind the row `after`, in order.
+pub(crate) fn waiting(
+    db: &Connection,
+    account: AccountId,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Outgoing>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, digest, kind, proposal, envelope FROM outbox INDEXED BY outbox_waiting
+         WHERE account = ?1 AND state = 'waiting' AND id > ?2 ORDER BY id LIMIT ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![account.0, after, limit])?;
+    let mut waiting = Vec::new();
+    while let Some(row) = rows.next()? {
+        waiting.push(Outgoing {
+            id: row.get(0)?,
+            digest: read_digest(row, 1)?,
+            kind: read_kind(row, 2)?,
+            proposal: read_proposal(row, 3)?,
+            envelope: read_envelope(&row.get::<_, String>(4)?)?,
+        });
+    }
+    Ok(waiting)
 }
 
 /// How much waits to be sent.
 pub(crate) fn count_waiting(db: &Connection, account: AccountId) -> Result<u32, StoreError> {
-    let sql = format!("SELECT count(*) FROM outbox INDEXED BY outbox_open WHERE account = ?1 AND {WAITING}");
-    Ok(db.query_row(&sql, [account.0], |row| row.get(0))?)
+    let mut count = db.prepare_cached(
+        "SELECT count(*) FROM outbox INDEXED BY outbox_waiting WHERE account = ?1 AND state = 'waiting'",
+    )?;
+    Ok(count.query_row([account.0], |row| row.get(0))?)
 }
 
 /// How much waits to be sent, of every account.
 pub(crate) fn count_all_waiting(db: &Connection) -> Result<u32, StoreError> {
-    let sql = format!("SELECT count(*) FROM outbox INDEXED BY outbox_open WHERE {WAITING}");
-    Ok(db.query_row(&sql, [], |row| row.get(0))?)
+    let mut count =
+        db.prepare_cached("SELECT count(*) FROM outbox INDEXED BY outbox_waiting WHERE state = 'waiting'")?;
+    Ok(count.query_row([], |row| row.get(0))?)
 }
 
 /// What is not in the folded journal yet, in order: the overlay over the replica.
 pub(crate) fn open(db: &Connection, account: AccountId) -> Result<Vec<Entry>, StoreError> {
-    many(db, "account = ?1 AND state <> 'folded' ORDER BY id", [account.0])
+    entries(
+        db,
+        "INDEXED BY outbox_open WHERE account = ?1 AND state <> 'folded'",
+        [account.0],
+    )
 }
 
-/// One record.
+/// The part of it that is about one proposal.
+pub(crate) fn open_about(
+    db: &Connection,
+    account: AccountId,
+    proposal: ProposalId,
+) -> Result<Vec<Entry>, StoreError> {
+    entries(
+        db,
+        "INDEXED BY outbox_open WHERE account = ?1 AND proposal = ?2 AND state <> 'folded'",
+        params![account.0, proposal.as_bytes()],
+    )
+}
+
+/// What open records of one kind say, in order: those about a proposal, or about none.
+pub(crate) fn said<B: Body>(
+    db: &Connection,
+    account: AccountId,
+    about: Option<ProposalId>,
+) -> Result<Vec<(Entry, B)>, StoreError> {
+    let entries = entries(
+        db,
+        "INDEXED BY outbox_open WHERE account = ?1 AND proposal IS ?2 AND kind = ?3 AND state <> 'folded'",
+        params![account.0, about.map(|id| *id.as_bytes()), B::KIND.name()],
+    )?;
+    let mut said = Vec::new();
+    for entry in entries {
+        let record = envelope(db, entry.digest)?.map(Record::from_envelope);
+        if let Some(body) = record.and_then(|record| record.ok()?.body().ok()) {
+            said.push((entry, body));
+        }
+    }
+    Ok(said)
+}
+
+/// One record's row.
 pub(crate) fn get(db: &Connection, digest: Digest) -> Result<Option<Entry>, StoreError> {
-    Ok(many(db, "digest = ?1", params![digest.as_bytes()])?.pop())
+    // One whose words were erased says nothing any more.
+    let of = "WHERE digest = ?1 AND envelope <> ''";
+    Ok(entries(db, of, params![digest.as_bytes()])?.pop())
+}
+
+/// One record's bytes with its signature; `None` where its words were erased.
+pub(crate) fn envelope(db: &Connection, digest: Digest) -> Result<Option<Envelope>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT envelope FROM outbox WHERE digest = ?1 AND envelope <> ''")?;
+    let text: Option<String> = statement
+        .query_row([digest.as_bytes()], |row| row.get(0))
+        .optional()?;
+    text.map(|text| read_envelope(&text)).transpose()
 }
 
 /// The server's answer. The first one stays.
 pub(crate) fn answer(tx: &Transaction<'_>, digest: Digest, answer: &Answer) -> Result<(), StoreError> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE outbox SET state = 'answered', effective = ?2, reason = ?3 WHERE digest = ?1 AND state = 'waiting'",
-        params![digest.as_bytes(), answer.effective, answer.reason],
-    )?;
+    )?
+    .execute(params![digest.as_bytes(), answer.effective, answer.reason])?;
     Ok(())
 }
 
 /// The replica has folded the record: the journal speaks for it. `effective` as the journal has it.
 pub(crate) fn folded(tx: &Transaction<'_>, digest: Digest, answer: &Answer) -> Result<(), StoreError> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE outbox SET state = 'folded', effective = coalesce(effective, ?2), reason = coalesce(reason, ?3)
          WHERE digest = ?1",
-        params![digest.as_bytes(), answer.effective, answer.reason],
-    )?;
+    )?
+    .execute(params![digest.as_bytes(), answer.effective, answer.reason])?;
     Ok(())
 }
 
-fn many(db: &Connection, filter: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, StoreError> {
-    // One whose words were erased says nothing any more.
-    let sql = format!("SELECT {COLUMNS} FROM outbox WHERE envelope <> '' AND {filter}");
-    let mut statement = db.prepare_cached(&sql)?;
+fn entries(db: &Connection, of: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox {of}"))?;
     let mut rows = statement.query(params)?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(read(row)?);
     }
+    // Not by the database, which would not find them in its index then.
+    entries.sort_unstable_by_key(|entry| entry.id);
     Ok(entries)
 }
 
 fn read(row: &Row<'_>) -> Result<Entry, StoreError> {
-    let kind: String = row.get(2)?;
     let verdict: Option<String> = row.get(4)?;
-    let envelope: String = row.get(6)?;
-    let state: String = row.get(7)?;
+    let state: String = row.get(6)?;
     let answer = Answer {
-        effective: row.get::<_, Option<bool>>(8)?.unwrap_or(false),
-        reason: row.get(9)?,
+        effective: row.get::<_, Option<bool>>(7)?.unwrap_or(false),
+        reason: row.get(8)?,
     };
     Ok(Entry {
         id: row.get(0)?,
-        digest: Digest::from_slice(&row.get::<_, Vec<u8>>(1)?).map_err(StoreError::damaged)?,
-        kind: kind.parse().map_err(StoreError::damaged)?,
-        proposal: row
-            .get::<_, Option<Vec<u8>>>(3)?
-            .map(|id| ProposalId::from_slice(&id))
-            .transpose()
-            .map_err(StoreError::damaged)?,
+        digest: read_digest(row, 1)?,
+        kind: read_kind(row, 2)?,
+        proposal: read_proposal(row, 3)?,
         verdict: verdict.as_deref().map(read_verdict).transpose()?,
         expires_at: row.get::<_, Option<i64>>(5)?.map(UnixMillis),
-        envelope: serde_json::from_str(&envelope).map_err(StoreError::damaged)?,
         state: match state.as_str() {
             "waiting" => EntryState::Waiting,
             "answered" => EntryState::Answered(answer),
             "folded" => EntryState::Folded(answer),
             other => return Err(StoreError::damaged(other)),
         },
-        created: UnixMillis(row.get(10)?),
+        created: UnixMillis(row.get(9)?),
     })
+}
+
+fn read_digest(row: &Row<'_>, at: usize) -> Result<Digest, StoreError> {
+    Digest::from_slice(&row.get::<_, Vec<u8>>(at)?).map_err(StoreError::damaged)
+}
+
+fn read_kind(row: &Row<'_>, at: usize) -> Result<Kind, StoreError> {
+    let kind: String = row.get(at)?;
+    kind.parse().map_err(StoreError::damaged)
+}
+
+fn read_proposal(row: &Row<'_>, at: usize) -> Result<Option<ProposalId>, StoreError> {
+    let id: Option<Vec<u8>> = row.get(at)?;
+    id.map(|id| ProposalId::from_slice(&id).map_err(StoreError::damaged))
+        .transpose()
+}
+
+fn read_envelope(text: &str) -> Result<Envelope, StoreError> {
+    serde_json::from_str(text).map_err(StoreError::damaged)
 }
 
 const fn verdict_name(verdict: Verdict) -> &'static str {
@@ -202,10 +295,14 @@ pub(crate) fn verdicts_since(
     account: AccountId,
     since: UnixMillis,
 ) -> Result<Vec<Verdict>, StoreError> {
-    let entries = many(
-        db,
-        "account = ?1 AND created_ms >= ?2 AND verdict IS NOT NULL AND coalesce(effective, 1) = 1 ORDER BY id",
-        params![account.0, since.0],
+    let mut statement = db.prepare_cached(
+        "SELECT verdict FROM outbox INDEXED BY outbox_verdict
+         WHERE account = ?1 AND created_ms >= ?2 AND verdict IS NOT NULL AND coalesce(effective, 1) = 1",
     )?;
-    Ok(entries.into_iter().filter_map(|entry| entry.verdict).collect())
+    let mut rows = statement.query(params![account.0, since.0])?;
+    let mut verdicts = Vec::new();
+    while let Some(row) = rows.next()? {
+        verdicts.push(read_verdict(&row.get::<_, String>(0)?)?);
+    }
+    Ok(verdicts)
 }

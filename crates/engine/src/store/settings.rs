@@ -73,11 +73,27 @@ pub(crate) fn release(tx: &Transaction<'_>, account: AccountId, id: ProposalId) 
 }
 
 pub(crate) fn held(db: &Connection, account: AccountId) -> Result<Vec<Held>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT proposal, view, comment, due_ms, created_ms, withdraws FROM held_reject WHERE account = ?1
-         ORDER BY due_ms",
-    )?;
-    let mut rows = statement.query([account.0])?;
+    many(db, "account = ?1 ORDER BY due_ms", [account.0])
+}
+
+/// What is held about one proposal: one thing at most.
+pub(crate) fn held_about(
+    db: &Connection,
+    account: AccountId,
+    id: ProposalId,
+) -> Result<Vec<Held>, StoreError> {
+    many(
+        db,
+        "account = ?1 AND proposal = ?2",
+        params![account.0, id.as_bytes()],
+    )
+}
+
+fn many(db: &Connection, filter: &str, params: impl rusqlite::Params) -> Result<Vec<Held>, StoreError> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT proposal, view, comment, due_ms, created_ms, withdraws FROM held_reject WHERE {filter}"
+    ))?;
+    let mut rows = statement.query(params)?;
     let mut held = Vec::new();
     while let Some(row) = rows.next()? {
         held.push(read(row)?);

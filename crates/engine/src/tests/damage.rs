@@ -87,7 +87,8 @@ async fn said(path: &Path, account: AccountId) -> Result<(Vec<Digest>, u64, Opti
         .read(move |db| {
             account::active(db)?;
             account::seen(db, account)?;
-            outbox::waiting(db, account, 1_000)?;
+            outbox::open(db, account)?;
+            outbox::waiting(db, account, 0, 1_000)?;
             let (next, last) = account::next_link(db, account)?;
             let all = db
                 .prepare("SELECT digest FROM outbox ORDER BY device_seq")?
@@ -96,10 +97,10 @@ async fn said(path: &Path, account: AccountId) -> Result<(Vec<Digest>, u64, Opti
                 .collect::<Result<Vec<_>, _>>()?;
             for digest in &all {
                 // Its own row, by the index, and its envelope's bytes.
-                let entry = outbox::get(db, *digest)?;
-                let entry =
-                    entry.ok_or_else(|| StoreError::damaged("a record is not where its index says"))?;
-                let record = Record::from_envelope(entry.envelope).map_err(StoreError::damaged)?;
+                let envelope = outbox::envelope(db, *digest)?;
+                let envelope =
+                    envelope.ok_or_else(|| StoreError::damaged("a record is not where its index says"))?;
+                let record = Record::from_envelope(envelope).map_err(StoreError::damaged)?;
                 if record.digest != *digest {
                     return Err(StoreError::damaged("a record's bytes are others"));
                 }

@@ -3,6 +3,7 @@ use countersign_domain::{Digest, Millis, record::Mode};
 use super::world::{MailServer, World, connect, eventually};
 use crate::{
     Choice, Decide, ErrorCode, Phase,
+    store::outbox,
     views::StateKind,
     views::inbox::{Empty, InboxView},
 };
@@ -231,6 +232,60 @@ async fn what_is_decided_offline_is_durable_and_sent_later() {
         device.card(task).await.decisions[0].words,
         "Approved on Studio, while offline"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_a_request_holds_is_decided_offline_one_after_the_other_and_goes_up_in_its_order() {
+    const DECIDED: usize = 130;
+    const LEFT: u64 = 60;
+    let world = World::new(Mode::Company).await;
+    let (device, mut tasks) = (world.device().await, Vec::new());
+    for number in 0..DECIDED as u64 + LEFT {
+        tasks.push(world.propose_task(&format!("Task {number}")).await);
+    }
+    device.card(*tasks.last().unwrap()).await;
+    device.offline().await;
+    let mut next = Some(tasks[0]);
+    for task in &tasks[..DECIDED] {
+        assert_eq!(next, Some(*task), "the list goes on where it was left");
+        next = device.approve(*task).await.next;
+    }
+    assert_eq!(next, Some(tasks[DECIDED]));
+    let left = device.inbox(InboxView::ToDecide).await;
+    assert_eq!(
+        (left.rows.len(), left.total),
+        (50, LEFT),
+        "a page is full of what waits"
+    );
+    assert_eq!(left.rows[0].id, tasks[DECIDED]);
+    let home = async || device.engine.app_state().await.unwrap().home.unwrap();
+    let frame = home().await;
+    assert_eq!(frame.waiting_to_send as usize, DECIDED);
+    assert_eq!(frame.counts.iter().sum::<u64>(), LEFT);
+    let saved = device.inbox(InboxView::InProgress).await;
+    assert_eq!(saved.total as usize, DECIDED);
+    assert!(
+        saved
+            .rows
+            .iter()
+            .all(|row| row.state.words.starts_with("Saved on this device")),
+        "each of them is told as what it is"
+    );
+
+    device.engine.cut_off(false);
+    for task in &tasks[..DECIDED] {
+        // A number out of its order would be taken for a key in two hands.
+        device.says(*task, "Done").await;
+    }
+    assert_eq!(home().await.waiting_to_send, 0);
+    let seat = device.engine.seat().unwrap();
+    let account = seat.account.id;
+    eventually("the journal speaks for all of them", async || {
+        let open = seat.store.read(move |db| outbox::open(db, account)).await;
+        open.unwrap().is_empty()
+    })
+    .await;
+    assert!(device.engine.verify_journal().await.unwrap().ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]

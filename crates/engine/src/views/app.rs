@@ -9,7 +9,6 @@ use countersign_domain::{
 
 use super::{
     Permission,
-    inbox::waiting_mine,
     stops::{StopRow, stops},
 };
 use crate::{
@@ -254,9 +253,9 @@ async fn counts(seat: &Seat, people: &People) -> Result<[u64; 4], EngineError> {
         .journal
         .read(move |reader| {
             let mut counts = reader.counts(now)?.to_decide;
-            for risk in countersign_domain::record::Risk::ALL {
-                let mine = waiting_mine(reader, &overlay, Some(risk), now)?;
-                counts[risk as usize] = counts[risk as usize].saturating_sub(mine);
+            let mine = reader.to_decide_among(overlay.ids(), now)?;
+            for (count, mine) in counts.iter_mut().zip(mine) {
+                *count = count.saturating_sub(mine);
             }
             Ok(counts)
         })

@@ -137,7 +137,7 @@ impl Engine {
     pub async fn card(&self, id: ProposalId) -> Result<Card, EngineError> {
         let seat = self.seat()?;
         seat.first_look.is_over()?;
-        let (overlay, people) = (Overlay::load(&seat).await?, seat.people().await?);
+        let (mine, people) = (Overlay::of(&seat, id).await?, seat.people().await?);
         let found = seat
             .journal
             .read(move |reader| {
@@ -153,7 +153,7 @@ impl Engine {
             device: seat.device(),
             now: seat.now(),
         };
-        let mine = overlay.get(id);
+        let mine = mine.as_ref();
         let already = mine.map(|_| "You have decided this.".to_owned());
         let disarm = |mut arm: Arm| {
             arm.why_not = already.clone().or(arm.why_not);

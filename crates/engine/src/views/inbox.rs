@@ -123,19 +123,24 @@ impl Engine {
     /// # Errors
     /// When nobody is signed in.
     pub async fn next_to_decide(&self, than: ProposalId) -> Result<Option<ProposalId>, EngineError> {
-        let query = InboxQuery {
-            view: InboxView::ToDecide,
-            search: None,
-            risk: None,
-            after: None,
-            limit: 20,
+        let seat = self.seat()?;
+        if seat.first_look.is_over().is_err() {
+            return Ok(None);
+        }
+        let lister = Lister {
+            seat: Arc::clone(&seat),
+            people: seat.people().await?,
+            overlay: Overlay::load(&seat).await?,
+            query: InboxQuery {
+                view: InboxView::ToDecide,
+                search: None,
+                risk: None,
+                after: None,
+                limit: 20,
+            },
         };
-        let page = self.inbox(query).await?;
-        Ok(page
-            .rows
-            .iter()
-            .find(|row| row.id != than && row.decidable)
-            .map(|row| row.id))
+        let next = seat.journal.read(move |reader| lister.next(reader, than));
+        Ok(next.await?)
     }
 }
 
@@ -155,7 +160,13 @@ impl Lister {
         };
         let filtered = filter.risk.is_some() || filter.search.is_some();
         let (now, limit) = (self.seat.now(), self.query.limit.clamp(1, 200));
-        let found = reader.inbox(self.view(), &filter, after.as_ref(), limit, now)?;
+        let found = if self.query.view == InboxView::ToDecide && filter.search.is_none() {
+            reader.to_decide(&filter, after.as_ref(), limit, now, &|id| {
+                self.overlay.is_mine(id)
+            })?
+        } else {
+            reader.inbox(self.view(), &filter, after.as_ref(), limit, now)?
+        };
         let mut rows = Vec::new();
         if self.query.view == InboxView::ToDecide && after.is_none() && filter.search.is_none() {
             // Before everything else: it may have happened, and nobody knows.
@@ -197,6 +208,19 @@ impl Lister {
         })
     }
 
+    /// The first that can be decided, other than this one.
+    fn next(&self, reader: &Reader, than: ProposalId) -> Result<Option<ProposalId>, JournalError> {
+        let passed = |id: ProposalId| id == than || self.overlay.is_mine(id);
+        let (now, limit) = (self.seat.now(), self.query.limit);
+        let found = reader.to_decide(&Filter::default(), None, limit, now, &passed)?;
+        for row in found.rows {
+            if self.decidable(reader, &row)? {
+                return Ok(Some(row.id));
+            }
+        }
+        Ok(None)
+    }
+
     const fn view(&self) -> View {
         match self.query.view {
             InboxView::ToDecide => View::ToDecide,
@@ -230,17 +254,9 @@ impl Lister {
     fn row(&self, reader: &Reader, row: Row) -> Result<InboxRow, JournalError> {
         let words = Words::new(&self.seat, &self.people);
         let mine = self.overlay.get(row.id);
-        // What is under way is told exactly, and so is who ended it; the rest of a long list is told from its line.
-        let exact = mine.is_some()
-            || matches!(
-                row.status,
-                Status::Pending | Status::Running | Status::Rejected | Status::Withdrawn
-            )
-            || (row.status == Status::Proposed && reader.has_entry(row.id, Kind::Remark)?);
-        let card = if exact { reader.proposal(row.id)? } else { None };
-        let state = match card {
-            Some(card) => words.state(&card.state, mine),
-            None => line_state(&words, &row),
+        let state = match mine.and_then(|mine| words.under_way(row.status, row.created_at, mine)) {
+            Some(state) => state,
+            None => self.journalled(reader, &row, &words)?,
         };
         let decidable = mine.is_none() && row.status == Status::Proposed && self.decidable(reader, &row)?;
         Ok(InboxRow {
@@ -254,6 +270,22 @@ impl Lister {
             expires_at: row.expires_at,
             state,
             decidable,
+        })
+    }
+
+    /// What has come of it is told exactly, and so is who ended it; the rest of a long list is told from its line.
+    fn journalled(&self, reader: &Reader, row: &Row, words: &Words<'_>) -> Result<StateView, JournalError> {
+        let mine = self.overlay.get(row.id);
+        let exact = mine.is_some()
+            || matches!(
+                row.status,
+                Status::Pending | Status::Running | Status::Rejected | Status::Withdrawn
+            )
+            || (row.status == Status::Proposed && reader.has_entry(row.id, Kind::Remark)?);
+        let card = if exact { reader.proposal(row.id)? } else { None };
+        Ok(match card {
+            Some(card) => words.state(&card.state, mine),
+            None => line_state(words, row),
         })
     }
 
@@ -285,7 +317,11 @@ impl Lister {
             return Ok((floor, more));
         }
         let counts = reader.counts(self.seat.now())?;
-        let mine = waiting_mine(reader, &self.overlay, filter.risk, self.seat.now())?;
+        let mine = reader.to_decide_among(self.overlay.ids(), self.seat.now())?;
+        let mine = match filter.risk {
+            Some(risk) => mine[risk as usize],
+            None => mine.iter().sum(),
+        };
         Ok(match self.query.view {
             InboxView::ToDecide => {
                 let all = match filter.risk {
@@ -300,23 +336,6 @@ impl Lister {
             InboxView::Done => (counts.done, false),
         })
     }
-}
-
-/// How many of those that the journal has as to be decided this person has decided here.
-pub(super) fn waiting_mine(
-    reader: &Reader,
-    overlay: &Overlay,
-    risk: Option<Risk>,
-    now: UnixMillis,
-) -> Result<u64, JournalError> {
-    let mut count = 0;
-    for id in overlay.ids() {
-        let row = reader.row(id, now)?;
-        if row.is_some_and(|row| row.status == Status::Proposed && risk.is_none_or(|risk| risk == row.risk)) {
-            count += 1;
-        }
-    }
-    Ok(count)
 }
 
 /// The state as a list's line has it.

@@ -1,20 +1,15 @@
 //! What was asked of the proposer, with what this device has said and the journal does not have yet.
 
 use countersign_domain::{
-    Digest, Record, UnixMillis,
+    Digest, UnixMillis,
     id::ProposalId,
     people::People,
-    record::{Actor, Kind, Remark},
+    record::{Actor, Remark},
 };
 use countersign_replica::Card;
 
 use super::Words;
-use crate::{
-    Arm, EngineError, remarks,
-    rules::Viewer,
-    seat::Seat,
-    store::{EntryState, outbox},
-};
+use crate::{Arm, EngineError, remarks, rules::Viewer, seat::Seat, store::outbox};
 
 /// A question.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,15 +93,10 @@ pub(super) async fn questions(
 /// What this device has said about it that the tenant has not refused.
 pub(crate) async fn under_way(seat: &Seat, id: ProposalId) -> Result<Vec<(Digest, Remark)>, EngineError> {
     let account = seat.account.id;
-    let open = seat.store.read(move |db| outbox::open(db, account)).await?;
-    let said = open.into_iter().filter(|entry| {
-        let refused = matches!(&entry.state, EntryState::Answered(answer) if !answer.effective);
-        entry.kind == Kind::Remark && entry.proposal == Some(id) && !refused
-    });
-    Ok(said
-        .filter_map(|entry| {
-            let body = Record::from_envelope(entry.envelope).ok()?.body().ok()?;
-            Some((entry.digest, body))
-        })
-        .collect())
+    let said = seat
+        .store
+        .read(move |db| outbox::said::<Remark>(db, account, Some(id)))
+        .await?;
+    let unrefused = said.into_iter().filter(|(entry, _)| !entry.state.is_refused());
+    Ok(unrefused.map(|(entry, remark)| (entry.digest, remark)).collect())
 }

@@ -216,11 +216,11 @@ fn body(seat: &Arc<Seat>, new: &NewTable, nonce: Nonce, confirmed: bool) -> Rule
 /// Whether a table that this device signed has not come back in the journal.
 async fn under_way(seat: &Seat) -> Result<bool, EngineError> {
     let account = seat.account.id;
-    let open = seat.store.read(move |db| outbox::open(db, account)).await?;
-    Ok(open.iter().any(|entry| {
-        let refused = matches!(&entry.state, crate::store::EntryState::Answered(answer) if !answer.effective);
-        entry.kind == countersign_domain::record::Kind::Rules && !refused
-    }))
+    let said = seat
+        .store
+        .read(move |db| outbox::said::<countersign_domain::record::Rules>(db, account, None))
+        .await?;
+    Ok(said.iter().any(|(entry, _)| !entry.state.is_refused()))
 }
 
 fn may_edit(people: &People, seat: &Seat, on_its_way: bool) -> Permission {

@@ -1,18 +1,13 @@
 //! What stands still, and what this person may do about it.
 
 use countersign_domain::{
-    Record, UnixMillis,
+    UnixMillis,
     people::People,
-    record::{Kind, Release, Role, Scope, Stop},
+    record::{Release, Role, Scope, Stop},
 };
 
 use super::{Permission, Words};
-use crate::{
-    Engine, EngineError, acts,
-    seat::Seat,
-    store::{Entry, EntryState, outbox},
-    views::card::ConfirmPrompt,
-};
+use crate::{Engine, EngineError, acts, seat::Seat, store::outbox, views::card::ConfirmPrompt};
 
 /// One stop, as the journal has it or as this device has signed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,7 +56,13 @@ impl Engine {
 /// What stands still, the widest first; and whether this person may stop something.
 pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>, Permission), EngineError> {
     let account = seat.account.id;
-    let open = seat.store.read(move |db| outbox::open(db, account)).await?;
+    let (signed, released) = seat
+        .store
+        .read(move |db| {
+            let stops = outbox::said::<Stop>(db, account, None)?;
+            Ok((stops, outbox::said::<Release>(db, account, None)?))
+        })
+        .await?;
     let words = Words::new(seat, people);
     let role = people.role(seat.person());
     let may = if role.is_some_and(Role::decides) {
@@ -80,7 +81,7 @@ pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>,
                 (0, _) | (_, false) => String::new(),
                 (_, true) => " One person wants it released; one more is needed.".to_owned(),
             };
-            let mine = open.iter().any(|entry| releases_this(entry, scope));
+            let mine = released.iter().any(|(_, release)| release.scope == *scope);
             let release = if !may.is_allowed() {
                 may.clone()
             } else if mine {
@@ -107,10 +108,8 @@ pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>,
             }
         })
         .collect();
-    for entry in &open {
-        if let Some(stop) = under_way(entry)
-            && !people.stops.contains_key(&stop.scope)
-        {
+    for (entry, stop) in signed {
+        if !entry.state.is_refused() && !people.stops.contains_key(&stop.scope) {
             rows.push(StopRow {
                 what: what(people, &stop.scope),
                 words: "Saved on this device. It holds once the tenant has it.".to_owned(),
@@ -137,21 +136,6 @@ fn what(people: &People, scope: &Scope) -> String {
             None => super::plain(tool),
         },
     }
-}
-
-/// The stop that this device has signed and the journal does not have.
-fn under_way(entry: &Entry) -> Option<Stop> {
-    if entry.kind != Kind::Stop || matches!(&entry.state, EntryState::Answered(answer) if !answer.effective) {
-        return None;
-    }
-    Record::from_envelope(entry.envelope.clone()).ok()?.body().ok()
-}
-
-fn releases_this(entry: &Entry, scope: &Scope) -> bool {
-    let release = |entry: &Entry| -> Option<Release> {
-        Record::from_envelope(entry.envelope.clone()).ok()?.body().ok()
-    };
-    entry.kind == Kind::Release && release(entry).is_some_and(|release| release.scope == *scope)
 }
 
 fn capital(name: &str) -> String {

@@ -45,19 +45,34 @@ impl<'a> Words<'a> {
 
     /// The state of a proposal for this person.
     pub(crate) fn state(&self, state: &ProposalState, mine: Option<&Mine>) -> StateView {
+        let Some(mine) = mine else {
+            return self.refused(state).unwrap_or_else(|| self.journal(state));
+        };
+        let by_itself = self.under_way(state.status(self.now), state.created_at, mine);
+        by_itself.unwrap_or_else(|| match mine {
+            Mine::Signed(entry) => self.answered(state, entry),
+            Mine::Held(_) => self.journal(state),
+        })
+    }
+
+    /// What is under way about a proposal, where it is told without what else the journal says of it.
+    pub(crate) fn under_way(&self, status: Status, created_at: UnixMillis, mine: &Mine) -> Option<StateView> {
         match mine {
-            Some(Mine::Held(held)) => view(
-                StateKind::Saved,
-                match held.what {
+            Mine::Held(held) => {
+                let words = match held.what {
                     HeldWhat::Reject => "Rejected by you, can be undone",
                     HeldWhat::Withdraw => "Taken back by you, can be undone",
-                },
-                Some(held.created),
-                Tone::Busy,
-            ),
-            Some(Mine::Signed(entry)) if self.is_over_taken(state, entry) => self.journal(state),
-            Some(Mine::Signed(entry)) => self.signed(state, entry),
-            None => self.refused(state).unwrap_or_else(|| self.journal(state)),
+                };
+                Some(view(StateKind::Saved, words, Some(held.created), Tone::Busy))
+            }
+            Mine::Signed(entry) => match &entry.state {
+                EntryState::Waiting => Some(self.saved(entry)),
+                EntryState::Answered(answer) | EntryState::Folded(answer) => {
+                    // What has happened since then is for the journal to tell, and so is what came first.
+                    let over_taken = !status.is_open() && status != Status::Expired;
+                    (answer.effective && !over_taken).then(|| sent(entry, created_at))
+                }
+            },
         }
     }
 
@@ -91,33 +106,12 @@ impl<'a> Words<'a> {
     }
 
     /// A decision that came too late to matter: what happened says more than what was decided.
-    fn is_over_taken(&self, state: &ProposalState, entry: &Entry) -> bool {
-        let status = state.status(self.now);
-        let over = !status.is_open() && status != Status::Expired;
-        over && matches!(&entry.state, EntryState::Answered(answer) if answer.effective)
-    }
-
-    fn signed(&self, state: &ProposalState, entry: &Entry) -> StateView {
+    fn answered(&self, state: &ProposalState, entry: &Entry) -> StateView {
         match &entry.state {
-            EntryState::Waiting => self.saved(entry),
             EntryState::Answered(answer) | EntryState::Folded(answer) if !answer.effective => {
                 self.late(state, answer, refusal(entry.kind, answer, entry.created))
             }
-            EntryState::Answered(_) | EntryState::Folded(_) => {
-                let words = match entry.verdict {
-                    None if entry.kind == Kind::Resolution => "You have said what became of it",
-                    None if entry.kind == Kind::Withdraw => "Taken back by you",
-                    Some(Verdict::Reject) => "Rejected by you",
-                    Some(Verdict::Retract) => "Your approval is taken back",
-                    Some(Verdict::Approve) | None => "Approved by you",
-                };
-                view(
-                    StateKind::Sent,
-                    words,
-                    Some(state.created_at.max(entry.created)),
-                    Tone::Good,
-                )
-            }
+            EntryState::Waiting | EntryState::Answered(_) | EntryState::Folded(_) => self.journal(state),
         }
     }
 
@@ -423,6 +417,23 @@ impl<'a> Words<'a> {
 }
 
 /// What does not count, with its reason.
+/// The tenant has it, and nothing has come of it yet.
+fn sent(entry: &Entry, created_at: UnixMillis) -> StateView {
+    let words = match entry.verdict {
+        None if entry.kind == Kind::Resolution => "You have said what became of it",
+        None if entry.kind == Kind::Withdraw => "Taken back by you",
+        Some(Verdict::Reject) => "Rejected by you",
+        Some(Verdict::Retract) => "Your approval is taken back",
+        Some(Verdict::Approve) | None => "Approved by you",
+    };
+    view(
+        StateKind::Sent,
+        words,
+        Some(created_at.max(entry.created)),
+        Tone::Good,
+    )
+}
+
 fn refusal(kind: Kind, answer: &Answer, at: UnixMillis) -> StateView {
     let what = if kind == Kind::Withdraw {
         "It was not taken back"

@@ -1,6 +1,10 @@
 //! How many there are.
 
-use countersign_domain::{UnixMillis, id::ConnectionId};
+use countersign_domain::{
+    UnixMillis,
+    id::{ConnectionId, ProposalId},
+};
+use rusqlite::{OptionalExtension, params};
 
 use crate::{Reader, StorageError, entries::from_sql};
 
@@ -75,6 +79,32 @@ impl Reader {
             )?
             .query_row([], |row| row.get(0))
             .map(from_sql)?;
+        Ok(counts)
+    }
+
+    /// How many of these are in [`super::View::ToDecide`] at `now`, by risk, mildest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn to_decide_among(
+        &self,
+        among: impl Iterator<Item = ProposalId>,
+        now: UnixMillis,
+    ) -> Result<[u64; 4], StorageError> {
+        let now = self.clock(now)?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT risk FROM proposal WHERE id = ?1 AND list = 'to_decide' AND lapses_ms > ?2",
+        )?;
+        let mut counts = [0; 4];
+        for id in among {
+            let risk = statement
+                .query_row(params![&id.as_bytes()[..], now.0], |row| row.get::<_, i64>(0))
+                .optional()?;
+            let risk = risk.and_then(|risk| usize::try_from(risk).ok());
+            if let Some(count) = risk.and_then(|risk| counts.get_mut(risk)) {
+                *count += 1;
+            }
+        }
         Ok(counts)
     }
 

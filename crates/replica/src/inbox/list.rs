@@ -1,11 +1,11 @@
 //! The lists, each in its order.
 
-use countersign_domain::{UnixMillis, fold::Status, radar::WAITING, record::Risk};
+use countersign_domain::{UnixMillis, fold::Status, id::ProposalId, radar::WAITING, record::Risk};
 use rusqlite::{ToSql, named_params};
 
 use super::{
     Cursor, Filter, Page, View,
-    row::{COLUMNS, Row, read},
+    row::{COLUMNS, Row, id, read},
     words::hits_sql,
 };
 use crate::{
@@ -24,17 +24,22 @@ pub(super) struct List<'a> {
 }
 
 impl List<'_> {
-    pub(super) fn to_decide(&self, after: Option<&Cursor>) -> Result<Page, StorageError> {
+    /// Without what `decided` picks: a page is full of others where there are enough.
+    pub(super) fn to_decide(
+        &self,
+        after: Option<&Cursor>,
+        decided: &dyn Fn(ProposalId) -> bool,
+    ) -> Result<Page, StorageError> {
         let worst = after.map_or(Risk::Critical, |cursor| cursor.risk);
         let sql = match self.filter.tool {
             None => format!(
                 "SELECT {COLUMNS} FROM proposal INDEXED BY proposal_to_decide WHERE list = 'to_decide'
-                 AND risk = :risk AND created_seq > :seq AND lapses_ms > :now ORDER BY created_seq LIMIT :limit"
+                 AND risk = :risk AND created_seq > :seq AND lapses_ms > :now ORDER BY created_seq"
             ),
             Some(_) => format!(
                 "SELECT {COLUMNS} FROM proposal INDEXED BY proposal_to_decide_tool WHERE list = 'to_decide'
                  AND tool = :tool AND risk = :risk AND created_seq > :seq AND lapses_ms > :now
-                 ORDER BY created_seq LIMIT :limit"
+                 ORDER BY created_seq"
             ),
         };
         let mut rows = Vec::new();
@@ -45,18 +50,21 @@ impl List<'_> {
             let from = after
                 .filter(|cursor| cursor.risk == risk)
                 .map_or(0, |cursor| cursor.seq);
-            let limit = self.limit + 1 - rows.len();
-            let (level, from, limit) = (risk as i64, to_sql(from)?, to_sql(limit as u64)?);
-            let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
-                (":risk", &level),
-                (":seq", &from),
-                (":now", &self.now.0),
-                (":limit", &limit),
-            ];
+            let (level, from) = (risk as i64, to_sql(from)?);
+            let mut parameters: Vec<(&str, &dyn ToSql)> =
+                vec![(":risk", &level), (":seq", &from), (":now", &self.now.0)];
             if let Some(tool) = &self.filter.tool {
                 parameters.push((":tool", tool));
             }
-            self.collect(&sql, &parameters, &mut rows)?;
+            let mut statement = self.reader.connection.prepare_cached(&sql)?;
+            let mut found = statement.query(parameters.as_slice())?;
+            while rows.len() <= self.limit
+                && let Some(row) = found.next()?
+            {
+                if !decided(id(row)?) {
+                    rows.push(read(row, self.now)?);
+                }
+            }
             if rows.len() > self.limit {
                 break;
             }

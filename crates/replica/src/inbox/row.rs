@@ -103,6 +103,12 @@ pub(super) const COLUMNS: &str =
     "proposal.created_seq, id, last_seq, status, risk, tool, sentence, proposer, proposer_kind,
     created_ms, expires_ms, executor, connection, decided_ms, ended_ms, gap, list, lapses_ms";
 
+/// Whose line it is, of [`COLUMNS`].
+pub(super) fn id(row: &rusqlite::Row<'_>) -> Result<ProposalId, StorageError> {
+    let id = row.get_ref(1)?.as_blob().map_err(StorageError::damaged)?;
+    ProposalId::from_slice(id).map_err(|_| StorageError::damaged("a stored id is not one"))
+}
+
 /// Reads [`COLUMNS`].
 pub(super) fn read(row: &rusqlite::Row<'_>, now: UnixMillis) -> Result<Row, StorageError> {
     let blob = |at: usize| -> Result<Option<&[u8]>, StorageError> {
@@ -114,41 +120,41 @@ pub(super) fn read(row: &rusqlite::Row<'_>, now: UnixMillis) -> Result<Row, Stor
     let time = |at: usize| -> Result<Option<UnixMillis>, StorageError> {
         Ok(row.get::<_, Option<i64>>(at)?.map(UnixMillis))
     };
-    let id = |what| StorageError::damaged(format!("a stored {what} is not one"));
-    let recorded = Status::from_name(text(3)?).ok_or_else(|| id("status"))?;
+    let not_one = |what| StorageError::damaged(format!("a stored {what} is not one"));
+    let recorded = Status::from_name(text(3)?).ok_or_else(|| not_one("status"))?;
     let expires_at = UnixMillis(row.get(10)?);
     let kind = text(8)?;
     Ok(Row {
         created_seq: from_sql(row.get(0)?),
-        id: ProposalId::from_slice(blob(1)?.unwrap_or_default()).map_err(|_| id("id"))?,
+        id: id(row)?,
         last_seq: from_sql(row.get(2)?),
         status: recorded.at(now, expires_at),
         risk: usize::try_from(row.get::<_, i64>(4)?)
             .ok()
             .and_then(|risk| Risk::ALL.get(risk).copied())
-            .ok_or_else(|| id("risk"))?,
+            .ok_or_else(|| not_one("risk"))?,
         tool: row.get(5)?,
         sentence: row.get(6)?,
         proposer: row.get(7)?,
         proposer_kind: [ProposerKind::Agent, ProposerKind::User, ProposerKind::System]
             .into_iter()
             .find(|known| project::proposer_kind(*known) == kind)
-            .ok_or_else(|| id("proposer"))?,
+            .ok_or_else(|| not_one("proposer"))?,
         created_at: UnixMillis(row.get(9)?),
         expires_at,
         executor: match blob(11)? {
             None => Holder::Tenant,
-            Some(device) => Holder::Device(DeviceId::from_slice(device).map_err(|_| id("device"))?),
+            Some(device) => Holder::Device(DeviceId::from_slice(device).map_err(|_| not_one("device"))?),
         },
         connection: blob(12)?
             .map(ConnectionId::from_slice)
             .transpose()
-            .map_err(|_| id("connection"))?,
+            .map_err(|_| not_one("connection"))?,
         decided_at: time(13)?,
         ended_at: time(14)?,
         gap: match row.get_ref(15)?.as_str_or_null().map_err(StorageError::damaged)? {
             None => None,
-            Some(name) => Some(Gap::from_name(name).ok_or_else(|| id("gap"))?),
+            Some(name) => Some(Gap::from_name(name).ok_or_else(|| not_one("gap"))?),
         },
     })
 }
