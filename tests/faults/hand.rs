@@ -5,7 +5,8 @@
 //! Says on standard output what holds by then: `ready`, and `saved ID` once a decision is on the disk. To the line `check`
 //! it answers `checked OK SIZE`, with the journal verified from its first entry, to `alarm` whether the log is another one
 //! than it was, and to `unknown` the ids of all calls in its lists of which nobody knows whether they happened; a line of
-//! JSON is a connection that it is to hold, and `added` is the answer. Logs what `COUNTERSIGN_LOG` says. Ends with its standard input.
+//! JSON is a connection that it is to hold, and `added` is the answer. After `hold` it decides nothing until `decide`, and between `away` and
+//! `back` it has no network; `done` and the order is the answer to each. Logs what `COUNTERSIGN_LOG` says. Ends with its standard input.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -21,7 +22,7 @@ use anyhow::{Context, Result, bail};
 use countersign_domain::id::ProposalId;
 use countersign_e2e::company::{OWNER, PASSWORD};
 use countersign_engine::{
-    Choice, Connect, Credential, Decide, Engine, Phase,
+    Choice, Connect, Credential, Decide, Engine, LinkState, Phase,
     ports::{Ports, SecretStore, SecretStoreError, SystemClock},
     testing::RecordingNotifier,
     views::{
@@ -57,9 +58,12 @@ async fn main() -> Result<()> {
     let mut lines = standard_input();
     sign_in(&engine, &url).await?;
     println!("ready");
+    let mut decides = true;
     loop {
-        // Whatever is in its way just now is tried again.
-        let _ = decide_what_waits(&engine).await;
+        if decides {
+            // Whatever is in its way just now is tried again.
+            let _ = decide_what_waits(&engine).await;
+        }
         tokio::select! {
             line = lines.recv() => match line.as_deref() {
                 Some("check") => match engine.verify_journal().await {
@@ -74,6 +78,14 @@ async fn main() -> Result<()> {
                     let ids = unknown(&engine).await?;
                     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
                     println!("unknown {}", ids.join(" "));
+                }
+                Some(order @ ("hold" | "decide")) => {
+                    decides = order == "decide";
+                    println!("done {order}");
+                }
+                Some(order @ ("away" | "back")) => {
+                    cut_off(&engine, order == "away").await;
+                    println!("done {order}");
                 }
                 Some(order) => println!("{}", add(&engine, order).await),
                 None => return Ok(()),
@@ -104,6 +116,14 @@ async fn sign_in(engine: &Engine, url: &str) -> Result<()> {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Keeps the network away until it is let in again; the desktop knows that it has none when this answers.
+async fn cut_off(engine: &Engine, cut: bool) {
+    engine.cut_off(cut);
+    while cut && engine.link().state != LinkState::Offline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

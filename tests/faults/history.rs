@@ -143,7 +143,7 @@ impl History {
     /// 0 double effects, 0 lost decisions, 0 wrong states.
     fn judge(&self, ends: &BTreeMap<String, (String, Value)>) -> Result<Summary> {
         let effects = self.world.target.effects();
-        let tasks = self.tasks()?;
+        let tasks = self.world.tasks()?;
         let mails = self.mails()?;
         let mut summary = Summary::default();
         for (path, keys) in &effects {
@@ -228,23 +228,6 @@ impl History {
         };
         let mails = self.mail.mails()?;
         mails.iter().map(|mail| subject(&mail.bytes)).collect()
-    }
-
-    fn tasks(&self) -> Result<Vec<String>> {
-        let (mut titles, mut after) = (Vec::new(), String::new());
-        loop {
-            let page = self.world.get(&format!("/api/tasks?limit=200{after}"))?;
-            let tasks = page["tasks"].as_array().context("tasks")?;
-            titles.extend(
-                tasks
-                    .iter()
-                    .filter_map(|task| Some(task["title"].as_str()?.to_owned())),
-            );
-            match page["next"].as_str() {
-                Some(next) => after = format!("&after={next}"),
-                None => return Ok(titles),
-            }
-        }
     }
 }
 

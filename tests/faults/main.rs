@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod drained;
 mod history;
 mod restored;
 #[path = "../../crates/verify/tests/bundles/seeded.rs"]

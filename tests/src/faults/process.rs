@@ -38,6 +38,7 @@ pub struct Said {
     alarmed: bool,
     checked: Option<String>,
     unknown: Option<BTreeSet<String>>,
+    done: Option<String>,
 }
 
 /// A running program; killed when dropped.
@@ -108,6 +109,7 @@ impl Process {
                     Some(("unknown", ids)) => {
                         said.unknown = Some(ids.split_whitespace().map(str::to_owned).collect());
                     }
+                    Some(("done", order)) => said.done = Some(order.to_owned()),
                     Some(("checked", answer)) => said.checked = Some(answer.to_owned()),
                     _ => said.ready |= line == "ready",
                 }
@@ -165,6 +167,13 @@ impl Process {
     /// The ids of all calls in the desktop's lists of which nobody knows whether they happened.
     pub fn unknown(&mut self, said: &Arc<Mutex<Said>>) -> Result<BTreeSet<String>> {
         self.ask("unknown", said, |said| said.unknown.take())
+    }
+
+    /// Has the desktop do what it is told; it is done when this answers.
+    pub fn order(&mut self, order: &str, said: &Arc<Mutex<Said>>) -> Result<()> {
+        self.ask(order, said, |said| {
+            (said.done.take().as_deref() == Some(order)).then_some(())
+        })
     }
 
     fn ask<T>(

@@ -219,6 +219,24 @@ impl World {
         })
     }
 
+    /// The title of every task that was made.
+    pub fn tasks(&self) -> Result<Vec<String>> {
+        let (mut titles, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/api/tasks?limit=200{after}"))?;
+            let tasks = page["tasks"].as_array().context("tasks")?;
+            titles.extend(
+                tasks
+                    .iter()
+                    .filter_map(|task| Some(task["title"].as_str()?.to_owned())),
+            );
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(titles),
+            }
+        }
+    }
+
     /// A snapshot as a fresh desktop would ask for it; nobody has to answer.
     pub fn ask_for_a_snapshot(&self) {
         let _ = self.call("GET", "/api/snapshot", &self.session, &Value::Null);
