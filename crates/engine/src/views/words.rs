@@ -416,7 +416,6 @@ impl<'a> Words<'a> {
     }
 }
 
-/// What does not count, with its reason.
 /// The tenant has it, and nothing has come of it yet.
 fn sent(entry: &Entry, created_at: UnixMillis) -> StateView {
     let words = match entry.verdict {
@@ -434,6 +433,7 @@ fn sent(entry: &Entry, created_at: UnixMillis) -> StateView {
     )
 }
 
+/// What does not count, with its reason.
 fn refusal(kind: Kind, answer: &Answer, at: UnixMillis) -> StateView {
     let what = if kind == Kind::Withdraw {
         "It was not taken back"
