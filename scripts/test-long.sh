@@ -7,8 +7,8 @@ scripts/setup.sh test
 # Half an hour for each reader, and from elsewhere each time.
 FUZZ_SECONDS=${FUZZ_SECONDS:-1800} SEED=$((RANDOM + 1)) scripts/fuzz.sh
 
-step "Building the programs that are killed" cargo build -p countersign-server -p countersign-verify -p countersign-e2e --bins --locked
+step "Building the programs that are killed" cargo build -p countersign-server -p countersign-verify -p countersign-e2e --bins --profile long --locked
 
 say "The long families"
-COUNTERSIGN_LONG=1 exec cargo nextest run -p countersign-domain -p countersign-tools -p countersign-server -p countersign-engine -p countersign-verify -p countersign-replica -p countersign-fuzz -p countersign-e2e --locked --profile long \
+COUNTERSIGN_LONG=1 exec cargo nextest run -p countersign-domain -p countersign-tools -p countersign-server -p countersign-engine -p countersign-verify -p countersign-replica -p countersign-fuzz -p countersign-e2e --locked --cargo-profile long --profile long \
     -E 'binary(protocol) or test(mutations::) or binary(simulation) or package(countersign-verify) or package(countersign-fuzz) or test(damage::) or binary(faults)'

@@ -2,7 +2,8 @@
 //! idempotency key is known again, half to where it is not.
 //!
 //! The executor is a desktop, a process of its own, which the target ends with SIGKILL once it has written a request down
-//! and before it answers. The server runs nothing that has an effect outside of its own file, so there is no such moment
+//! and before it answers. A request that is made again under its key is ended in the same way by every second desktop, and
+//! answered to the others. The server runs nothing that has an effect outside of its own file, so there is no such moment
 //! in it. A kill counts for the one call that brought it. What became of each call is then looked at from outside: in the
 //! target's log, in the tenant's answers, in the desktop's lists, before people have settled it and afterwards.
 
@@ -13,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
+use countersign_domain::execution::MOST_ATTEMPTS;
 use countersign_e2e::faults::{World, await_end, text};
 use serde_json::json;
 
@@ -52,10 +54,12 @@ pub(crate) fn run(kills: u64) -> Result<()> {
         ("where no key is known", "silent retries", without),
     ] {
         println!(
-            "  B11 {what}: {} kills, {} requests, {} {more}; {} unknown until people had settled them",
+            "  B11 {what}: {} kills, {} calls, {} requests, {} {more}; {} completed by asking again, {} unknown until people had settled them",
             kind.kills,
+            kind.calls,
             kind.requests,
-            kind.requests - kind.calls,
+            kind.effects - kind.calls,
+            kind.calls - kind.unknown,
             kind.unknown
         );
     }
@@ -73,6 +77,8 @@ struct Kind {
     calls: u64,
     /// How often these were requested, each under the same key; another key is an error.
     requests: u64,
+    /// How often they have happened.
+    effects: u64,
     /// Calls that the tenant and the desktop's lists had as unknown.
     unknown: u64,
 }
@@ -91,6 +97,7 @@ impl Found {
             mine.kills += other.kills;
             mine.calls += other.calls;
             mine.requests += other.requests;
+            mine.effects += other.effects;
             mine.unknown += other.unknown;
         }
         self.killing = self.killing.max(other.killing);
@@ -151,7 +158,8 @@ impl Company {
             unknown.len()
         );
 
-        for asked in killed.iter().map(|path| &self.asked[path]) {
+        let killed_for_good = killed.iter().map(|path| &self.asked[path]);
+        for asked in killed_for_good.filter(|asked| unknown.contains(&asked.id)) {
             let word = json!({"happened": asked.happened, "note": "As the other side has written it down"});
             self.world
                 .post(&format!("/api/assistant/proposals/{}/resolve", asked.id), &word)?;
@@ -181,7 +189,7 @@ impl Company {
             }
             self.world.start_hand(None)?;
             let hand = self.world.hand.as_ref().context("a desktop")?;
-            self.world.target.end_at_effect(hand.id());
+            self.world.target.end_at_effect(hand.id(), killed % 2 == 0);
             await_end(&mut self.world.hand, LATE)?;
             let before = std::mem::replace(&mut killed, self.world.target.fatal().len() as u64);
             ensure!(
@@ -226,14 +234,15 @@ impl Company {
         Ok(())
     }
 
-    /// Every call has left once, under its own key where it takes one, and is what it should be: those that were killed
-    /// as `state` says, all others done. The ids of those that were killed.
+    /// Every call has left once, or again under its own key where it takes one, and is what it should be: those whose last
+    /// request was killed as `state` says, all others done. The ids of the former.
     fn judge(
         &self,
         killed: &BTreeSet<String>,
         state: impl Fn(&Asked) -> &'static str,
     ) -> Result<BTreeSet<String>> {
-        let (effects, states) = (self.world.target.effects(), self.states()?);
+        let (requests, states) = (self.world.target.requests(), self.states()?);
+        let answered = self.world.target.answered();
         let mut ids = BTreeSet::new();
         for (path, asked) in &self.asked {
             let key = if asked.way == WITH_KEY {
@@ -241,13 +250,20 @@ impl Company {
             } else {
                 ""
             };
-            let requests = effects.get(path).map(Vec::as_slice).unwrap_or_default();
+            let requests = requests.get(path).map(Vec::as_slice).unwrap_or_default();
+            // Killed each time, and out of attempts.
+            let lost = killed.contains(path) && !answered.contains(path);
+            let times = match asked.way {
+                WITH_KEY if lost => usize::from(MOST_ATTEMPTS)..=usize::from(MOST_ATTEMPTS),
+                WITH_KEY if killed.contains(path) => 2..=usize::from(MOST_ATTEMPTS),
+                _ => 1..=1,
+            };
             ensure!(
-                requests == [key],
+                requests.iter().all(|with| with == key) && times.contains(&requests.len()),
                 "{path} of {} was requested under {requests:?}",
                 asked.id
             );
-            let wanted = if killed.contains(path) {
+            let wanted = if lost {
                 ids.insert(asked.id.clone());
                 state(asked)
             } else {
@@ -287,14 +303,15 @@ impl Company {
             killing,
             ..Found::default()
         };
-        let effects = self.world.target.effects();
+        let (requests, effects) = (self.world.target.requests(), self.world.target.effects());
         for path in self.world.target.fatal() {
             found.kinds[self.asked[&path].way].kills += 1;
         }
         for path in killed {
             let kind = &mut found.kinds[self.asked[path].way];
             kind.calls += 1;
-            kind.requests += effects[path].len() as u64;
+            kind.requests += requests[path].len() as u64;
+            kind.effects += effects[path] as u64;
             kind.unknown += u64::from(unknown.contains(&self.asked[path].id));
         }
         found

@@ -17,7 +17,10 @@ mod seeded;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -80,8 +83,11 @@ const OF_THE_ARRIVAL: &[Point] = &[
     Point::EnrolStored,
 ];
 
+/// Kills in each world.
+const KILLS: u64 = 100;
+
 /// Worlds beside each other: while one waits for a hold or a lease, another works.
-const WORLDS: u64 = 6;
+const AT_ONCE: u64 = 6;
 
 /// Kills of each kind.
 #[derive(Clone, Default, Debug)]
@@ -108,60 +114,78 @@ impl Kills {
 
 #[test]
 fn whenever_server_or_desktop_is_killed_nothing_happens_twice_and_nothing_is_lost() {
-    let (first, worlds) = seeded::cases(WORLDS, WORLDS);
-    let kills = if seeded::is_long() { 20_000 } else { 600 };
+    let (first, worlds) = seeded::cases(6, 200);
     let begin = Instant::now();
-    let running: Vec<_> = (first..first + worlds)
-        .map(|seed| thread::spawn(move || (seed, one_world(seed, kills / WORLDS))))
+    let next = Arc::new(AtomicU64::new(first));
+    let running: Vec<_> = (0..AT_ONCE.min(worlds))
+        .map(|_| {
+            let next = Arc::clone(&next);
+            thread::spawn(move || several_worlds(&next, first + worlds))
+        })
         .collect();
-    let (mut all, mut ends) = (Kills::default(), Vec::new());
-    for world in running {
-        let (seed, ended) = world.join().unwrap();
-        let (kills, summary) = ended.unwrap_or_else(|error| {
+    let (mut all, mut end) = (Kills::default(), Summary::default());
+    for worlds in running {
+        let (kills, summary) = worlds.join().unwrap();
+        all.add(&kills);
+        end.add(&summary);
+    }
+    eprintln!(
+        "{} kills in {worlds} worlds and {:?}: {all:?}\n{end:?}",
+        all.total(),
+        begin.elapsed()
+    );
+    if worlds < AT_ONCE {
+        return;
+    }
+    let points = OF_THE_SERVER.iter().chain(OF_THE_DESKTOP).chain(OF_THE_ARRIVAL);
+    let missed: Vec<_> = points.filter(|point| !all.at.contains_key(point)).collect();
+    assert!(missed.is_empty(), "nothing was ever killed at {missed:?}");
+    assert!(all.total() >= worlds * KILLS, "{} kills", all.total());
+    assert!(
+        end.completed > 0
+            && end.unknown > 0
+            && end.again > 0
+            && end.failed > 0
+            && end.mails_completed > 0
+            && end.mails_unknown > 0,
+        "a run that never saw one of the ends has shown nothing: {end:?}"
+    );
+}
+
+/// One world after the other, until another thread has begun the last of them.
+fn several_worlds(next: &AtomicU64, end: u64) -> (Kills, Summary) {
+    let (mut all, mut summaries) = (Kills::default(), Summary::default());
+    loop {
+        let seed = next.fetch_add(1, Ordering::SeqCst);
+        if seed >= end {
+            return (all, summaries);
+        }
+        let (kills, summary) = one_world(seed).unwrap_or_else(|error| {
+            // The others end with the world that they are in.
+            next.store(end, Ordering::SeqCst);
             panic!(
                 "{error:#}\n{}",
                 seeded::replay(seed, "whenever_server_or_desktop_is_killed")
             )
         });
         all.add(&kills);
-        ends.push(summary);
+        summaries.add(&summary);
     }
-    eprintln!(
-        "{} kills in {:?}: {all:?}\n{ends:?}",
-        all.total(),
-        begin.elapsed()
-    );
-    if worlds < WORLDS {
-        return;
-    }
-    let points = OF_THE_SERVER.iter().chain(OF_THE_DESKTOP).chain(OF_THE_ARRIVAL);
-    let missed: Vec<_> = points.filter(|point| !all.at.contains_key(point)).collect();
-    assert!(missed.is_empty(), "nothing was ever killed at {missed:?}");
-    assert!(all.total() >= kills, "{} kills", all.total());
-    let sum = |count: fn(&Summary) -> usize| ends.iter().map(count).sum::<usize>();
-    assert!(
-        sum(|end| end.completed) > 0
-            && sum(|end| end.unknown) > 0
-            && sum(|end| end.failed) > 0
-            && sum(|end| end.mails_completed) > 0
-            && sum(|end| end.mails_unknown) > 0,
-        "a run that never saw one of the ends has shown nothing: {ends:?}"
-    );
 }
 
-fn one_world(seed: u64, kills: u64) -> Result<(Kills, Summary)> {
+fn one_world(seed: u64) -> Result<(Kills, Summary)> {
     let mut random = Seeded::new(seed);
     let mut history = History::new()?;
-    let lived = live(&mut history, &mut random, kills, seed);
+    let lived = live(&mut history, &mut random, seed);
     lived.with_context(|| history.world.remains())
 }
 
-fn live(history: &mut History, random: &mut Seeded, kills: u64, seed: u64) -> Result<(Kills, Summary)> {
+fn live(history: &mut History, random: &mut Seeded, seed: u64) -> Result<(Kills, Summary)> {
     let mut done = Kills::default();
     // Each world begins elsewhere, so that together they come to every point.
     let (mut of_the_server, mut of_the_desktop) = (random.below(1_000), random.below(1_000));
     arrive(&mut history.world, &mut done, seed)?;
-    while done.total() < kills {
+    while done.total() < KILLS {
         match random.below(10) {
             0..=3 => {
                 of_the_desktop += 1;
@@ -198,12 +222,12 @@ fn live(history: &mut History, random: &mut Seeded, kills: u64, seed: u64) -> Re
                 history
                     .world
                     .target
-                    .end_at_effect(history.world.hand.as_ref().context("a desktop")?.id());
+                    .end_at_effect(history.world.hand.as_ref().context("a desktop")?.id(), true);
+                let before = history.world.target.fatal().len();
                 work(history, random)?;
-                let before = history.world.target.effects().len();
                 await_end(&mut history.world.hand, Duration::from_millis(4_000))?;
                 history.world.target.spare();
-                if history.world.target.effects().len() > before {
+                if history.world.target.fatal().len() > before {
                     done.at_effect += 1;
                 } else {
                     done.at_any_time += 1;

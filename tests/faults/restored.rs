@@ -24,7 +24,7 @@ fn found_out(history: &mut History) -> Result<()> {
     history.world.start_server(None)?;
     (0..KINDS).try_for_each(|_| history.ask())?;
     history.settle(patience)?;
-    let effects = history.world.target.effects();
+    let requests = history.world.target.requests();
 
     fs::remove_dir_all(&data)?;
     put(copy.path(), &data)?;
@@ -37,8 +37,8 @@ fn found_out(history: &mut History) -> Result<()> {
     // Longer than anything is held before it runs.
     thread::sleep(Duration::from_secs(12));
     assert_eq!(
-        history.world.target.effects(),
-        effects,
+        history.world.target.requests(),
+        requests,
         "nothing runs from a log that has gone back"
     );
     Ok(())

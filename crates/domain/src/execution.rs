@@ -12,7 +12,10 @@ use crate::{
 /// How long a lease may wait for its begin, and a begun call for its receipt, before it counts as silent.
 pub const LEASE: Millis = Millis::seconds(60);
 
-/// What a run stands on. There is no way to make one but [`Authority::of`].
+/// Most requests for one begin: the first, and those that are made again under its key.
+pub const MOST_ATTEMPTS: u8 = 3;
+
+/// What a run stands on. There is no way to make one but [`Authority::of`] and [`confirm`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Authority {
     proposal: ProposalId,
@@ -52,17 +55,21 @@ impl Authority {
             Some(until) if until > now => return Err(Blocked::Held(until)),
             Some(_) | None => {}
         }
+        Ok(Self::standing(proposal))
+    }
+
+    /// Of the approvals that stand, or of none where policy allowed the call.
+    fn standing(proposal: &ProposalState) -> Self {
         let allowed = proposal
             .policy
             .as_ref()
             .is_some_and(|policy| policy.decision == PolicyDecision::Allow);
-        let approvals = if allowed { Vec::new() } else { proposal.authority() };
-        Ok(Self {
+        Self {
             proposal: proposal.id,
             digest: proposal.digest,
             preview: proposal.preview,
-            approvals,
-        })
+            approvals: if allowed { Vec::new() } else { proposal.authority() },
+        }
     }
 
     /// The proposal that may run.
@@ -214,6 +221,58 @@ pub fn complete(
             Ok(Step::New)
         }
         Some(_) => Err(RunRefusal::State(call.recorded_status())),
+    }
+}
+
+/// Whether the fence under which `by` has begun a call still stands, so that its request may be made again under the same key
+/// (design §6): nobody knows how it ended, and nobody has said so. As of one transaction; `stopped` is whether a stop stands
+/// over the call.
+///
+/// # Errors
+/// Why not. All but a stop are for good.
+pub fn confirm(
+    call: &ProposalState,
+    by: Executor,
+    fence: u64,
+    stopped: bool,
+) -> Result<Authority, RunRefusal> {
+    if call.executor != by {
+        return Err(RunRefusal::NotFound);
+    }
+    if call.begun.as_ref().is_none_or(|begun| begun.fence != fence) {
+        return Err(RunRefusal::Fenced);
+    }
+    if call.effect != EffectClass::Idempotent || call.ended.is_some() || call.resolved.is_some() {
+        return Err(RunRefusal::State(call.recorded_status()));
+    }
+    if stopped {
+        return Err(RunRefusal::Stopped);
+    }
+    Ok(Authority::standing(call))
+}
+
+/// How long a target knows a request again by its key, and since when at the earliest, by one clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyWindow {
+    pub since: UnixMillis,
+    pub length: Millis,
+}
+
+impl KeyWindow {
+    /// Whether a request that is made `now` and takes `longest` at most gets there while its key is known. A clock that has
+    /// gone back says nothing, so the answer is no.
+    pub fn holds(self, now: UnixMillis, longest: Millis) -> bool {
+        let spent = now.since(self.since).0;
+        spent >= 0 && spent.saturating_add(longest.0.max(0)) < self.length.0
+    }
+}
+
+/// What the answer to a request that was made again says of the call. Only a yes counts: a target that would know the key may
+/// say no before it has looked for it, and what the first request did is then as little known as before.
+pub const fn of_another_attempt(heard: Outcome) -> Outcome {
+    match heard {
+        Outcome::Completed => Outcome::Completed,
+        Outcome::Failed | Outcome::Unknown => Outcome::Unknown,
     }
 }
 

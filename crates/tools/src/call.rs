@@ -70,6 +70,8 @@ pub struct Ran {
     pub reference: Option<String>,
     /// What a local tool changes.
     pub effect: Option<Effect>,
+    /// Nothing was heard of it: a target that knows it again by its key may be asked again.
+    pub unanswered: bool,
 }
 
 impl Ran {
@@ -83,6 +85,7 @@ impl Ran {
             failure: None,
             reference: None,
             effect: None,
+            unanswered: false,
         }
     }
 
@@ -99,6 +102,14 @@ impl Ran {
     /// The call left, and whether it happened is not known.
     pub fn unknown(code: &str, message: impl Into<String>) -> Self {
         Self::ended(Outcome::Unknown, true, code, message.into())
+    }
+
+    /// The call left, and no answer came.
+    pub fn unanswered(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            unanswered: true,
+            ..Self::unknown(code, message)
+        }
     }
 
     /// With what the tool returns, in its own form.
@@ -134,6 +145,7 @@ impl Ran {
             }),
             reference: None,
             effect: None,
+            unanswered: false,
         }
     }
 }

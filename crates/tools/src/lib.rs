@@ -25,6 +25,7 @@ mod testing;
 
 use async_trait::async_trait;
 use countersign_domain::{
+    Millis,
     canonical::Value,
     manifest::Manifest,
     record::{EffectClass, PreviewOutcome, Risk},
@@ -70,6 +71,13 @@ pub trait Tool: Send + Sync {
         self.manifest().effect
     }
 
+    /// How long the target of this connection knows a call again by its key ([`Self::reference`]), counted from its first
+    /// request: within that time it may be asked again when no answer came. Exactly the calls that have one are
+    /// [`EffectClass::Idempotent`].
+    fn key_window(&self, _config: &Value) -> Option<Millis> {
+        None
+    }
+
     /// Whether a call over this connection needs its secret: without it the call does not begin.
     fn needs_secret(&self, _config: &Value) -> bool {
         false
@@ -85,7 +93,7 @@ pub trait Tool: Send + Sync {
     /// change belongs into it, and nothing that changes by itself.
     async fn preview(&self, call: &Call<'_>) -> PreviewOutcome;
 
-    /// Makes the call, once. May be dropped at any await point when its time is up, so [`Dispatch::mark`] comes right
+    /// Makes the call: one request. May be dropped at any await point when its time is up, so [`Dispatch::mark`] comes right
     /// before the first byte that can have an effect. A [`EffectClass::Local`] tool only computes its effect.
     ///
     /// Only the executor calls this.

@@ -7,5 +7,5 @@ mod verify;
 mod world;
 
 pub use process::{Death, PATIENCE, Process, Said, await_end};
-pub use target::{Effects, Target};
+pub use target::{Requests, Target};
 pub use world::{World, text};

@@ -1,13 +1,13 @@
-//! What the calls are made to: an HTTP server on loopback that remembers every request, and may end the caller the moment
-//! that one has had its effect.
+//! What the calls are made to: an HTTP server on loopback that remembers every request, knows each `Idempotency-Key` again,
+//! and may end the caller the moment that a request was taken.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
 };
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Requests by their path, each with its `Idempotency-Key`.
-pub type Effects = BTreeMap<String, Vec<String>>;
+pub type Requests = BTreeMap<String, Vec<String>>;
 
 /// The server itself; it answers until the process ends.
 #[derive(Debug)]
@@ -31,11 +31,15 @@ struct Shared {
     log: Mutex<Log>,
     /// Whom the next request ends; 0 for nobody.
     victim: AtomicU32,
+    /// Whether that one may be a request that was made before.
+    repeats: AtomicBool,
 }
 
 #[derive(Default, Debug)]
 struct Log {
-    effects: Effects,
+    requests: Requests,
+    /// The paths of those whose last request was answered.
+    answered: BTreeSet<String>,
     /// The paths of those that have ended somebody.
     fatal: Vec<String>,
 }
@@ -58,8 +62,26 @@ impl Target {
     }
 
     /// Every request so far.
-    pub fn effects(&self) -> Effects {
-        self.shared.log().effects.clone()
+    pub fn requests(&self) -> Requests {
+        self.shared.log().requests.clone()
+    }
+
+    /// How often each path has had its effect: a request under a key that is known has none.
+    pub fn effects(&self) -> BTreeMap<String, usize> {
+        let count = |keys: &Vec<String>| {
+            let keyed: BTreeSet<_> = keys.iter().filter(|key| !key.is_empty()).collect();
+            keyed.len() + keys.iter().filter(|key| key.is_empty()).count()
+        };
+        let requests = self.requests();
+        requests
+            .iter()
+            .map(|(path, keys)| (path.clone(), count(keys)))
+            .collect()
+    }
+
+    /// The paths of those whose last request was answered.
+    pub fn answered(&self) -> BTreeSet<String> {
+        self.shared.log().answered.clone()
     }
 
     /// The paths of the requests that have ended somebody, each behind its effect and before its answer.
@@ -67,8 +89,10 @@ impl Target {
         self.shared.log().fatal.clone()
     }
 
-    /// The next request ends this process, after its effect and before its answer.
-    pub fn end_at_effect(&self, process: u32) {
+    /// The next request ends this process, after its effect and before its answer: the next one whatever it is with
+    /// `repeats`, else the next that was not made before.
+    pub fn end_at_effect(&self, process: u32, repeats: bool) {
+        self.shared.repeats.store(repeats, Ordering::SeqCst);
         self.shared.victim.store(process, Ordering::SeqCst);
     }
 
@@ -103,11 +127,20 @@ fn answer(stream: TcpStream, shared: &Shared) -> Result<()> {
         }
     }
     reader.read_exact(&mut vec![0; length])?;
-    let victim = Pid::from_raw(shared.victim.swap(0, Ordering::SeqCst).cast_signed());
     let mut log = shared.log();
-    log.effects.entry(path.clone()).or_default().push(key);
+    let requests = log.requests.entry(path.clone()).or_default();
+    requests.push(key);
+    let ends = requests.len() == 1 || shared.repeats.load(Ordering::SeqCst);
+    let victim = if ends {
+        Pid::from_raw(shared.victim.swap(0, Ordering::SeqCst).cast_signed())
+    } else {
+        None
+    };
     if victim.is_some() {
+        log.answered.remove(&path);
         log.fatal.push(path);
+    } else {
+        log.answered.insert(path);
     }
     drop(log);
     if let Some(victim) = victim {

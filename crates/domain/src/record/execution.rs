@@ -6,6 +6,7 @@ use super::{Body, Holder, Kind, Nonce, proposal::subject};
 use crate::{
     Digest, UnixMillis,
     canonical::Value,
+    execution::MOST_ATTEMPTS,
     id::{DeviceId, ProposalId, TaskId, UserId},
     render::is_plain,
 };
@@ -53,6 +54,10 @@ impl Body for Begin {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
+    /// How many requests were made under the one key, where it was more than one ([`MOST_ATTEMPTS`] at most): the first went
+    /// unanswered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_seq: Option<u64>,
     /// Whether the call had left for its target.
@@ -94,6 +99,12 @@ impl Receipt {
             .into_iter()
             .flatten()
             .all(is_sentence)
+    }
+
+    /// Whether its number of requests is one that there can be.
+    pub fn has_possible_attempts(&self) -> bool {
+        self.attempts
+            .is_none_or(|attempts| (2..=MOST_ATTEMPTS).contains(&attempts))
     }
 }
 

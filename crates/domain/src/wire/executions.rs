@@ -1,4 +1,4 @@
-//! Executions on a device: claim, begin, complete, refuse.
+//! Executions on a device: claim, begin, confirm, complete, refuse.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct Claimed {
     pub next_due: Option<UnixMillis>,
 }
 
-/// The right to begin one call before `expires_at`.
+/// The right to begin one call before `expires_at`, or to make the request of one that has begun again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +62,18 @@ pub struct ExecutionRecord {
 pub struct ExecutionAnswer {
     pub status: Status,
     pub digest: Digest,
+}
+
+/// `POST /api/executions/{id}/confirm`: whether the fence of a call that has begun and whose answer was lost still stands, so that
+/// its request may be made again under the same key. The answer is a [`Lease`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfirmFence {
+    /// The executing device; it must be the caller's.
+    pub device: DeviceId,
+    /// That of the accepted begin.
+    pub fence: u64,
 }
 
 /// `POST /api/executions/{id}/refuse`: under its lease the device found that the call is not what was approved. The

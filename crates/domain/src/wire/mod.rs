@@ -30,7 +30,9 @@ pub use devices::{
     Challenge, DeviceList, DeviceReview, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,
     ReviewedDecision, RevokeRequest,
 };
-pub use executions::{Claim, Claimed, ExecutionAnswer, ExecutionRecord, Lease, LeaseRefused, RefuseLease};
+pub use executions::{
+    Claim, Claimed, ConfirmFence, ExecutionAnswer, ExecutionRecord, Lease, LeaseRefused, RefuseLease,
+};
 pub use people::{
     AcceptInvite, AgentCreated, AgentList, AgentSummary, ChangeMember, CreateAgent, InviteList,
     InviteRequest, InviteSummary, Invited, MemberList, MemberSummary,

@@ -315,6 +315,7 @@ impl Calls {
 
     fn make_receipt(&self, sent: Sent) -> Receipt {
         Receipt {
+            attempts: None,
             device_seq: None,
             dispatched: sent.dispatched,
             effect: None,

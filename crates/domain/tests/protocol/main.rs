@@ -3,11 +3,10 @@
 //!
 //! Of the product are: the fold and the merge (`fold`), what a person's decision and word do (`decision`, `acts`), what a
 //! stop covers (`people`), and every rule of a run (`execution`): the authority, which lease admits whom, whether a begin
-//! is accepted, whether a receipt is taken, what is known after a crash. The model's own are the steps that executor and
-//! server take in which order (`countersign_tools::executor`, the server's `tenant/run.rs` and the desktop's
-//! `reconcile/execute.rs`), what a crash leaves of them, the network, and the target of the call. It has one thing more
-//! than the product: a call that the target knows again by its key is tried again once the server has confirmed the
-//! fence, which is what the design allows and what no executor does yet.
+//! is accepted, whether a receipt is taken, what is known after a crash, whether a request may be made again and what its
+//! answer says. The model's own are the steps that executor and server take in which order (`countersign_tools::executor`,
+//! the server's `tenant/run.rs` and the desktop's `reconcile/execute.rs`), what a crash leaves of them, the network, and
+//! the target of the call.
 //!
 //! Each way in which it could be broken is a variant of the model ([`model::Broken`]), and each has to be caught.
 

@@ -60,10 +60,12 @@ pub(crate) enum Broken {
     TriedAgainUnasked,
     /// What people say of an unknown outcome leaves the fence valid.
     WordKeepsFence,
+    /// The target's no to a second request is taken for its no to the first.
+    SecondNoIsFailure,
 }
 
 impl Broken {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::NoBegin,
         Self::BeginNotJudged,
         Self::StopReadBefore,
@@ -80,12 +82,15 @@ impl Broken {
         Self::EverythingTriedAgain,
         Self::TriedAgainUnasked,
         Self::WordKeepsFence,
+        Self::SecondNoIsFailure,
     ];
 
     /// The class of effect in which it does harm.
     pub(crate) const fn class(self) -> EffectClass {
         match self {
-            Self::TriedAgainUnasked | Self::WordKeepsFence => EffectClass::Idempotent,
+            Self::TriedAgainUnasked | Self::WordKeepsFence | Self::SecondNoIsFailure => {
+                EffectClass::Idempotent
+            }
             _ => EffectClass::Opaque,
         }
     }
@@ -166,7 +171,7 @@ impl Protocol {
             Memory::Leased(_) => actions.push(Action::Ask(at)),
             Memory::Asked(_) | Memory::Settling(_) => {}
             Memory::Begun(_) => actions.push(Action::Intend(at)),
-            Memory::Intended(_) => actions.extend([
+            Memory::Intended(_) | Memory::Again(_) => actions.extend([
                 Action::Call(at, true, Some(true)),
                 Action::Call(at, true, None),
                 Action::Call(at, false, Some(false)),
@@ -220,7 +225,7 @@ impl Protocol {
             Event::Tick3 => state.clock + 1 == LATEST,
             // It is declared with room for a call that was just confirmed.
             Event::KeyForgotten => {
-                let calls = |hand: &Hand| matches!(hand.memory, Memory::Intended(_));
+                let calls = |hand: &Hand| matches!(hand.memory, Memory::Intended(_) | Memory::Again(_));
                 self.effect == EffectClass::Idempotent && !state.hands.iter().any(calls)
             }
             Event::BenApproves

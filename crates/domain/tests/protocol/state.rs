@@ -142,6 +142,8 @@ pub(crate) enum Memory {
     Settling(Ask),
     Begun(u8),
     Intended(u8),
+    /// Its request is made again under the same key.
+    Again(u8),
     /// The call is over.
     Heard(Sent),
 }

@@ -4,7 +4,7 @@
 
 use countersign_domain::{
     Millis, UnixMillis,
-    execution::{self, Authority, Blocked, Lease, NotBegun, Step, after_crash},
+    execution::{self, Authority, Blocked, Lease, NotBegun, Step, after_crash, of_another_attempt},
     fold::Status,
     record::{EffectClass, Holder, Outcome, PolicyDecision, Reason},
 };
@@ -149,22 +149,20 @@ impl Protocol {
     }
 
     pub(crate) fn call(&self, state: &mut State, at: usize, happens: bool, heard: Option<bool>) -> bool {
-        let Memory::Intended(fence) = state.hands[at].memory else {
+        let (Memory::Intended(fence) | Memory::Again(fence)) = state.hands[at].memory else {
             return false;
         };
+        let again = matches!(state.hands[at].memory, Memory::Again(_)) && !self.is(Broken::SecondNoIsFailure);
         let known = self.effect == EffectClass::Idempotent
             && state.effects > 0
             && !state.events.has(Event::KeyForgotten);
-        // A target that knows the call answers as it did.
-        if known && heard == Some(false) {
-            return false;
-        }
         let begun = self.begun_under(state);
         state.wrongs.note(Wrong::CalledWithoutBegin, begun != fence);
         state.calls += 1;
         state.effects += u8::from(happens && !known && self.effect != EffectClass::Read);
         let heard = match heard {
             Some(true) => sent(fence, Outcome::Completed, true),
+            Some(false) if again => sent(fence, of_another_attempt(Outcome::Failed), true),
             Some(false) => sent(fence, Outcome::Failed, true),
             None if self.is(Broken::TimeoutIsFailure) => sent(fence, Outcome::Failed, false),
             None => sent(fence, Outcome::Unknown, true),
@@ -239,26 +237,30 @@ impl Protocol {
         true
     }
 
-    /// The model's own: nothing of the product tries a call again.
+    /// `settle`: the server confirms the fence, and the request is made again.
     pub(crate) fn try_again(&self, state: &mut State, at: usize) -> bool {
         let Disk::Intended(fence) = state.hands[at].disk else {
             return false;
         };
+        // Twice in all: a third attempt finds nothing that the second did not.
         if self.effect != EffectClass::Idempotent || state.calls > 1 {
             return false;
         }
         let call = self.calls.get(state.call);
         let said = call.resolved.is_some();
-        let over = call.ended.is_some() || state.events.has(Event::KeyForgotten);
-        let confirmed =
-            self.begun_under(state) == fence && !over && (!said || self.is(Broken::WordKeepsFence));
+        let forgotten = state.events.has(Event::KeyForgotten);
+        let over = call.ended.is_some() || forgotten;
+        // Behind the begin a stop is not in the state: under one the executor waits.
+        let stands = execution::confirm(call, Holder::Tenant, u64::from(fence), false).is_ok()
+            || said && !over && self.is(Broken::WordKeepsFence);
+        let confirmed = stands && !forgotten;
         if !confirmed && !self.is(Broken::TriedAgainUnasked) {
             return false;
         }
         state
             .wrongs
             .note(Wrong::TriedAgainAfterTheEnd, state.calls > 0 && (said || over));
-        state.hands[at].memory = Memory::Intended(fence);
+        state.hands[at].memory = Memory::Again(fence);
         true
     }
 

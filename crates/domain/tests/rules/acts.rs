@@ -606,6 +606,7 @@ impl Silent {
 
     fn receipt(&mut self, outcome: Outcome) {
         let receipt = Receipt {
+            attempts: None,
             device_seq: None,
             dispatched: true,
             effect: None,

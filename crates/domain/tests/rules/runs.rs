@@ -2,12 +2,19 @@
 
 use countersign_domain::{
     Digest, Millis, Record, UnixMillis,
-    execution::{Authority, LEASE, Lease, NotBegun, RunRefusal, Step, begin, complete},
+    execution::{
+        Authority, KeyWindow, LEASE, Lease, NotBegun, RunRefusal, Step, begin, complete, confirm,
+        of_another_attempt,
+    },
     fold::Status,
-    record::{Assurance, Begin, Holder, Outcome, PolicyDecision, Reason, Receipt, Requirement},
+    record::{
+        Assurance, Begin, EffectClass, Holder, Lapse, Outcome, PolicyDecision, Reason, Receipt, Requirement,
+        Resolution,
+    },
 };
+use proptest::prelude::*;
 
-use crate::support::{Story, at, device, digest, needs, nonce};
+use crate::support::{Story, at, device, digest, needs, nonce, person};
 
 fn begun() -> Story {
     let mut story = Story::needing(needs(1, Assurance::Session));
@@ -226,4 +233,138 @@ fn a_receipt_is_taken_of_who_has_begun_under_its_fence_and_about_these_bytes() {
         Err(RunRefusal::NotFound),
         "another's call is none, begun or not"
     );
+}
+
+/// Of a class of effect, approved by one and begun under the third fence.
+fn under_way(effect: EffectClass) -> Story {
+    let mut story = Story::untold();
+    story.proposal.effect = effect;
+    story.rule(
+        at(0),
+        PolicyDecision::RequiresApproval,
+        needs(1, Assurance::Session),
+    );
+    story.approve(at(1), 1);
+    story.begin(at(2), 3);
+    story
+}
+
+#[test]
+fn a_call_may_be_made_again_by_who_began_it_while_nobody_knows_or_says_how_it_ended() {
+    let story = under_way(EffectClass::Idempotent);
+    let ask = |story: &Story| confirm(&story.state(), Holder::Tenant, 3, false);
+    let authority = ask(&story).unwrap();
+    let state = story.state();
+    assert_eq!(
+        (authority.proposal(), authority.digest()),
+        (state.id, state.digest)
+    );
+    assert_eq!(authority.approvals(), state.authority(), "as it began");
+
+    let asks = |by, fence, stopped| confirm(&state, by, fence, stopped);
+    assert_eq!(asks(Holder::Tenant, 3, true), Err(RunRefusal::Stopped));
+    for fence in [2, 4] {
+        assert_eq!(asks(Holder::Tenant, fence, false), Err(RunRefusal::Fenced));
+    }
+    let another = Holder::Device(device(1));
+    assert_eq!(asks(another, 3, false), Err(RunRefusal::NotFound));
+
+    let mut waiting = story.clone();
+    waiting.entries.pop();
+    assert_eq!(ask(&waiting), Err(RunRefusal::Fenced), "nothing has begun");
+
+    let mut silent = story.clone();
+    let lapse = Lapse {
+        at: at(5),
+        fence: 3,
+        proposal: story.proposal.id,
+    };
+    silent.enter(at(5), &lapse);
+    assert_eq!(silent.state().recorded_status(), Status::Unknown);
+    assert_eq!(ask(&silent), Ok(authority), "the silence alone is no end");
+    let mut said = silent;
+    let word = Resolution {
+        at: at(6),
+        by: person(1),
+        confirmed: false,
+        device: None,
+        device_seq: None,
+        fence: 3,
+        happened: false,
+        nonce: nonce(6),
+        note: None,
+        previous: None,
+        proposal: story.proposal.id,
+        proposal_digest: story.digest(),
+    };
+    said.enter(at(6), &word);
+    assert_eq!(
+        ask(&said),
+        Err(RunRefusal::State(Status::Failed)),
+        "people have said it"
+    );
+
+    for (outcome, status) in [
+        (Outcome::Completed, Status::Completed),
+        (Outcome::Failed, Status::Failed),
+        (Outcome::Unknown, Status::Unknown),
+    ] {
+        let mut ended = story.clone();
+        ended.receipt(at(5), 3, outcome);
+        let said = "its executor has said its last word";
+        assert_eq!(ask(&ended), Err(RunRefusal::State(status)), "{said}");
+    }
+}
+
+#[test]
+fn only_what_a_target_knows_again_may_be_made_again() {
+    for effect in [
+        EffectClass::Read,
+        EffectClass::Local,
+        EffectClass::Checkable,
+        EffectClass::Opaque,
+    ] {
+        let state = under_way(effect).state();
+        assert_eq!(
+            confirm(&state, Holder::Tenant, 3, false),
+            Err(RunRefusal::State(Status::Running)),
+            "{effect:?}"
+        );
+    }
+}
+
+#[test]
+fn a_second_request_tells_of_the_first_only_when_it_is_a_yes() {
+    assert_eq!(of_another_attempt(Outcome::Completed), Outcome::Completed);
+    assert_eq!(of_another_attempt(Outcome::Failed), Outcome::Unknown);
+    assert_eq!(of_another_attempt(Outcome::Unknown), Outcome::Unknown);
+}
+
+#[test]
+fn a_key_is_known_until_the_last_millisecond_before_its_window_ends() {
+    let window = KeyWindow {
+        since: at(0),
+        length: Millis(100),
+    };
+    let holds = |now, longest| window.holds(at(now), Millis(longest));
+    assert!(holds(0, 99) && holds(69, 30), "it arrives in time");
+    assert!(!holds(0, 100) && !holds(70, 30) && !holds(71, 30));
+    assert!(!holds(-1, 0), "a clock that has gone back says nothing");
+    assert!(!holds(100, -50), "no request takes less than no time");
+}
+
+proptest! {
+    /// Whatever the numbers, a request that may be made arrives between the first and the end of the window.
+    #[test]
+    fn what_may_be_made_again_arrives_while_its_key_is_known(
+        since in any::<i64>(), length in any::<i64>(), now in any::<i64>(), longest in any::<i64>(), takes in any::<i64>(),
+    ) {
+        let window = KeyWindow { since: UnixMillis(since), length: Millis(length) };
+        if window.holds(UnixMillis(now), Millis(longest)) {
+            let takes = i128::from(takes.clamp(0, longest.max(0)));
+            let arrives = i128::from(now) + takes;
+            prop_assert!(arrives >= i128::from(since));
+            prop_assert!(arrives < i128::from(since) + i128::from(length));
+        }
+    }
 }

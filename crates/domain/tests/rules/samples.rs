@@ -486,6 +486,7 @@ pub(crate) fn begin() -> Begin {
 
 pub(crate) fn receipt() -> Receipt {
     Receipt {
+        attempts: None,
         device_seq: Some(3),
         dispatched: true,
         effect: Some(Effect::TaskCreated {

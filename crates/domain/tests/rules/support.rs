@@ -193,6 +193,7 @@ impl Story {
 
     pub(crate) fn receipt(&mut self, at: UnixMillis, fence: u64, outcome: Outcome) -> Digest {
         let receipt = Receipt {
+            attempts: None,
             device_seq: None,
             dispatched: true,
             effect: None,

@@ -157,6 +157,14 @@ impl TenantClient {
         self.post(&format!("api/executions/{id}/complete"), record).await
     }
 
+    pub(crate) async fn confirm(
+        &self,
+        id: ProposalId,
+        fence: &wire::ConfirmFence,
+    ) -> Result<wire::Lease, CallError> {
+        self.post(&format!("api/executions/{id}/confirm"), fence).await
+    }
+
     pub(crate) async fn refuse(
         &self,
         id: ProposalId,

@@ -1,8 +1,8 @@
 //! Execute: calls over connections that this device holds, once their authority is whole.
 //!
-//! INVARIANT: nothing runs without the tenant, and nothing that has begun is ever begun again here. What a crash leaves
-//! is settled before anything new is claimed: a begin without an intent has failed, an intent without a receipt is
-//! unknown.
+//! INVARIANT: nothing runs without the tenant, and nothing that has begun is ever begun again here. What a crash or a silence
+//! leaves is settled before anything new is claimed: a begin without an intent has failed, an intent without a receipt is
+//! asked again under its key where its target knows that one, and else unknown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use countersign_domain::{
 };
 use countersign_faults::{Point, crash_point};
 use countersign_replica::Card;
-use countersign_tools::executor::{ExecuteError, Executed, Interrupted, Leased, execute, recover};
+use countersign_tools::executor::{ExecuteError, Executed, Interrupted, Leased, Settled, execute, settle};
 
 use super::{ledger::DeviceLedger, pause, pull, push};
 use crate::{
@@ -105,6 +105,8 @@ async fn run_one(seat: &Arc<Seat>, lease: &Lease) -> anyhow::Result<()> {
             push::push(seat).await?;
             seat.wakes.sync.notify_one();
         }
+        // Nothing is lost if this waits for the next pass.
+        Ok(Executed::Unanswered) => seat.wakes.execute.notify_one(),
         Ok(Executed::Drifted(drift)) => {
             tracing::warn!(proposal = %lease.proposal_id, "The call is not what was approved: {drift}");
         }
@@ -123,7 +125,7 @@ async fn run_one(seat: &Arc<Seat>, lease: &Lease) -> anyhow::Result<()> {
 }
 
 /// The journal here has to reach to where the authority was whole.
-async fn catch_up(seat: &Arc<Seat>, size: u64) -> anyhow::Result<()> {
+pub(super) async fn catch_up(seat: &Arc<Seat>, size: u64) -> anyhow::Result<()> {
     let have = seat
         .journal
         .read(|reader| Ok(reader.head()?.map_or(0, |head| head.size)))
@@ -140,9 +142,8 @@ async fn authority(seat: &Seat, lease: &Lease) -> anyhow::Result<Option<Authorit
     let Some(card) = seat.journal.read(move |reader| Ok(reader.proposal(id)?)).await? else {
         return Ok(None);
     };
-    // The server's clock judges holds and expiry; this device's may be wrong by hours. What it said at the claim follows
-    // from the end of the lease.
-    let server_now = UnixMillis(lease.expires_at.0.saturating_sub(LEASE.0));
+    // The server's clock judges holds and expiry; this device's may be wrong by hours.
+    let server_now = said_at(lease);
     let authority = match Authority::of(&card.state, server_now) {
         Ok(authority) => authority,
         Err(Blocked::Status(_) | Blocked::Held(_) | Blocked::Stale(..)) => {
@@ -156,6 +157,11 @@ async fn authority(seat: &Seat, lease: &Lease) -> anyhow::Result<Option<Authorit
         tracing::warn!(proposal = %id, "The tenant leased a call whose approvals do not count by the journal.");
     }
     Ok(sound.then_some(authority))
+}
+
+/// What the server's clock said when it gave the lease: that follows from the lease's end.
+pub(super) const fn said_at(lease: &Lease) -> UnixMillis {
+    UnixMillis(lease.expires_at.0.saturating_sub(LEASE.0))
 }
 
 fn counts(
@@ -201,7 +207,7 @@ pub(crate) async fn settle_interrupted(seat: &Arc<Seat>) -> anyhow::Result<()> {
                 forget(seat, execution.proposal, execution.fence).await?;
             }
             (ExecutionState::Begin | ExecutionState::Begun | ExecutionState::Intended, _) => {
-                settle(seat, execution).await?;
+                settle_one(seat, execution).await?;
             }
             (ExecutionState::Done, _) => {}
         }
@@ -218,7 +224,7 @@ async fn forget(seat: &Seat, id: ProposalId, fence: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn settle(seat: &Arc<Seat>, open: Execution) -> anyhow::Result<()> {
+async fn settle_one(seat: &Arc<Seat>, open: Execution) -> anyhow::Result<()> {
     let interrupted = Interrupted {
         proposal: open.proposal,
         proposal_digest: open.digest,
@@ -228,10 +234,21 @@ async fn settle(seat: &Arc<Seat>, open: Execution) -> anyhow::Result<()> {
         begun_at: open.at,
         intent: open.intent,
     };
-    let completion = recover(interrupted, seat.now());
-    tracing::warn!(proposal = %open.proposal, "{}", completion.summary);
-    DeviceLedger::new(seat).store_receipt(&completion).await?;
-    Ok(())
+    let (ledger, deadline) = (DeviceLedger::new(seat), countersign_tools::executor::DEADLINE);
+    match settle(interrupted, deadline, &ledger, &seat.registry, &ledger).await {
+        Ok(Settled::Ended(completion)) => {
+            tracing::warn!(proposal = %open.proposal, "{}", completion.summary);
+            seat.tell(EngineEvent::ProposalChanged(open.proposal));
+            Ok(())
+        }
+        // Whatever else is open has not to wait for it.
+        Ok(Settled::Waits) => Ok(()),
+        Err(error @ ExecuteError::Complete(..)) => Err(error.into()),
+        Err(error) => {
+            tracing::info!(proposal = %open.proposal, "What was interrupted is not settled yet: {error}");
+            Ok(())
+        }
+    }
 }
 
 /// The server's word on a begin.

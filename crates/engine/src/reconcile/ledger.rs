@@ -6,24 +6,28 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use countersign_domain::{
     Record, UnixMillis,
+    execution::{self, RunRefusal},
     id::{ConnectionId, ProposalId},
-    record::Kind,
-    wire::RefuseLease,
+    record::{Holder, Kind},
+    wire::{ConfirmFence, RefuseLease},
 };
 use countersign_faults::{Point, crash_point};
 use countersign_tools::executor::{
-    Approval, BeginAnswer, Beginning, Completion, Drift, Intent, Ledger, LedgerError, SecretError, Secrets,
-    Stored,
+    Approval, BeginAnswer, Beginning, Completion, Confirmation, Drift, Intent, Ledger, LedgerError,
+    SecretError, Secrets, Stored,
 };
 use secrecy::SecretString;
 
-use super::{execute::is_accepted, push};
+use super::{
+    execute::{catch_up, is_accepted, said_at},
+    push,
+};
 use crate::{
     client::CallError,
     journal::JournalError,
     ports::SecretStoreError,
     seat::{About, Seat, nonce},
-    store::{Execution, ExecutionState, StoreError, execution, outbox},
+    store::{Execution, ExecutionState, StoreError, execution as row, outbox},
 };
 
 /// How often a begin is sent while no answer comes: a lease lasts a minute, and each try may wait for its time-out.
@@ -55,7 +59,7 @@ impl DeviceLedger {
                     completion.record(nonce, Some((seq, previous)))
                 })?;
                 let (account, id) = (seat.account.id, completion.proposal);
-                execution::done(tx, account, id, completion.fence, Some(receipt.digest))
+                row::done(tx, account, id, completion.fence, Some(receipt.digest))
             })
             .await
     }
@@ -93,7 +97,7 @@ impl DeviceLedger {
                     intent: None,
                     at: beginning.at,
                 };
-                execution::insert(tx, seat.account.id, &started)?;
+                row::insert(tx, seat.account.id, &started)?;
                 Ok(record)
             })
             .await
@@ -198,9 +202,9 @@ impl Ledger for DeviceLedger {
             .store
             .write(move |tx| {
                 if accepted {
-                    execution::begun(tx, account, id, fence)
+                    row::begun(tx, account, id, fence)
                 } else {
-                    execution::done(tx, account, id, fence, None)
+                    row::done(tx, account, id, fence, None)
                 }
             })
             .await
@@ -220,10 +224,60 @@ impl Ledger for DeviceLedger {
         let intended = self
             .seat
             .store
-            .write(move |tx| execution::intend(tx, account, &intent))
+            .write(move |tx| row::intend(tx, account, &intent))
             .await;
         crash_point(Point::IntentKept);
         intended.map_err(LedgerError::new)
+    }
+
+    async fn confirm(&self, proposal: ProposalId, fence: u64) -> Result<Confirmation, LedgerError> {
+        let over = |reason: &str| {
+            Ok(Confirmation::Over {
+                reason: reason.to_owned(),
+            })
+        };
+        if self.seat.is_cut_off() {
+            return Err(LedgerError::new("Countersign is offline"));
+        }
+        let me = self.seat.device();
+        let lease = match self
+            .seat
+            .client
+            .confirm(proposal, &ConfirmFence { device: me, fence })
+            .await
+        {
+            Ok(lease) => lease,
+            Err(CallError::Refused { code, .. }) if code == "stopped" => return Ok(Confirmation::Stopped),
+            Err(CallError::Refused { code, .. }) => return over(&code),
+            Err(error) => return Err(LedgerError::new(error)),
+        };
+        catch_up(&self.seat, lease.size)
+            .await
+            .map_err(|error| LedgerError::new(format!("{error:#}")))?;
+        // By this device's own copy of the journal: the server's word is not enough.
+        let people = self.seat.people().await.map_err(LedgerError::new)?;
+        let read = self
+            .seat
+            .journal
+            .read(move |reader| Ok(reader.proposal(proposal)?));
+        let Some(state) = read.await.map_err(LedgerError::new)?.map(|card| card.state) else {
+            return over("not_found");
+        };
+        let stopped = people.stopped(&state.proposer, &state.tool).is_some();
+        match (
+            execution::confirm(&state, Holder::Device(me), fence, stopped),
+            &state.begun,
+        ) {
+            (Ok(authority), Some(begun)) if authority.approvals() == lease.authority => {
+                Ok(Confirmation::Stands {
+                    authority,
+                    begun_at: begun.at,
+                    now: said_at(&lease),
+                })
+            }
+            (Err(RunRefusal::Stopped), _) => Ok(Confirmation::Stopped),
+            (Ok(_) | Err(_), _) => over("journal"),
+        }
     }
 
     async fn complete(&self, completion: &Completion) -> Result<(), LedgerError> {

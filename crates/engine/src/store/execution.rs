@@ -1,7 +1,7 @@
 //! Calls that this device executes: `begin → begun → intended → done`.
 //!
 //! A row in `begin` has a begin record in the outbox that is not answered. What a crash leaves in each other state is
-//! settled by `countersign_tools::executor::recover`.
+//! settled by `countersign_tools::executor::settle`.
 
 use countersign_domain::{Digest, UnixMillis, id::ProposalId, record::EffectClass};
 use countersign_tools::executor::Intent;
@@ -67,15 +67,23 @@ pub(crate) fn begun(
     Ok(())
 }
 
-/// The call is about to be made.
+/// The call is about to be made: for the first time, or for the next after the last that was stored.
 pub(crate) fn intend(tx: &Transaction<'_>, account: AccountId, intent: &Intent) -> Result<(), StoreError> {
     let text = serde_json::to_string(intent).map_err(StoreError::damaged)?;
     let changed = tx.execute(
         "UPDATE execution SET state = 'intended', intent = ?4
-         WHERE account = ?1 AND proposal = ?2 AND fence = ?3 AND state = 'begun'",
-        params![account.0, intent.proposal.as_bytes(), to_sql(intent.fence)?, text],
+         WHERE account = ?1 AND proposal = ?2 AND fence = ?3 AND ?5 = CASE state
+             WHEN 'begun' THEN 1
+             WHEN 'intended' THEN 1 + coalesce(intent ->> '$.attempt', 1) END",
+        params![
+            account.0,
+            intent.proposal.as_bytes(),
+            to_sql(intent.fence)?,
+            text,
+            intent.attempt
+        ],
     )?;
-    // A second intent for one begin would be a second call.
+    // The same intent twice for one begin would be one call more than is known.
     if changed == 1 {
         Ok(())
     } else {

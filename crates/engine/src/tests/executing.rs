@@ -51,9 +51,13 @@ async fn a_mail_that_was_approved_offline_leaves_once_when_the_tenant_is_back() 
     assert!(device.engine.verify_journal().await.unwrap().ok);
 }
 
-/// Up to the accepted begin, as the executor does it.
+/// A mail, up to the accepted begin, as the executor does it.
 async fn begun(world: &World, device: &Device) -> (ProposalId, u64) {
     let id = world.propose_mail("new@customer.example").await;
+    (id, begin(device, id).await)
+}
+
+async fn begin(device: &Device, id: ProposalId) -> u64 {
     device.engine.stop_task("execute");
     device.approve(id).await;
     let seat = device.engine.seat().unwrap();
@@ -81,7 +85,7 @@ async fn begun(world: &World, device: &Device) -> (ProposalId, u64) {
     };
     let ledger = DeviceLedger::new(&seat);
     assert_eq!(ledger.begin(&beginning).await.unwrap(), BeginAnswer::Begun);
-    (id, lease.fence)
+    lease.fence
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,9 +102,15 @@ async fn a_crash_between_begin_and_intent_is_a_failure_in_which_nothing_was_sent
     assert_eq!(mail.mails().len(), 0);
 }
 
-/// A device that was interrupted between its intent and the end of the call.
+/// A device that was interrupted between its intent and the end of the call: a mail.
 pub(super) async fn interrupted(world: &World, device: Device) -> (Device, ProposalId) {
-    let (id, fence) = begun(world, &device).await;
+    let id = world.propose_mail("new@customer.example").await;
+    (interrupted_at(device, id, false).await, id)
+}
+
+/// A device that approves a call and is interrupted behind its intent, and comes back `offline` or not.
+pub(super) async fn interrupted_at(device: Device, id: ProposalId, offline: bool) -> Device {
+    let fence = begin(&device, id).await;
     let seat = device.engine.seat().unwrap();
     let digest = seat
         .journal
@@ -112,6 +122,7 @@ pub(super) async fn interrupted(world: &World, device: Device) -> (Device, Propo
         .digest;
     let intent = Intent {
         at: seat.now(),
+        attempt: 1,
         fence,
         proposal: id,
         proposal_digest: digest,
@@ -124,7 +135,7 @@ pub(super) async fn interrupted(world: &World, device: Device) -> (Device, Propo
         "a second intent for one begin would be a second call"
     );
     drop((ledger, seat));
-    (device.crash(false).await, id)
+    device.crash(offline).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

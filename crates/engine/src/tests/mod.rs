@@ -13,6 +13,7 @@ mod managing;
 mod noticing;
 mod proxy;
 mod radar;
+mod repeating;
 mod ruling;
 #[path = "../../../verify/tests/bundles/seeded.rs"]
 #[allow(dead_code, reason = "shared with suites that use more of it")]

@@ -386,11 +386,14 @@ impl Device {
     }
 
     pub(super) async fn says(&self, id: ProposalId, beginning: &str) {
-        eventually(beginning, async || {
+        let said = std::cell::RefCell::new(String::new());
+        let so = eventually_so(async || {
             let words = self.words(id).await;
-            words.starts_with(beginning)
-        })
-        .await;
+            let so = words.starts_with(beginning);
+            said.replace(words);
+            so
+        });
+        assert!(so.await, "it never said {beginning:?}, but {:?}", said.borrow());
     }
 
     pub(super) async fn approve(&self, id: ProposalId) -> Decided {
@@ -517,12 +520,16 @@ async fn talk(stream: TcpStream, mails: Arc<Mutex<Vec<String>>>) -> Option<()> {
 
 /// Waits until something is so. The limit is for a loaded machine, not for the code.
 pub(super) async fn eventually(what: &str, so: impl AsyncFn() -> bool) {
+    assert!(eventually_so(so).await, "never came to be: {what}");
+}
+
+async fn eventually_so(so: impl AsyncFn() -> bool) -> bool {
     let started = Instant::now();
     while !so().await {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "never came to be: {what}"
-        );
+        if started.elapsed() > Duration::from_secs(30) {
+            return false;
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    true
 }

@@ -5,7 +5,7 @@ use countersign_domain::{
     fold::{Closed, Merged, ProposalState, Resolved, Status},
     id::{DeviceId, UserId},
     people::People,
-    record::{Actor, Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
+    record::{Actor, EffectClass, Executor, Holder, Kind, PolicyDecision, Reason, Verdict},
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -409,7 +409,12 @@ impl<'a> Words<'a> {
                     (None, None) => "Nobody has said how it ended",
                 };
                 let why = why.trim_end_matches('.');
-                let words = format!("Unknown, it may have happened. {why}. It is not tried again.");
+                let again = if state.ended.is_none() && state.effect == EffectClass::Idempotent {
+                    "It may be asked again, under the same key"
+                } else {
+                    "It is not tried again"
+                };
+                let words = format!("Unknown, it may have happened. {why}. {again}.");
                 view(StateKind::Unknown, words, at, Tone::Warn)
             }
         }

@@ -243,6 +243,7 @@ impl JournalBuilder {
         let completed = outcome == Outcome::Completed;
         let task = TaskId::from_slice(&self.id()).expect("sixteen bytes");
         let receipt = Receipt {
+            attempts: None,
             device_seq: None,
             dispatched: true,
             effect: completed.then(|| countersign_domain::record::Effect::TaskCreated {

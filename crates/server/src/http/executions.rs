@@ -1,4 +1,4 @@
-//! The executor's side for devices: claim, begin, complete, refuse, all fenced (design §6).
+//! The executor's side for devices: claim, begin, confirm, complete, refuse, all fenced (design §6).
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use countersign_domain::{
     id::{DeviceId, UserId},
     people::Device,
     record::{Begin, Body, Holder, Receipt, is_sentence},
-    wire::{Claim, Claimed, ExecutionAnswer, ExecutionRecord, LeaseRefused, RefuseLease},
+    wire::{
+        Claim, Claimed, ConfirmFence, ExecutionAnswer, ExecutionRecord, Lease, LeaseRefused, RefuseLease,
+    },
 };
 
 use super::{assistant::parse_id, auth::Caller, body::Json, error::ApiError};
@@ -53,6 +55,19 @@ pub(crate) async fn begin(
     answered(&caller.tenant, answer, digest)
 }
 
+/// `POST /api/executions/{id}/confirm`
+pub(crate) async fn confirm(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(request): Json<ConfirmFence>,
+) -> Result<axum::Json<Lease>, ApiError> {
+    let user = caller.person()?;
+    own_device(&caller.tenant, user, request.device)?;
+    let (id, holder) = (parse_id(&id)?, Holder::Device(request.device));
+    let confirmed = caller.tenant.confirm(id, holder, request.fence).await?;
+    Ok(axum::Json(confirmed.map_err(refusal)?))
+}
+
 /// `POST /api/executions/{id}/complete`
 pub(crate) async fn complete(
     caller: Caller,
@@ -77,6 +92,13 @@ pub(crate) async fn complete(
             "A receipt's sentences are one plain line of at most 500 characters each",
         )
         .with_field("summary"));
+    }
+    if !receipt.has_possible_attempts() {
+        return Err(ApiError::bad_request(
+            "invalid_field",
+            "A receipt says how many requests were made where it was more than one, and that is 3 at most",
+        )
+        .with_field("attempts"));
     }
     let digest = record.digest;
     let answer = caller

@@ -120,6 +120,7 @@ calls! {
     get "/api/snapshot" => snapshot::get;
     post "/api/executions/claim" => executions::claim;
     post "/api/executions/{id}/begin" => executions::begin;
+    post "/api/executions/{id}/confirm" => executions::confirm;
     post "/api/executions/{id}/complete" => executions::complete;
     post "/api/executions/{id}/refuse" => executions::refuse;
 }

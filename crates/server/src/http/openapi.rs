@@ -330,6 +330,13 @@ pub(crate) fn describe() -> Value {
     }
     api.call(
         "post",
+        "/api/executions/{id}/confirm",
+        "Ask whether a call that has begun and went unanswered may be made again under its key",
+    )
+    .takes::<wire::ConfirmFence>()
+    .answers::<wire::Lease>(200);
+    api.call(
+        "post",
         "/api/executions/{id}/refuse",
         "End a lease: the call is not what was approved",
     )

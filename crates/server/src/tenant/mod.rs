@@ -569,6 +569,22 @@ impl Tenant {
             .await
     }
 
+    /// Whether `by` may make the request of a call that it has begun once more, since no answer came ([`execution::confirm`]).
+    ///
+    /// [`execution::confirm`]: countersign_domain::execution::confirm
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn confirm(
+        &self,
+        proposal: ProposalId,
+        by: Executor,
+        fence: u64,
+    ) -> Answer<wire::Lease, RunRefusal> {
+        self.write(move |desk| run::confirm(desk, proposal, by, fence))
+            .await
+    }
+
     /// Closes a proposal that `by` holds the lease of and that is not what was approved; `drift` says how. With `renew` the
     /// request is made again by these rules, and asks people anew.
     ///

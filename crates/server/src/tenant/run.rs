@@ -292,6 +292,27 @@ fn device_lease(desk: &Desk, id: ProposalId) -> Result<Option<UnixMillis>, Store
         .optional()?)
 }
 
+/// Whether the fence of a call that has begun still stands, so that its request may be made again.
+pub(super) fn confirm(
+    desk: &Desk,
+    id: ProposalId,
+    by: Executor,
+    fence: u64,
+) -> Answer<wire::Lease, RunRefusal> {
+    let Some(stored) = desk.proposal(id)? else {
+        return Ok(Err(RunRefusal::NotFound));
+    };
+    let stopped = desk.stands_still(&stored);
+    let authority = execution::confirm(&stored.state, by, fence, stopped);
+    Ok(authority.map(|authority| wire::Lease {
+        proposal_id: id,
+        fence,
+        expires_at: desk.now() + LEASE,
+        authority: authority.approvals().to_vec(),
+        size: desk.size(),
+    }))
+}
+
 /// Stores that the call under this fence is about to be made.
 pub(super) fn intend(
     desk: &mut Desk,

@@ -38,7 +38,7 @@ use std::{
 use world::{Template, World};
 
 /// What has to have been seen, or the run has shown nothing.
-const SOMETIMES: [&str; 45] = [
+const SOMETIMES: [&str; 48] = [
     "decision: unknown_proposal",
     "decision: digest_mismatch",
     "decision: bad_signature",
@@ -70,6 +70,9 @@ const SOMETIMES: [&str; 45] = [
     "the server dies in a run",
     "a device dies in a run",
     "the answer to a begin is lost",
+    "a call goes unanswered",
+    "a call that was made again completes",
+    "a call that was made again is not known",
     "a late page fits",
     "a late page is refused",
     "a dropped record is found",

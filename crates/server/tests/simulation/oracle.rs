@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_domain::{
     Digest, Record, UnixMillis,
+    execution::MOST_ATTEMPTS,
     id::{DeviceId, ProposalId, UserId},
     record::{
         Assurance, Begin, Decision, Evaluation, Expire, Kind, Member, Outcome, PolicyDecision, Proposal,
@@ -46,6 +47,17 @@ pub(crate) struct Call {
     pub(crate) begun: Option<u64>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) lapsed: bool,
+}
+
+impl Call {
+    /// How often its target may be called: again only where it knows the call by its key.
+    pub(crate) fn most_calls(&self) -> u32 {
+        if self.tool == "sim.keyed" {
+            u32::from(MOST_ATTEMPTS)
+        } else {
+            1
+        }
+    }
 }
 
 impl Oracle {

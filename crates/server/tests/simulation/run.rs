@@ -11,15 +11,19 @@ use std::{
 use async_trait::async_trait;
 use countersign_domain::{
     Digest, Record, UnixMillis,
-    execution::{Authority, LEASE},
+    execution::{self, Authority, LEASE},
     id::{ConnectionId, ProposalId},
-    record::{Holder, Kind},
+    people::People,
+    record::{Holder, Kind, Outcome as Ended},
     wire::{Lease, WireEntry},
 };
-use countersign_server::executor::Books;
-use countersign_tools::executor::{
-    Approval, BeginAnswer, Beginning, Completion, Drift, ExecuteError, Executed, Intent, Interrupted, Leased,
-    Ledger, LedgerError, SecretError, Secrets, Stored, execute, recover,
+use countersign_server::{executor::Books, tenant::RunRefusal};
+use countersign_tools::{
+    Registry,
+    executor::{
+        Approval, BeginAnswer, Beginning, Completion, Confirmation, Drift, ExecuteError, Executed, Intent,
+        Interrupted, Leased, Ledger, LedgerError, SecretError, Secrets, Settled, Stored, execute, settle,
+    },
 };
 use secrecy::SecretString;
 use tokio::sync::Mutex;
@@ -78,6 +82,12 @@ impl Ledger for Mortal<'_> {
         intended
     }
 
+    async fn confirm(&self, proposal: ProposalId, fence: u64) -> Result<Confirmation, LedgerError> {
+        let confirmed = self.inner.confirm(proposal, fence).await;
+        self.step().await;
+        confirmed
+    }
+
     async fn complete(&self, completion: &Completion) -> Result<(), LedgerError> {
         self.step().await;
         let completed = self.inner.complete(completion).await;
@@ -103,25 +113,32 @@ impl Secrets for NoSecrets {
 }
 
 /// How a run ended for its executor; `None` when the process did.
-type Outcome = Option<Result<Executed, ExecuteError>>;
+type Outcome<T> = Option<Result<T, ExecuteError>>;
 
-async fn run(
-    leased: Leased,
-    ledger: &dyn Ledger,
-    registry: &countersign_tools::Registry,
-    target: &Target,
-    dies_at: Option<u32>,
-) -> Outcome {
-    let mortal = Mortal {
-        inner: ledger,
-        target,
-        step: AtomicU32::new(0),
-        dies_at,
-    };
-    tokio::select! {
-        biased;
-        () = target.death.notified() => None,
-        ended = execute(leased, &mortal, registry, &NoSecrets) => Some(ended),
+impl<'l> Mortal<'l> {
+    const fn new(inner: &'l dyn Ledger, target: &'l Target, dies_at: Option<u32>) -> Self {
+        Self {
+            inner,
+            target,
+            step: AtomicU32::new(0),
+            dies_at,
+        }
+    }
+
+    async fn run(&self, leased: Leased, registry: &Registry) -> Outcome<Executed> {
+        tokio::select! {
+            biased;
+            () = self.target.death.notified() => None,
+            ended = execute(leased, self, registry, &NoSecrets) => Some(ended),
+        }
+    }
+
+    async fn settle(&self, interrupted: Interrupted, registry: &Registry) -> Outcome<Settled> {
+        tokio::select! {
+            biased;
+            () = self.target.death.notified() => None,
+            ended = settle(interrupted, PATIENCE, self, registry, &NoSecrets) => Some(ended),
+        }
     }
 }
 
@@ -178,7 +195,7 @@ impl World {
             };
             let books = Books::new(server.clone());
             let (registry, target) = (Arc::clone(&self.rules.registry), Arc::clone(&self.target));
-            let ended = run(leased, &books, &registry, &target, dies_at).await;
+            let ended = Mortal::new(&books, &target, dies_at).run(leased, &registry).await;
             let name = self.oracle.name(id);
             match ended {
                 None => {
@@ -194,6 +211,9 @@ impl World {
                     self.log(format!("the server may not begin #{name}: {reason}"));
                     self.reach(format!("not begun: {reason}"));
                     server.give_back(id, fence).await.unwrap();
+                }
+                Some(Ok(Executed::Unanswered)) => {
+                    return Err("nothing that the server calls knows a key".to_owned());
                 }
                 Some(Ok(Executed::Drifted(drift))) => {
                     return Err(format!("drift where nothing has changed: {drift}"));
@@ -246,13 +266,44 @@ impl World {
             begun_at: row.at,
             intent: row.intent,
         };
-        let completion = recover(interrupted, self.now_at(at));
-        self.log(format!(
-            "device {at} settles what was interrupted: {:?}",
-            completion.outcome
-        ));
-        self.keep_receipt(at, &completion);
-        Ok(true)
+        let (dies_at, now) = (self.fate(), self.now_at(at));
+        let (registry, target) = (Arc::clone(&self.rules.registry), Arc::clone(&self.target));
+        let ledger = DeviceLedger {
+            world: Mutex::new(self),
+            at,
+            now,
+        };
+        let settled = Mortal::new(&ledger, &target, dies_at)
+            .settle(interrupted, &registry)
+            .await;
+        match settled {
+            None => {
+                self.log(format!("device {at} dies while it settles what was interrupted"));
+                self.devices[at].crash();
+                Ok(false)
+            }
+            Some(Ok(Settled::Ended(completion))) => {
+                let (outcome, attempts) = (completion.outcome, completion.attempts);
+                self.log(format!(
+                    "device {at} settles what was interrupted: {outcome:?} after {attempts}"
+                ));
+                match outcome {
+                    Ended::Completed => self.reach("a call that was made again completes"),
+                    Ended::Unknown if attempts > 1 => self.reach("a call that was made again is not known"),
+                    Ended::Unknown | Ended::Failed => {}
+                }
+                Ok(true)
+            }
+            // One call after the other here.
+            Some(Ok(Settled::Waits)) => {
+                self.log(format!("device {at} waits with what was interrupted"));
+                Ok(false)
+            }
+            Some(Err(error)) => {
+                self.log(format!("device {at} cannot settle what was interrupted: {error}"));
+                Ok(false)
+            }
+        }
     }
 
     fn keep_receipt(&mut self, at: usize, completion: &Completion) {
@@ -314,7 +365,9 @@ impl World {
             at,
             now,
         };
-        let ended = run(leased, &ledger, &registry, &target, dies_at).await;
+        let ended = Mortal::new(&ledger, &target, dies_at)
+            .run(leased, &registry)
+            .await;
         let name = self.oracle.name(lease.proposal_id);
         match ended {
             None => {
@@ -329,6 +382,10 @@ impl World {
             Some(Ok(Executed::NotBegun { reason })) => {
                 self.log(format!("device {at} may not begin #{name}: {reason}"));
                 self.reach(format!("not begun: {reason}"));
+            }
+            Some(Ok(Executed::Unanswered)) => {
+                self.log(format!("device {at} hears nothing of #{name}"));
+                self.reach("a call goes unanswered");
             }
             Some(Ok(Executed::Drifted(drift))) => {
                 self.log(format!("device {at} finds drift in #{name}: {drift}"));
@@ -460,12 +517,58 @@ impl Ledger for DeviceLedger<'_> {
         }
     }
 
+    async fn confirm(&self, proposal: ProposalId, fence: u64) -> Result<Confirmation, LedgerError> {
+        let mut world = self.world.lock().await;
+        let (id, server) = (world.devices[self.at].id, world.server());
+        let active = |people: &People| people.devices.get(&id).is_some_and(|known| known.is_active());
+        if world.fault(20) {
+            return Err(lost());
+        }
+        let over = |reason: &str| {
+            Ok(Confirmation::Over {
+                reason: reason.to_owned(),
+            })
+        };
+        if !active(&server.people()) {
+            return over("device_revoked");
+        }
+        let lease = match server
+            .confirm(proposal, Holder::Device(id), fence)
+            .await
+            .map_err(LedgerError::new)?
+        {
+            Ok(lease) => lease,
+            Err(RunRefusal::Stopped) => return Ok(Confirmation::Stopped),
+            Err(refusal) => return over(&format!("{refusal:?}")),
+        };
+        world.pull(self.at, 1_000).await.map_err(LedgerError::new)?;
+        let card = world.devices[self.at]
+            .reader()
+            .proposal(proposal)
+            .map_err(LedgerError::new)?;
+        let state = card.ok_or_else(lost)?.state;
+        let begun_at = state.begun.as_ref().map(|begun| begun.at);
+        match (
+            execution::confirm(&state, Holder::Device(id), fence, false),
+            begun_at,
+        ) {
+            (Ok(authority), Some(begun_at)) if authority.approvals() == lease.authority => {
+                Ok(Confirmation::Stands {
+                    authority,
+                    begun_at,
+                    now: UnixMillis(lease.expires_at.0 - LEASE.0),
+                })
+            }
+            (Ok(_) | Err(_), _) => over("journal"),
+        }
+    }
+
     async fn intend(&self, intent: &Intent) -> Result<(), LedgerError> {
         let mut world = self.world.lock().await;
-        let row = world.devices[self.at]
-            .row
-            .as_mut()
-            .filter(|row| row.begun && row.intent.is_none());
+        let row = world.devices[self.at].row.as_mut().filter(|row| {
+            let before = row.intent.as_ref().map_or(0, |intent| intent.attempt);
+            row.begun && intent.attempt == before + 1
+        });
         row.ok_or_else(lost)?.intent = Some(intent.clone());
         Ok(())
     }

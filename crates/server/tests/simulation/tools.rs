@@ -85,9 +85,11 @@ impl Target {
     async fn called(&self, call: &Call<'_>, effect: EffectClass) -> Ran {
         *self.calls.lock().unwrap().entry(call.proposal).or_default() += 1;
         let does = || {
-            if effect != EffectClass::Read {
-                *self.effects.lock().unwrap().entry(call.proposal).or_default() += 1;
-            }
+            let mut effects = self.effects.lock().unwrap();
+            let had = effects.entry(call.proposal).or_default();
+            // One that knows the key has done it already.
+            let known = effect == EffectClass::Idempotent && *had > 0;
+            *had += u32::from(effect != EffectClass::Read && !known);
         };
         let next = *self.next.lock().unwrap();
         call.dispatch.mark();
@@ -145,6 +147,10 @@ impl Tool for SimTool {
             risk: risk.unwrap_or(Risk::Critical),
             reasons: Vec::new(),
         }
+    }
+
+    fn key_window(&self, _config: &Value) -> Option<Millis> {
+        (self.manifest.effect == EffectClass::Idempotent).then_some(Millis::hours(6))
     }
 
     async fn preview(&self, _call: &Call<'_>) -> PreviewOutcome {

@@ -369,7 +369,7 @@ impl World {
             let (calls, effects) = (self.target.calls_of(id), self.target.effects_of(id));
             let call = &self.oracle.calls[&id];
             let name = self.oracle.name(id);
-            if calls > 1 || effects > 1 {
+            if calls > call.most_calls() || effects > 1 {
                 return Err(format!(
                     "proposal {name} called the target {calls} times, {effects} effects"
                 ));

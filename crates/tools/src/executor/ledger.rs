@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::{
     Digest, UnixMillis,
     canonical::Value,
+    execution::Authority,
     id::{ConnectionId, ProposalId},
     record::{Begin, Effect, Executor, Failure, Nonce, Outcome, Receipt},
 };
@@ -28,8 +29,12 @@ pub trait Ledger: Send + Sync {
     /// The one linearisation point. Durable when it answers.
     async fn begin(&self, beginning: &Beginning) -> Result<BeginAnswer, LedgerError>;
 
-    /// Stores that the call is about to be made. Durable when it answers.
+    /// Stores that the call is about to be made, once for each attempt and in their order. Durable when it answers.
     async fn intend(&self, intent: &Intent) -> Result<(), LedgerError>;
+
+    /// Whether the fence of a call that has begun still stands ([`countersign_domain::execution::confirm`]): the tenant says
+    /// so, now.
+    async fn confirm(&self, proposal: ProposalId, fence: u64) -> Result<Confirmation, LedgerError>;
 
     /// Stores the receipt. Durable when it answers.
     async fn complete(&self, completion: &Completion) -> Result<(), LedgerError>;
@@ -80,6 +85,26 @@ pub enum BeginAnswer {
     },
 }
 
+/// Whether a call that has begun may be made again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Confirmation {
+    /// Nobody knows how it ended, and nobody has said so.
+    Stands {
+        authority: Authority,
+        /// When its begin was accepted, by the tenant's clock.
+        begun_at: UnixMillis,
+        /// By the same clock.
+        now: UnixMillis,
+    },
+    /// Not as long as a stop stands over it.
+    Stopped,
+    /// Never again.
+    Over {
+        /// A machine code.
+        reason: String,
+    },
+}
+
 /// A begin record without what its signer adds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Beginning {
@@ -115,7 +140,11 @@ impl Beginning {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
+    /// Before the first request.
     pub at: UnixMillis,
+    /// Which request under the key it is: 1 for the first.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempt: u8,
     pub fence: u64,
     pub proposal: ProposalId,
     pub proposal_digest: Digest,
@@ -128,6 +157,9 @@ pub struct Intent {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
+    /// Requests that were made.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u8,
     pub dispatched: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
@@ -151,6 +183,7 @@ impl Completion {
     /// The record's body. `chain` is the device's next sequence number and previous record; `None` on the server.
     pub fn record(&self, nonce: Nonce, chain: Option<(u64, Option<Digest>)>) -> Receipt {
         Receipt {
+            attempts: (self.attempts > 1).then_some(self.attempts),
             device_seq: chain.map(|(seq, _)| seq),
             dispatched: self.dispatched,
             effect: self.effect.clone(),
@@ -169,4 +202,13 @@ impl Completion {
             summary: self.summary.clone(),
         }
     }
+}
+
+const fn one() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_one(attempt: &u8) -> bool {
+    *attempt == 1
 }

@@ -1,20 +1,21 @@
 //! The one executor (design §6). Server and engine run this very code over their own [`Ledger`] and [`Secrets`].
 //!
-//! INVARIANT: at most one [`Tool::run`] per accepted begin, and none here is ever repeated. What is
-//! not known to have failed is `unknown`.
+//! INVARIANT: at most one [`Tool::run`] per accepted begin, but for a call that its target knows again by its key ([`settle`]).
+//! What is not known to have failed is `unknown`.
 //!
 //! The order, and what a crash after each step leaves:
 //!
 //! 1. verify the stored bytes under the lease, and make the preview again. Nothing has happened.
 //! 2. take the secret, then `begin(fence)`. Begun without an intent: failed, not dispatched.
-//! 3. a durable intent, then verify the stored bytes again. An intent without a receipt: unknown.
+//! 3. a durable intent, then verify the stored bytes again. An intent without a receipt: asked again under the same key where
+//!    that is safe, else unknown.
 //! 4. one call, under a deadline.
 //! 5. the receipt.
 //!
 //! A local tool computes its effect as data first; begin, receipt and effect are one transaction of the store.
 
 mod ledger;
-mod recover;
+mod settle;
 mod verify;
 
 use core::{panic::AssertUnwindSafe, time::Duration};
@@ -30,8 +31,10 @@ use countersign_faults::{Point, crash_point};
 use futures::FutureExt as _;
 use secrecy::SecretString;
 
-pub use ledger::{BeginAnswer, Beginning, Completion, Intent, Ledger, LedgerError, SecretError, Secrets};
-pub use recover::{Interrupted, recover};
+pub use ledger::{
+    BeginAnswer, Beginning, Completion, Confirmation, Intent, Ledger, LedgerError, SecretError, Secrets,
+};
+pub use settle::{Interrupted, Settled, recover, settle};
 pub use verify::{Approval, Authorised, Drift, Stored};
 
 use crate::{
@@ -83,6 +86,8 @@ pub enum Executed {
     },
     /// It ended, and the ledger has the receipt.
     Ended(Box<Completion>),
+    /// It left and nothing was heard of it, and its target may know it again by its key: it is to be settled ([`settle`]).
+    Unanswered,
 }
 
 /// The executor could not go on.
@@ -103,6 +108,12 @@ pub enum ExecuteError {
     /// Whether the begin was accepted is not known. Nothing was dispatched: the ledger finds out and recovers.
     #[error("the call cannot begin: {0}")]
     Begin(#[source] LedgerError),
+    /// Whether the fence of a call that has begun still stands is not known: it is not made again.
+    #[error("the tenant cannot be asked whether the call may be made again: {0}")]
+    Confirm(#[source] LedgerError),
+    /// That a call is made again could not be stored: it is not made.
+    #[error("that the call is made again cannot be stored: {0}")]
+    Intend(#[source] LedgerError),
     /// The call is over and its receipt is not stored: give the same receipt again, never the call.
     #[error("the receipt cannot be stored: {1}")]
     Complete(Box<Completion>, #[source] LedgerError),
@@ -155,6 +166,9 @@ pub async fn execute(
         registry,
     )
     .await;
+    if ran.unanswered && authorised.key_window().is_some() {
+        return Ok(Executed::Unanswered);
+    }
     let completion = authorised.completion(ran, started_at, ledger.now());
     match ledger.complete(&completion).await {
         Ok(()) => Ok(Executed::Ended(Box::new(completion))),
@@ -272,10 +286,13 @@ pub(crate) async fn attempt(tool: &dyn Tool, call: &Call<'_>) -> Ran {
         ),
     };
     if call.dispatch.has_left() {
-        Ran::unknown(
+        let mut ran = Ran::unknown(
             code,
             format!("{message}; whether the call happened is not known."),
-        )
+        );
+        // A tool that breaks off would break off again.
+        ran.unanswered = code == "timeout";
+        ran
     } else {
         Ran::not_dispatched(code, format!("{message}; nothing had been sent."))
     }
@@ -296,6 +313,7 @@ impl Completion {
     fn of(ran: Ran, authorised: &Authorised<'_>, started_at: UnixMillis, finished_at: UnixMillis) -> Self {
         let local = authorised.effect() == EffectClass::Local;
         Self {
+            attempts: 1,
             proposal: authorised.proposal().id,
             proposal_digest: authorised.digest(),
             executor: authorised.executor(),

@@ -1,5 +1,6 @@
 //! The executor over a store that remembers the order of what it was asked, and fails where it is told to.
 
+mod again;
 mod drift;
 mod endings;
 mod mutations;
@@ -30,6 +31,8 @@ use super::*;
 use crate::{Assessment, Call, Facts, InputError, Tool};
 
 const NOW: UnixMillis = UnixMillis(1_795_354_008_000);
+/// How long the test's target knows a call again.
+const WINDOW: Millis = Millis::hours(1);
 const NONCE: Nonce = Nonce::from_bytes([7; 16]);
 
 fn tenant() -> TenantId {
@@ -60,6 +63,7 @@ fn key() -> SigningKey {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Behaviour {
     Complete,
+    Refuse,
     HangBefore,
     HangAfter,
     PanicBefore,
@@ -98,6 +102,10 @@ impl Tool for Probe {
         true
     }
 
+    fn key_window(&self, _config: &Value) -> Option<Millis> {
+        (self.manifest.effect == EffectClass::Idempotent).then_some(WINDOW)
+    }
+
     fn reference(&self, call: &Call<'_>) -> Option<String> {
         Some(call.proposal.to_string())
     }
@@ -112,6 +120,7 @@ impl Tool for Probe {
         self.log.lock().unwrap().push("run");
         match self.behaviour {
             Behaviour::Complete => Ran::completed("Done"),
+            Behaviour::Refuse => Ran::refused("refused", "The other side said no"),
             Behaviour::HangBefore => core::future::pending().await,
             Behaviour::HangAfter => {
                 call.dispatch.mark();
@@ -194,6 +203,7 @@ enum Fails {
     AtBegin,
     BeginRefused,
     AtIntend,
+    AtConfirm,
     AtComplete,
 }
 
@@ -208,6 +218,8 @@ struct Fake {
     beginning: Mutex<Option<Beginning>>,
     completion: Mutex<Option<Completion>>,
     intent: Mutex<Option<Intent>>,
+    /// What the tenant says of a call that is to be made again.
+    confirmation: Confirmation,
 }
 
 impl Fake {
@@ -267,6 +279,11 @@ impl Ledger for Fake {
             *self.stored.lock().unwrap() = changed.clone();
         }
         Ok(())
+    }
+
+    async fn confirm(&self, _proposal: ProposalId, _fence: u64) -> Result<Confirmation, LedgerError> {
+        self.note("confirm", Fails::AtConfirm)?;
+        Ok(self.confirmation.clone())
     }
 
     async fn complete(&self, completion: &Completion) -> Result<(), LedgerError> {
@@ -358,7 +375,7 @@ fn world(behaviour: Behaviour) -> World {
 }
 
 fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut Proposal)) -> World {
-    let outside = effect == EffectClass::Opaque;
+    let outside = matches!(effect, EffectClass::Opaque | EffectClass::Idempotent);
     let manifest = manifest(effect, outside.then_some(ConnectionKind::Smtp));
     let connection = outside.then(|| connection(r#"{"host":"mail.example"}"#));
     let mut proposal = Proposal {
@@ -432,6 +449,11 @@ fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut 
             beginning: Mutex::new(None),
             completion: Mutex::new(None),
             intent: Mutex::new(None),
+            confirmation: Confirmation::Stands {
+                authority: authority.clone(),
+                begun_at: NOW,
+                now: NOW,
+            },
         },
         leased: Leased {
             deadline: Duration::from_millis(50),

@@ -1,7 +1,7 @@
 //! What runs is what was shown: the stored bytes against the authority, tool and connection against the bytes.
 
 use countersign_domain::{
-    Digest, UnixMillis,
+    Digest, Millis, UnixMillis,
     canonical::Value,
     dsse::{self, PublicKey},
     record::{
@@ -203,6 +203,11 @@ impl<'a> Authorised<'a> {
         self.effect
     }
 
+    /// How long the target knows this call again by its key.
+    pub(super) fn key_window(&self) -> Option<Millis> {
+        self.tool.key_window(self.config()?)
+    }
+
     pub(super) const fn executor(&self) -> Executor {
         self.executor
     }
@@ -257,6 +262,7 @@ impl<'a> Authorised<'a> {
     pub(super) fn intent(&self, call: &Call<'_>) -> Intent {
         Intent {
             at: call.now,
+            attempt: 1,
             fence: self.fence,
             proposal: self.proposal.id,
             proposal_digest: self.digest,

@@ -196,14 +196,16 @@ impl Tool for HttpRequest {
     }
 
     fn effect(&self, config: Option<&Value>) -> EffectClass {
-        let declared = config
-            .and_then(|config| Target::read(config).ok())
-            .is_some_and(|target| target.config.idempotency_window_s.is_some());
-        if declared {
+        if config.and_then(|config| self.key_window(config)).is_some() {
             EffectClass::Idempotent
         } else {
             EffectClass::Opaque
         }
+    }
+
+    fn key_window(&self, config: &Value) -> Option<Millis> {
+        let target = Target::read(config).ok()?;
+        target.config.idempotency_window_s.map(Millis::seconds)
     }
 
     fn needs_secret(&self, config: &Value) -> bool {

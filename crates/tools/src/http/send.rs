@@ -84,7 +84,7 @@ pub(super) async fn send(target: &Target, request: &Request, call: &Call<'_>) ->
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return lost(&error, call),
         Err(_elapsed) if call.dispatch.has_left() => {
-            return Ran::unknown(
+            return Ran::unanswered(
                 "timeout",
                 "The request was sent and no answer came in time; whether it took effect is not known.",
             );
@@ -179,7 +179,7 @@ fn headers(target: &Target, request: &Request, call: &Call<'_>) -> Result<Header
 fn lost(error: &reqwest::Error, call: &Call<'_>) -> Ran {
     let why = line(&chain(error), 300);
     if call.dispatch.has_left() {
-        Ran::unknown(
+        Ran::unanswered(
             "no_reply",
             format!("The request was sent and the connection lost before an answer: {why}"),
         )

@@ -32,11 +32,23 @@ pub(crate) fn is_long() -> bool {
     std::env::var_os("COUNTERSIGN_LONG").is_some()
 }
 
-/// The seed of this run, and how many cases it has: all of them, or the one that `SEED` names.
+/// The first seed of this run, and how many cases it has: all of them, the one that `SEED` names, or those of `SEED=first..last`,
+/// so that the long count can be had in parts.
 pub(crate) fn cases(short: u64, long: u64) -> (u64, u64) {
-    match std::env::var("SEED") {
-        Ok(seed) => (seed.parse().expect("SEED is a number"), 1),
-        Err(_) => (1, if is_long() { long } else { short }),
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .expect("SEED is a number, or two of them: 1..500")
+    };
+    let Ok(seed) = std::env::var("SEED") else {
+        return (1, if is_long() { long } else { short });
+    };
+    match seed.split_once("..") {
+        Some((first, last)) => {
+            let (first, last) = (number(first), number(last));
+            assert!(first <= last, "SEED={seed} has no case");
+            (first, last - first + 1)
+        }
+        None => (number(&seed), 1),
     }
 }
 

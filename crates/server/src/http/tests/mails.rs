@@ -74,6 +74,7 @@ impl Post {
             message: "The server did not take it".to_owned(),
         });
         let receipt = Receipt {
+            attempts: None,
             device_seq: device.next(),
             dispatched: true,
             effect: None,

@@ -661,6 +661,7 @@ async fn what_an_executor_says_hides_nothing_and_is_short() {
     let (_, proposal) = world.proposed(adas.id).await;
     let path = format!("/api/executions/{proposal}/complete");
     let receipt = |summary: &str, message: &str| Receipt {
+        attempts: None,
         device_seq: adas.next(),
         dispatched: true,
         effect: None,

@@ -55,6 +55,7 @@ async fn an_answer_says_apart_when_a_call_was_approved_begun_and_finished() {
     world.pass(Millis::seconds(7));
     let finished = world.clock.now();
     let receipt = Receipt {
+        attempts: None,
         device_seq: adas.next(),
         dispatched: true,
         effect: None,

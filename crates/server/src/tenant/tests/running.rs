@@ -194,6 +194,7 @@ async fn what_the_server_had_begun_when_it_stopped_failed_before_its_intent_and_
     };
     let intent = Intent {
         at: world.clock.now(),
+        attempt: 1,
         fence: behind.fence,
         proposal: behind.proposal,
         proposal_digest: behind.proposal_digest,

@@ -48,6 +48,7 @@ fn a_crash_is_unknown_only_after_the_intent_and_only_with_an_effect() {
         begun_at: NOW,
         intent: intended.then(|| Intent {
             at: NOW,
+            attempt: 1,
             fence: 1,
             proposal: proposal_id(),
             proposal_digest: Digest::of(b"p"),

@@ -223,6 +223,7 @@ impl Office {
             "base_url": "https://billing.example.com/",
             "allowed_methods": ["GET"],
             "allowed_path_prefixes": ["/v1"],
+            "idempotency_window_s": 3600,
         });
         let body = json!({
             "kind": "http",

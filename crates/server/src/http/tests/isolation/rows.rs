@@ -311,6 +311,16 @@ pub(super) fn rows() -> Vec<Row> {
             |saying| json!({"record": begin(&saying.seat.device, saying.world, &well_formed(saying.named)).to_envelope()}),
         ),
         row(
+            ("post", "/api/executions/{id}/confirm"),
+            Begun,
+            HOLDER,
+            200,
+            |saying| {
+                let fence = saying.named.more["fence"].as_u64().unwrap_or(1);
+                json!({"device": saying.seat.device.id, "fence": fence})
+            },
+        ),
+        row(
             ("post", "/api/executions/{id}/complete"),
             Begun,
             HOLDER,

@@ -69,6 +69,7 @@ pub(super) fn approval(saying: &Saying<'_>) -> Value {
 pub(super) fn receipt(saying: &Saying<'_>, named: &Named) -> Value {
     let now = saying.world.clock.now();
     let receipt = Receipt {
+        attempts: None,
         device_seq: saying.seat.device.next(),
         dispatched: true,
         effect: None,

@@ -207,6 +207,7 @@ impl Scene {
             beginning: Mutex::new(None),
             completion: Mutex::new(None),
             intent: Mutex::new(None),
+            confirmation: Confirmation::Stopped,
         };
         let world = &self.world;
         let run = execute(self.leased(), &ledger, &world.registry, &world.secrets);
