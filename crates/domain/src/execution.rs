@@ -108,6 +108,8 @@ pub enum RunRefusal {
     Stopped,
     /// The record is about other bytes than the proposal's, or than those that people were shown of its effect.
     DigestMismatch,
+    /// The receipt tells of more requests than the call may take.
+    Attempts,
 }
 
 /// Whether a step is taken now, or was before.
@@ -213,6 +215,9 @@ pub fn complete(
     }
     if receipt.proposal_digest != call.digest {
         return Err(RunRefusal::DigestMismatch);
+    }
+    if !receipt.attempts_fit(call.effect) {
+        return Err(RunRefusal::Attempts);
     }
     match &call.ended {
         None => Ok(Step::New),

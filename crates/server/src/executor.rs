@@ -320,6 +320,7 @@ fn refused(refusal: RunRefusal) -> BeginAnswer {
         RunRefusal::Held(_) => "held",
         RunRefusal::Stopped => "stopped",
         RunRefusal::DigestMismatch => "digest_mismatch",
+        RunRefusal::Attempts => "attempts",
     };
     BeginAnswer::Refused {
         reason: reason.to_owned(),

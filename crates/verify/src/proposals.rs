@@ -347,11 +347,13 @@ impl Open {
         let begun = self.state.begun.as_ref();
         let of_the_run =
             begun.is_some_and(|begun| begun.fence == receipt.fence && begun.executor == receipt.executor);
-        if of_the_run || self.has_gap {
-            Ok(())
-        } else {
-            Err("it tells of a run that was not begun".to_owned())
+        if !of_the_run && !self.has_gap {
+            return Err("it tells of a run that was not begun".to_owned());
         }
+        if self.is_known && !receipt.attempts_fit(self.state.effect) {
+            return Err("it tells of more requests than such a call may take".to_owned());
+        }
+        Ok(())
     }
 
     fn same_bytes(&self, digest: Digest) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{Body, Holder, Kind, Nonce, proposal::subject};
+use super::{Body, EffectClass, Holder, Kind, Nonce, proposal::subject};
 use crate::{
     Digest, UnixMillis,
     canonical::Value,
@@ -101,10 +101,11 @@ impl Receipt {
             .all(is_sentence)
     }
 
-    /// Whether its number of requests is one that there can be.
-    pub fn has_possible_attempts(&self) -> bool {
-        self.attempts
-            .is_none_or(|attempts| (2..=MOST_ATTEMPTS).contains(&attempts))
+    /// Whether a call of this class may have taken as many requests as it says.
+    pub fn attempts_fit(&self, effect: EffectClass) -> bool {
+        self.attempts.is_none_or(|attempts| {
+            effect == EffectClass::Idempotent && (2..=MOST_ATTEMPTS).contains(&attempts)
+        })
     }
 }
 

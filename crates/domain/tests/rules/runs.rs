@@ -368,3 +368,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_receipt_tells_of_more_requests_only_where_there_may_be_some() {
+    for effect in [
+        EffectClass::Idempotent,
+        EffectClass::Checkable,
+        EffectClass::Opaque,
+    ] {
+        let mut story = under_way(effect);
+        let (receipt, digest) = receipt(&mut story, 3, Outcome::Completed);
+        for attempts in 0..=5 {
+            let receipt = Receipt {
+                attempts: Some(attempts),
+                ..receipt.clone()
+            };
+            let may = effect == EffectClass::Idempotent && [2, 3].contains(&attempts);
+            let judged = complete(&story.state(), &receipt, digest, at(9));
+            let expected = if may {
+                Ok(Step::New)
+            } else {
+                Err(RunRefusal::Attempts)
+            };
+            assert_eq!(judged, expected, "{effect:?}, {attempts}");
+        }
+    }
+}

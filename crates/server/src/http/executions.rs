@@ -93,13 +93,6 @@ pub(crate) async fn complete(
         )
         .with_field("summary"));
     }
-    if !receipt.has_possible_attempts() {
-        return Err(ApiError::bad_request(
-            "invalid_field",
-            "A receipt says how many requests were made where it was more than one, and that is 3 at most",
-        )
-        .with_field("attempts"));
-    }
     let digest = record.digest;
     let answer = caller
         .tenant
@@ -197,6 +190,10 @@ fn refusal(refusal: RunRefusal) -> ApiError {
             ApiError::conflict_bare("held", format!("Conflict: It is held until {until}"))
         }
         RunRefusal::Stopped => ApiError::conflict_bare("stopped", "Conflict: A stop stands over it"),
+        RunRefusal::Attempts => ApiError::conflict_bare(
+            "attempts",
+            "Conflict: The receipt tells of more requests than the call may take",
+        ),
         RunRefusal::DigestMismatch => {
             ApiError::conflict_bare("digest_mismatch", "Conflict: The record is about other bytes")
         }

@@ -336,5 +336,6 @@ fn code(refusal: &RunRefusal) -> String {
         RunRefusal::Held(_) => "held".to_owned(),
         RunRefusal::Stopped => "stopped".to_owned(),
         RunRefusal::DigestMismatch => "digest_mismatch".to_owned(),
+        RunRefusal::Attempts => "attempts".to_owned(),
     }
 }

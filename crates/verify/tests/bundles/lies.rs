@@ -8,7 +8,7 @@ use countersign_domain::{
     id::UserId,
     record::{
         Actor, Begin, Body, Decision, Endorse, Endorsement, Evaluation, Genesis, Member, Outcome,
-        PolicyDecision, Reason, Role, Scope, Verdict as Says, Void,
+        PolicyDecision, Reason, Receipt, Role, Scope, Verdict as Says, Void,
     },
     wire::WireEntry,
 };
@@ -446,6 +446,24 @@ fn an_expiry_before_its_time_and_a_receipt_without_a_run_are_found() {
     world.journal.receipt(id, Outcome::Completed);
     let report = examine(&export(&world.journal, Profile::Full));
     assert_eq!(caught(&report).1, "it tells of a run that was not begun");
+}
+
+#[test]
+fn a_receipt_that_tells_of_requests_that_there_may_not_be_is_found() {
+    let mut world = World::new();
+    world.live(0);
+    let ended = place::<Receipt>(world.journal.entries(), |_| true).unwrap();
+    let mut entries = world.journal.entries().to_vec();
+    rewrite(&mut entries[ended], |receipt: &mut Receipt| {
+        receipt.attempts = Some(2)
+    });
+    assert_eq!(
+        caught(&sealed(&world, entries)),
+        (
+            ended as u64 + 1,
+            "it tells of more requests than such a call may take"
+        )
+    );
 }
 
 #[test]
