@@ -11,4 +11,4 @@ step "Building the programs that are killed" cargo build -p countersign-server -
 
 say "The long families"
 COUNTERSIGN_LONG=1 exec cargo nextest run -p countersign-domain -p countersign-tools -p countersign-server -p countersign-engine -p countersign-verify -p countersign-replica -p countersign-fuzz -p countersign-e2e --locked --cargo-profile long --profile long \
-    -E 'binary(protocol) or test(mutations::) or binary(simulation) or package(countersign-verify) or package(countersign-fuzz) or test(damage::) or binary(faults)'
+    -E 'binary(protocol) or test(mutations::) or binary(simulation) or package(countersign-verify) or package(countersign-fuzz) or test(damage::) or test(display::) or binary(secrets) or binary(faults)'

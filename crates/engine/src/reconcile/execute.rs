@@ -234,6 +234,8 @@ async fn settle_one(seat: &Arc<Seat>, open: Execution) -> anyhow::Result<()> {
         begun_at: open.at,
         intent: open.intent,
     };
+    // It may make the call again.
+    let _call = seat.executing.lock().await;
     let (ledger, deadline) = (DeviceLedger::new(seat), countersign_tools::executor::DEADLINE);
     match settle(interrupted, deadline, &ledger, &seat.registry, &ledger).await {
         Ok(Settled::Ended(completion)) => {
