@@ -2,6 +2,7 @@
 //! another server's folder. A copy counts when all of it was checked; `backup.json` is written last and says so.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -76,6 +77,26 @@ pub enum BackupError {
     Address(String),
     #[error("the owner has no address yet: give one with --email, and a password with --password-stdin")]
     NoAddress,
+    #[error(
+        "the tenant's owner has an account on this server already, {0}, which is to stay as it is: leave out --email and \
+         --password-stdin; `countersign-server password` gives it another password"
+    )]
+    KnownOwner(String),
+    #[error(
+        "the tenant has {0} owners, and --email names one: leave out --email and --password-stdin, and each goes on under the \
+         address in the copy"
+    )]
+    Owners(usize),
+    #[error(
+        "this server has another tenant named \u{201c}{0}\u{201d}, and whoever belongs to both could not tell them apart: take it \
+         in all the same with --same-name"
+    )]
+    SameName(String),
+    #[error(
+        "to {issuer} {address} is the person of another account here: `countersign-server password` takes either of the two from \
+         the provider, the one here, or the other where it comes from, before a new copy"
+    )]
+    Bound { address: String, issuer: String },
     #[error("that is not an e-mail address")]
     Email,
     #[error("the password must have at least {SHORTEST_PASSWORD} characters")]
@@ -191,26 +212,43 @@ impl std::fmt::Debug for NewOwner {
     }
 }
 
+/// How a tenant is taken in.
+#[derive(Debug, Default)]
+pub struct Adoption {
+    /// Who signs in as its owner from now on; `None` leaves the owner's account as it is in the copy.
+    pub owner: Option<NewOwner>,
+    /// Also where another tenant here has its name.
+    pub same_name: bool,
+}
+
+/// A tenant that was taken in, and what its operator has to know of it: sentences.
+#[derive(Debug)]
+pub struct Adopted {
+    pub tenant: BackedUp,
+    pub notes: Vec<String>,
+}
+
 /// Takes one tenant of a copy into the data folder of another server, which must not run: with its journal, its members'
-/// accounts and its agents' keys. The server that it comes from must not go on with it, or there are two histories under one
-/// key, and every desktop that sees both raises the alarm.
+/// accounts, whom the company's provider vouches for, and its agents' keys. The server that it comes from must not go on with
+/// it, or there are two histories under one key, and every desktop that sees both raises the alarm.
 ///
 /// # Errors
-/// When it is here already, somebody else has a member's address here, or the copy is not whole. Nothing was taken in then.
+/// When it is here already, another tenant here has its name, somebody else has a member's address here, a new owner was named
+/// who cannot be one, or the copy is not whole. Nothing was taken in then.
 pub async fn adopt(
     from: &Path,
     data: &Path,
     id: TenantId,
-    owner: Option<NewOwner>,
+    how: Adoption,
     now: UnixMillis,
-) -> Result<BackedUp, BackupError> {
+) -> Result<Adopted, BackupError> {
     let backup = read(from)?;
     let tenant = backup
         .tenants
         .into_iter()
         .find(|tenant| tenant.id == id)
         .ok_or(BackupError::NoTenant(id))?;
-    let owner = match owner {
+    let owner = match how.owner {
         None => None,
         Some(NewOwner {
             email: address,
@@ -225,110 +263,223 @@ pub async fn adopt(
         }
     };
     let _lock = lock_folder(data)?;
-    // Both in this version's form; the copy's own file stays as it is.
-    drop(Control::open(data)?);
+    let fresh = !data.join(CONTROL).exists();
     let aside = data.join("adopting");
     remove(&aside)?;
-    private_folder(&aside).at(&aside)?;
-    copy(&from.join(CONTROL), &aside.join(CONTROL))?;
-    drop(Control::open(&aside)?);
-    let placed = Placed::new(id);
-    let folder = data.join(&placed.folder);
-    let mut control = Connection::open(data.join(CONTROL))?;
-    let here = "SELECT 1 FROM tenant WHERE id = ?1";
-    if control.prepare(here)?.exists([&id.as_bytes()[..]])? {
-        return Err(BackupError::Here(id));
-    }
-    // One that came half way before is made again.
-    remove(&folder)?;
-    let checked = put(from, data, &tenant)?;
-    let taken = take_in(&mut control, &aside, &placed, &tenant.name, &checked, owner, now);
-    drop(control);
-    if taken.is_err() {
-        remove(&folder)?;
-    }
+    let taken = take_in(from, data, &aside, &tenant, owner, how.same_name, now);
     remove(&aside)?;
-    taken?;
+    if taken.is_err() && fresh {
+        // A folder that held nothing holds nothing again, so that a copy can still be put back into it.
+        for suffix in ["", "-wal", "-shm"] {
+            let file = data.join(format!("{CONTROL}{suffix}"));
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).at(&file),
+                Ok(()) | Err(_) => (),
+            }
+        }
+    }
+    let notes = taken?;
     sync(data)?;
-    Ok(tenant)
+    Ok(Adopted { tenant, notes })
 }
 
-/// The rows of a tenant, out of the copy's `control.db` into this server's, in one transaction.
+/// Makes the tenant ready in the folder `aside`, and moves it in its place once nothing speaks against it.
 fn take_in(
-    control: &mut Connection,
+    from: &Path,
+    data: &Path,
     aside: &Path,
-    placed: &Placed,
-    name: &str,
-    checked: &Checked,
+    tenant: &BackedUp,
     owner: Option<(String, String)>,
+    same_name: bool,
     now: UnixMillis,
-) -> Result<(), BackupError> {
-    let path = aside.join(CONTROL);
-    let path = path
+) -> Result<Vec<String>, BackupError> {
+    // Both in this version's form; the copy's own file stays as it is.
+    drop(Control::open(data)?);
+    private_folder(aside).at(aside)?;
+    let source = aside.join(CONTROL);
+    copy(&from.join(CONTROL), &source)?;
+    drop(Control::open(aside)?);
+    let source = source
         .to_str()
         .ok_or_else(|| ControlError::damaged("the folder's name is not text"))?;
-    control.execute("ATTACH DATABASE ?1 AS source", [path])?;
+    let mut control = Connection::open(data.join(CONTROL))?;
+    control.execute("ATTACH DATABASE ?1 AS source", [source])?;
     let transaction = control.transaction()?;
-    let id = placed.id.as_bytes().to_vec();
-    let folder = placed.folder.to_string_lossy().into_owned();
+    let id = tenant.id.as_bytes().to_vec();
+    let here = "SELECT 1 FROM main.tenant WHERE id = ?1";
+    if transaction.prepare(here)?.exists([&id])? {
+        return Err(BackupError::Here(tenant.id));
+    }
+    let named = "SELECT 1 FROM main.tenant WHERE name = ?1";
+    if !same_name && transaction.prepare(named)?.exists([&tenant.name])? {
+        return Err(BackupError::SameName(tenant.name.clone()));
+    }
+    let checked = put(from, aside, tenant)?;
+    let placed = Placed::new(tenant.id);
     transaction.execute(
-        "INSERT INTO tenant (id, name, folder, created_ms) VALUES (?1, ?2, ?3, ?4)",
-        params![id, name, folder, now.0],
+        "INSERT INTO main.tenant (id, name, folder, created_ms) VALUES (?1, ?2, ?3, ?4)",
+        params![id, tenant.name, placed.folder.to_string_lossy(), now.0],
     )?;
+    let mut accounts = Accounts::of(&transaction, owner, &checked)?;
     let members = checked.people.members.iter();
     for (user, member) in members.filter(|(_, member)| member.role.is_some()) {
-        let new = owner.as_ref().filter(|_| member.role == Some(Role::Owner));
-        account(&transaction, *user, new)?;
+        accounts.take_in(*user, member.role)?;
     }
-    transaction.execute(
-        "INSERT INTO agent_key SELECT * FROM source.agent_key WHERE tenant = ?1",
-        [&id],
-    )?;
-    transaction.execute(
-        "INSERT INTO invite_secret SELECT * FROM source.invite_secret WHERE tenant = ?1",
-        [&id],
-    )?;
-    transaction.commit()?;
-    Ok(())
+    let notes = accounts.notes();
+    for rows in ["agent_key", "invite_secret"] {
+        transaction.execute(
+            &format!("INSERT INTO main.{rows} SELECT * FROM source.{rows} WHERE tenant = ?1"),
+            [&id],
+        )?;
+    }
+    let folder = data.join(&placed.folder);
+    // One that came half way before is made again.
+    remove(&folder)?;
+    let tenants = data.join("tenants");
+    private_folder(&tenants).at(&tenants)?;
+    fs::rename(aside.join(&placed.folder), &folder).at(&folder)?;
+    let committed = sync(&tenants).and_then(|()| Ok(transaction.commit()?));
+    if committed.is_err() {
+        remove(&folder)?;
+    }
+    committed.map(|()| notes)
 }
 
-fn account(
-    transaction: &rusqlite::Transaction<'_>,
-    user: UserId,
-    owner: Option<&(String, String)>,
-) -> Result<(), BackupError> {
-    let user = user.as_bytes().to_vec();
-    if transaction
-        .prepare("SELECT 1 FROM main.account WHERE user_id = ?1")?
-        .exists([&user])?
-    {
-        return Ok(());
+/// The accounts of a tenant's members, on their way out of the copy's `control.db` into this server's.
+struct Accounts<'a> {
+    transaction: &'a rusqlite::Transaction<'a>,
+    /// The owner's new address, and the hash of the new password.
+    owner: Option<(String, String)>,
+    /// How many of the members each provider opens the account of.
+    bound: BTreeMap<String, u32>,
+    /// Addresses of those who have an account here already.
+    known: Vec<String>,
+    /// Whom the password takes from a provider.
+    unbound: Option<(String, String)>,
+}
+
+impl<'a> Accounts<'a> {
+    /// Refuses a new owner's address and password where nobody, or more than one, would be meant by them, or somebody who has
+    /// an account here that they would have to replace.
+    fn of(
+        transaction: &'a rusqlite::Transaction<'a>,
+        owner: Option<(String, String)>,
+        checked: &Checked,
+    ) -> Result<Self, BackupError> {
+        let owners = checked.people.members.iter();
+        let owners: Vec<_> = owners
+            .filter(|(_, member)| member.role == Some(Role::Owner))
+            .collect();
+        let accounts = Self {
+            transaction,
+            owner,
+            bound: BTreeMap::new(),
+            known: Vec::new(),
+            unbound: None,
+        };
+        match (&accounts.owner, &owners[..]) {
+            (None, _) => Ok(accounts),
+            (Some(_), [(user, _)]) => match accounts.here(**user)? {
+                Some(address) => Err(BackupError::KnownOwner(address)),
+                None => Ok(accounts),
+            },
+            (Some(_), several) => Err(BackupError::Owners(several.len())),
+        }
     }
-    let row: Option<(String, String, String, i64)> = transaction
-        .query_row(
-            "SELECT email, name, password, created_ms FROM source.account WHERE user_id = ?1",
-            [&user],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-        )
-        .optional()?;
-    let Some((mut address, name, mut password, created)) = row else {
-        return Ok(());
-    };
-    if let Some((new, hash)) = owner {
-        (address, password) = (new.clone(), hash.clone());
+
+    /// The address of the account that somebody has here.
+    fn here(&self, user: UserId) -> Result<Option<String>, BackupError> {
+        let address = "SELECT email FROM main.account WHERE user_id = ?1";
+        Ok(self
+            .transaction
+            .query_row(address, [&user.as_bytes()[..]], |row| row.get(0))
+            .optional()?)
     }
-    if address.ends_with(NOWHERE) {
-        return Err(BackupError::NoAddress);
+
+    fn take_in(&mut self, user: UserId, role: Option<Role>) -> Result<(), BackupError> {
+        if let Some(address) = self.here(user)? {
+            self.known.push(address);
+            return Ok(());
+        }
+        let row: Option<(String, String, String, i64)> = self
+            .transaction
+            .query_row(
+                "SELECT email, name, password, created_ms FROM source.account WHERE user_id = ?1",
+                [&user.as_bytes()[..]],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+            .optional()?;
+        let Some((mut address, name, mut password, created)) = row else {
+            return Ok(());
+        };
+        let replaced = self.owner.take_if(|_| role == Some(Role::Owner));
+        let has_new_password = replaced.is_some();
+        if let Some((new, hash)) = replaced {
+            (address, password) = (new, hash);
+        }
+        if address.ends_with(NOWHERE) {
+            return Err(BackupError::NoAddress);
+        }
+        let added = self.transaction.execute(
+            "INSERT INTO main.account (user_id, email, name, password, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (email) DO NOTHING",
+            params![&user.as_bytes()[..], address, name, password, created],
+        )?;
+        if added == 0 {
+            return Err(BackupError::Address(address));
+        }
+        for (issuer, subject, linked) in self.bindings(user)? {
+            if has_new_password {
+                // An account has a password or is a provider's, never both.
+                self.unbound = Some((address.clone(), issuer));
+                continue;
+            }
+            let added = self.transaction.execute(
+                "INSERT INTO main.identity (issuer, subject, user_id, linked_ms) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO NOTHING",
+                params![issuer, subject, &user.as_bytes()[..], linked],
+            )?;
+            if added == 0 {
+                return Err(BackupError::Bound { address, issuer });
+            }
+            *self.bound.entry(issuer).or_default() += 1;
+        }
+        Ok(())
     }
-    let added = transaction.execute(
-        "INSERT INTO main.account (user_id, email, name, password, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (email) DO NOTHING",
-        params![user, address, name, password, created],
-    )?;
-    if added == 0 {
-        return Err(BackupError::Address(address));
+
+    /// The providers that vouch for somebody in the copy: issuer, subject, since when.
+    fn bindings(&self, user: UserId) -> Result<Vec<(String, String, i64)>, BackupError> {
+        let mut statement = self.transaction.prepare(
+            "SELECT issuer, subject, linked_ms FROM source.identity WHERE user_id = ?1 ORDER BY issuer",
+        )?;
+        let rows = statement.query_map([&user.as_bytes()[..]], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
-    Ok(())
+
+    /// What does not come of itself, and what to do.
+    fn notes(self) -> Vec<String> {
+        let bound = self.bound.into_iter().map(|(issuer, people)| {
+            format!(
+                "{people} of its people sign in with {issuer}: serve with --oidc-issuer {issuer}, or give each a password with \
+                 `countersign-server password`"
+            )
+        });
+        let unbound = self.unbound.map(|(address, issuer)| {
+            format!(
+                "{address} signs in with the password given, where {issuer} vouched for the owner before; signing in with it \
+                 once binds the account again"
+            )
+        });
+        let known = (!self.known.is_empty()).then(|| {
+            format!(
+                "these have an account on this server, which stays as it is with its password or provider: {}",
+                self.known.join(", ")
+            )
+        });
+        bound.chain(unbound).chain(known).collect()
+    }
 }
 
 /// A copy's description, once the copy is finished.
@@ -354,6 +505,11 @@ fn put(from: &Path, data: &Path, tenant: &BackedUp) -> Result<Checked, BackupErr
     let file = folder.join(TENANT);
     copy(&from.join(&placed.folder).join(TENANT), &file)?;
     let checked = checked(tenant.id, &file)?;
+    let founded = checked.people.tenant.as_ref().map(|tenant| tenant.id);
+    if founded != Some(tenant.id) {
+        let why = StoreError::damaged("it is not the file of that tenant");
+        return Err(BackupError::Tenant(tenant.id, why));
+    }
     if (checked.size, checked.root) != (tenant.size, tenant.root) {
         let why = StoreError::damaged("it is not the journal that was copied");
         return Err(BackupError::Tenant(tenant.id, why));

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use countersign_domain::{id::TenantId, record::Mode};
 use countersign_server::{
     Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, ProviderSettings, Server, Transport,
-    backup::{self, NewOwner},
+    backup::{self, Adoption, NewOwner},
     clock::{Clock as _, SystemClock},
 };
 use serde_json::json;
@@ -200,6 +200,9 @@ struct Adopt {
     /// Read the owner's new password from standard input.
     #[arg(long, requires = "email")]
     password_stdin: bool,
+    /// Take it in also where another tenant of the server has its name.
+    #[arg(long)]
+    same_name: bool,
 }
 
 #[derive(Debug, Args)]
@@ -341,9 +344,16 @@ impl Adopt {
                 password: password_from_stdin()?,
             }),
         };
+        let how = Adoption {
+            owner,
+            same_name: self.same_name,
+        };
         let now = SystemClock.now();
-        let adopted = backup::adopt(&self.from, &self.data, self.tenant, owner, now).await?;
-        print(&serde_json::to_string(&adopted)?)
+        let adopted = backup::adopt(&self.from, &self.data, self.tenant, how, now).await?;
+        for note in &adopted.notes {
+            let _ = writeln!(io::stderr(), "countersign-server: {note}");
+        }
+        print(&serde_json::to_string(&adopted.tenant)?)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use countersign_verify::{Options, Verdict, verify};
+use rusqlite::Connection;
 
 const TEXT: &str = "create task: Call the bank";
 
@@ -39,6 +40,99 @@ fn adopt(from: &Path, data: &Data, tenant: &str, more: &[&str], stdin: &str) -> 
     let (from, data) = (text(from), data.text());
     let arguments = ["adopt", "--from", &from, "--data", &data, "--tenant", tenant];
     run(&[&arguments[..], more].concat(), stdin)
+}
+
+/// A server of its own with one tenant.
+fn founded(tenant: &str, email: &str) -> Data {
+    let mut data = Data {
+        folder: tempfile::tempdir().unwrap(),
+        tenant: String::new(),
+    };
+    data.tenant = found(&data, tenant, email);
+    data
+}
+
+/// Founds one more tenant in a data folder, and gives its id.
+fn found(data: &Data, tenant: &str, email: &str) -> String {
+    let data = data.text();
+    let init = ["init", "--data", &data, "--tenant", tenant, "--email", email];
+    let made = run(
+        &[&init[..], &["--password-stdin"]].concat(),
+        &format!("{PASSWORD}\n"),
+    );
+    line(&made)["tenantId"].as_str().unwrap().to_owned()
+}
+
+impl Data {
+    fn control(&self) -> Connection {
+        Connection::open(self.path().join("control.db")).unwrap()
+    }
+
+    /// As after somebody's first sign-in with the company's provider.
+    fn bind(&self, email: &str, issuer: &str, subject: &str) {
+        let control = self.control();
+        let account = "UPDATE account SET password = '' WHERE email = ?1 RETURNING user_id";
+        let user: Vec<u8> = control.query_row(account, [email], |row| row.get(0)).unwrap();
+        control
+            .execute(
+                "INSERT INTO identity (issuer, subject, user_id, linked_ms) VALUES (?1, ?2, ?3, 1)",
+                (issuer, subject, user),
+            )
+            .unwrap();
+    }
+
+    /// Whom the provider vouches for: address, issuer, subject.
+    fn bound(&self) -> Vec<(String, String, String)> {
+        let control = self.control();
+        let mut rows = control
+            .prepare(
+                "SELECT email, issuer, subject FROM identity JOIN account USING (user_id) ORDER BY email",
+            )
+            .unwrap();
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    /// Every file below the folder, and the rows of the server's own store.
+    fn everything(&self) -> Vec<String> {
+        fn files(folder: &Path, into: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                into.push(text(&path));
+                if path.is_dir() {
+                    files(&path, into);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        if self.path().exists() {
+            files(&self.path(), &mut all);
+        }
+        if self.path().join("control.db").exists() {
+            let control = self.control();
+            for (table, column) in [
+                ("account", "email"),
+                ("tenant", "name"),
+                ("identity", "subject"),
+                ("agent_key", "hex(agent)"),
+                ("invite_secret", "hex(invite)"),
+            ] {
+                let mut rows = control.prepare(&format!("SELECT {column} FROM {table}")).unwrap();
+                let rows = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+                all.extend(rows.map(|row| format!("{table} {}", row.unwrap())));
+            }
+        }
+        all.sort();
+        all
+    }
+}
+
+/// What a command that succeeded said to its operator.
+fn said(output: &Output) -> String {
+    line(output);
+    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 impl Running {
@@ -288,4 +382,163 @@ async fn a_tenant_of_one_computer_moves_to_a_companys_server_with_its_journal_it
     );
     let (_, after) = running.known(&company.tenant, "ada@acme.example", PASSWORD).await;
     assert_eq!(after, before, "who was here is as before");
+}
+
+#[test]
+fn whom_the_provider_vouches_for_stays_bound_on_the_server_that_takes_the_tenant_in() {
+    const ISSUER: &str = "https://id.acme.example";
+    let from = founded("Acme", "ada@acme.example");
+    from.bind("ada@acme.example", ISSUER, "ada-at-the-provider");
+    let aside = tempfile::tempdir().unwrap();
+    let to = aside.path().join("copy");
+    line(&from.backup(&to));
+
+    let company = founded("Beta", "bob@beta.example");
+    let taken = said(&adopt(&to, &company, &from.tenant, &[], ""));
+    assert!(taken.contains(&format!("--oidc-issuer {ISSUER}")), "{taken}");
+    assert!(
+        taken.contains("countersign-server password"),
+        "nobody has to guess the way in: {taken}"
+    );
+    let bound = |email: &str, subject: &str| (email.to_owned(), ISSUER.to_owned(), subject.to_owned());
+    assert_eq!(
+        company.bound(),
+        [bound("ada@acme.example", "ada-at-the-provider")]
+    );
+
+    let with_password = founded("Gamma", "carl@gamma.example");
+    let taken = said(&adopt(
+        &to,
+        &with_password,
+        &from.tenant,
+        &["--email", "ada@home.example", "--password-stdin"],
+        "another good password\n",
+    ));
+    assert!(taken.contains(ISSUER) && taken.contains("password"), "{taken}");
+    assert_eq!(
+        with_password.bound(),
+        [],
+        "an account has a password or a provider"
+    );
+
+    let taken_already = founded("Delta", "a.lovelace@delta.example");
+    taken_already.bind("a.lovelace@delta.example", ISSUER, "ada-at-the-provider");
+    let before = taken_already.everything();
+    let refused = refusal(&adopt(&to, &taken_already, &from.tenant, &[], ""));
+    assert!(
+        refused.contains("another account here") && refused.contains("countersign-server password"),
+        "one person of the provider's opens one account: {refused}"
+    );
+    assert_eq!(taken_already.everything(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_whom_the_server_knows_keeps_the_account_and_no_new_address_is_taken_for_it() {
+    let from = founded("Acme", "ada@acme.example");
+    let second = found(&from, "Acme Works", "ada@acme.example");
+    let aside = tempfile::tempdir().unwrap();
+    let to = aside.path().join("copy");
+    line(&from.backup(&to));
+
+    let company = founded("Beta", "bob@beta.example");
+    let home: &[&str] = &["--email", "ada@home.example", "--password-stdin"];
+    line(&adopt(
+        &to,
+        &company,
+        &from.tenant,
+        home,
+        "another good password\n",
+    ));
+    let before = company.everything();
+    let other: &[&str] = &["--email", "ada@work.example", "--password-stdin"];
+    let refused = refusal(&adopt(&to, &company, &second, other, "a third good password\n"));
+    for told in [
+        "ada@home.example",
+        "leave out --email",
+        "countersign-server password",
+    ] {
+        assert!(refused.contains(told), "{told}: {refused}");
+    }
+    assert_eq!(company.everything(), before, "nothing was taken in");
+
+    let taken = said(&adopt(&to, &company, &second, &[], ""));
+    assert!(
+        taken.contains("ada@home.example"),
+        "it says whose account stays: {taken}"
+    );
+    let running = company.serve(&[]);
+    for tenant in [&from.tenant, &second] {
+        let (log_key, _) = running
+            .known(tenant, "ada@home.example", "another good password")
+            .await;
+        assert!(log_key.is_string(), "the one account opens both: {log_key}");
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_in_leaves_nothing_behind() {
+    let from = founded("Acme", "ada@acme.example");
+    let neighbour = found(&from, "Acme Works", "ada@acme.example");
+    let aside = tempfile::tempdir().unwrap();
+    let to = aside.path().join("copy");
+    line(&from.backup(&to));
+    let company = founded("Beta", "bob@beta.example");
+    line(&adopt(&to, &company, &from.tenant, &[], ""));
+    let nothing_comes_of = |data: &Data, told: &str| {
+        let before = data.everything();
+        let refused = refusal(&adopt(&to, data, &from.tenant, &[], ""));
+        assert!(refused.contains(told), "{told}: {refused}");
+        assert_eq!(data.everything(), before, "{told}");
+    };
+    nothing_comes_of(&company, "has tenant");
+
+    let namesake = founded("Acme", "carl@other.example");
+    nothing_comes_of(&namesake, "--same-name");
+
+    let file = to.join("tenants").join(&from.tenant).join("tenant.db");
+    let whole = fs::read(&file).unwrap();
+    let new = founded("Delta", "dora@delta.example");
+    let empty = Data::of(tempfile::tempdir().unwrap(), "");
+    fs::create_dir(empty.path()).unwrap();
+    fs::write(empty.path().join("lock"), "").unwrap();
+    for (bytes, what) in [
+        (
+            b"not a database at all, and long enough to be read as one".to_vec(),
+            "text",
+        ),
+        (fs::read(to.join("control.db")).unwrap(), "the server's own store"),
+        (whole[..whole.len() / 2].to_vec(), "half of it"),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        for data in [&new, &empty] {
+            let before = data.everything();
+            refusal(&adopt(&to, data, &from.tenant, &[], ""));
+            assert_eq!(data.everything(), before, "{what}");
+        }
+    }
+    // Another tenant's whole file, and a description that agrees with it in all but the name of the tenant.
+    fs::copy(to.join("tenants").join(&neighbour).join("tenant.db"), &file).unwrap();
+    let manifest = to.join("backup.json");
+    let mut described: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    let tenants = described["tenants"].as_array_mut().unwrap();
+    let other = tenants
+        .iter()
+        .find(|tenant| tenant["id"] == *neighbour)
+        .unwrap()
+        .clone();
+    let one = tenants
+        .iter_mut()
+        .find(|tenant| tenant["id"] == *from.tenant)
+        .unwrap();
+    for member in ["size", "root", "logKey"] {
+        one[member] = other[member].clone();
+    }
+    let honest = fs::read(&manifest).unwrap();
+    fs::write(&manifest, described.to_string()).unwrap();
+    nothing_comes_of(&new, "not the file of that tenant");
+
+    fs::write(&manifest, honest).unwrap();
+    fs::write(&file, whole).unwrap();
+    line(&adopt(&to, &empty, &from.tenant, &[], ""));
+    line(&adopt(&to, &namesake, &from.tenant, &["--same-name"], ""));
 }
