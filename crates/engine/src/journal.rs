@@ -66,6 +66,14 @@ impl From<StorageError> for JournalError {
 }
 
 impl JournalError {
+    /// Whether it was the database that failed, and not what was asked of it.
+    fn is_of_the_file(&self) -> bool {
+        match self {
+            Self::Read(ReadError::Storage(_)) | Self::Apply(ApplyError::Storage(_)) | Self::Open(_) => true,
+            Self::Read(_) | Self::Apply(_) | Self::Thread => false,
+        }
+    }
+
     /// Whether what is stored contradicts itself or cannot be read back: only fetching everything again helps.
     pub(crate) fn needs_rebuild(&self) -> bool {
         match self {
@@ -122,7 +130,13 @@ impl Journal {
         blocking(move || {
             let mut writer = lock(&inner.writer);
             let applied = inner.open(&mut writer)?.apply(&page, &log);
-            let applied = inner.suspect(applied.map_err(JournalError::from))?;
+            let applied = inner.suspect(applied.map_err(JournalError::from));
+            if applied.as_ref().is_err_and(JournalError::is_of_the_file) {
+                // SQLCipher reads nothing more over a connection that has failed to read. Whatever of the page is in the file
+                // is there whole, with the place that it goes on from.
+                *writer = None;
+            }
+            let applied = applied?;
             if applied.people {
                 *lock(&inner.people) = None;
             }
@@ -218,6 +232,8 @@ impl Journal {
         let folded = blocking(move || {
             let mut writer = lock(&inner.writer);
             *lock(&inner.people) = None;
+            // What failed may have been the connection, and not the file.
+            *writer = None;
             inner.open(&mut writer)?.rebuild()?;
             // Folding again mends what is folded, and nothing of the entries themselves.
             inner.read(|reader| Ok(reader.verify_all()?))?;
@@ -279,6 +295,7 @@ impl Inner {
             };
             (reader, readers.file)
         };
+        // One that has failed is closed: SQLCipher reads nothing more over it.
         let answer = self.suspect(read(&reader))?;
         let mut readers = lock(&self.readers);
         if readers.file == file && readers.kept.len() < KEPT_READERS {

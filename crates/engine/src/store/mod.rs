@@ -1,6 +1,6 @@
 //! The device's own database, `device.db`: what exists nowhere else.
 //!
-//! SQLCipher at `synchronous=FULL`. One connection; a write is one transaction, and it is on the disk when
+//! SQLCipher at `synchronous=FULL`. One connection at a time; a write is one transaction, and it is on the disk when
 //! [`Store::write`] answers. Reads take `&Connection`, changes take `&Transaction`: a function that changes something
 //! cannot be called outside a transaction.
 
@@ -22,7 +22,7 @@ use std::{
 };
 
 use countersign_faults::{Point, crash_point};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub(crate) use account::{Account, AccountId, NewAccount, Seen};
 pub(crate) use execution::{Execution, ExecutionState};
@@ -40,8 +40,18 @@ mod embedded {
 pub(crate) struct Store(Arc<Open>);
 
 struct Open {
-    connection: Mutex<Connection>,
+    path: PathBuf,
+    key: Key,
+    connection: Mutex<Connected>,
     unsent: Unsent,
+}
+
+/// The one connection. SQLCipher reads nothing more over one that has failed to read, so that one is closed, and the next
+/// thing that is asked for opens another: a fault of the disk that passes heals without a restart.
+struct Connected {
+    connection: Option<Connection>,
+    /// All numbers that the accounts had used at the last commit. A file that knows of fewer has lost some of them.
+    used: i64,
 }
 
 /// How many records wait to be sent, beside the database: whoever has lost its key is told what is lost with it.
@@ -94,6 +104,21 @@ impl StoreError {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
     }
 
+    /// Whether the disk, or what is on it, was the reason, and not what was asked for.
+    fn is_of_the_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull};
+        let code = match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Newer | Self::Unreadable(_) | Self::Migration(_) | Self::Damaged(_) => None,
+        };
+        code.is_some_and(|code| {
+            !matches!(
+                code,
+                ConstraintViolation | DatabaseBusy | DatabaseLocked | DiskFull
+            )
+        })
+    }
+
     pub(crate) fn damaged(error: impl core::fmt::Display) -> Self {
         Self::Damaged(error.to_string())
     }
@@ -102,20 +127,9 @@ impl StoreError {
 impl Store {
     /// Opens the file with its key and brings it up to date; makes it when it is not there.
     pub(crate) fn open(path: &Path, key: &Key) -> Result<Self, StoreError> {
-        let mut connection = Connection::open(path)?;
-        unlock(&connection, key)?;
-        connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
-                row.get::<_, i64>(0)
-            })
-            .map_err(|_| StoreError::Unreadable(path.display().to_string()))?;
-        refuse_newer(&connection)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
-        connection.pragma_update(None, "trusted_schema", "OFF")?;
-        connection.set_prepared_statement_cache_capacity(64);
+        let mut connection = unlocked(path, key, OpenFlags::default())?;
+        probe(&connection).map_err(|_| StoreError::Unreadable(path.display().to_string()))?;
+        settle(&connection)?;
         embedded::migrations::runner()
             .run(&mut connection)
             .map_err(|error| StoreError::Migration(error.to_string()))?;
@@ -126,8 +140,14 @@ impl Store {
             written: AtomicI64::new(-1),
         };
         unsent.note(&connection);
+        let connected = Connected {
+            used: used(&connection)?,
+            connection: Some(connection),
+        };
         Ok(Self(Arc::new(Open {
-            connection: Mutex::new(connection),
+            path: path.to_owned(),
+            key: key.clone(),
+            connection: Mutex::new(connected),
             unsent,
         })))
     }
@@ -138,10 +158,12 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.on_thread(move |connection, unsent| {
+        self.on_thread(move |connection, last, unsent| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = change(&tx)?;
-            tx.commit()?;
+            let now = used(&tx)?;
+            tx.commit().map_err(Trouble::Commit)?;
+            *last = now;
             unsent.note(connection);
             Ok(value)
         })
@@ -154,22 +176,74 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.on_thread(move |connection, _| read(connection)).await
+        self.on_thread(move |connection, _, _| Ok(read(connection)?))
+            .await
     }
 
     async fn on_thread<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Connection, &Unsent) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&mut Connection, &mut i64, &Unsent) -> Result<T, Trouble> + Send + 'static,
     {
         let open = Arc::clone(&self.0);
         let run = move || {
-            let mut connection = open.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&mut connection, &open.unsent)
+            let mut connected = open.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let Connected { connection, used } = &mut *connected;
+            let mut current = match connection.take() {
+                Some(current) => current,
+                None => open.again(*used)?,
+            };
+            match work(&mut current, used, &open.unsent) {
+                Err(Trouble::Before(error)) if error.is_of_the_disk() => Err(error),
+                answer => {
+                    *connection = Some(current);
+                    answer.map_err(|trouble| match trouble {
+                        Trouble::Before(error) => error,
+                        Trouble::Commit(error) => error.into(),
+                    })
+                }
+            }
         };
         tokio::task::spawn_blocking(run)
             .await
             .map_err(StoreError::damaged)?
+    }
+}
+
+/// What went wrong, and when.
+enum Trouble {
+    /// Before anything was to be kept.
+    Before(StoreError),
+    /// As it was to be kept. The connection knows that it is not, and writes over it. Another one would find it in the
+    /// write-ahead log, and what was said not to be saved would be sent.
+    Commit(rusqlite::Error),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Before(error)
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Before(error.into())
+    }
+}
+
+impl Open {
+    /// Another connection to the same file, which has to hold what was committed over the one before.
+    fn again(&self, last: i64) -> Result<Connection, StoreError> {
+        tracing::warn!("The database on this device has failed, and is opened again.");
+        // A file that is gone is not made anew: it was the memory of what this device has said.
+        let connection = unlocked(&self.path, &self.key, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        probe(&connection)?;
+        settle(&connection)?;
+        refuse_gaps(&connection)?;
+        if used(&connection)? < last {
+            return Err(lost());
+        }
+        Ok(connection)
     }
 }
 
@@ -179,10 +253,34 @@ impl core::fmt::Debug for Store {
     }
 }
 
-fn unlock(connection: &Connection, key: &Key) -> Result<(), StoreError> {
+fn unlocked(path: &Path, key: &Key, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(path, flags)?;
     let raw = zeroize::Zeroizing::new(format!("x'{}'", hex::encode(key.as_bytes())));
     connection.pragma_update(None, "key", raw.as_str())?;
+    Ok(connection)
+}
+
+/// Whether the key opens the file.
+fn probe(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// What every connection is set to.
+fn settle(connection: &Connection) -> Result<(), StoreError> {
+    refuse_newer(connection)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// How many numbers all accounts have used.
+fn used(db: &Connection) -> Result<i64, rusqlite::Error> {
+    db.prepare_cached("SELECT coalesce(sum(last_seq), 0) FROM account")?
+        .query_row([], |row| row.get(0))
 }
 
 /// A database from the future is left alone: nobody here knows what its rows mean.
@@ -223,13 +321,11 @@ fn refuse_gaps(connection: &Connection) -> Result<(), StoreError> {
         [],
         |row| row.get(0),
     )?;
-    if gaps {
-        Err(StoreError::damaged(
-            "it has lost some of what this device has said",
-        ))
-    } else {
-        Ok(())
-    }
+    if gaps { Err(lost()) } else { Ok(()) }
+}
+
+fn lost() -> StoreError {
+    StoreError::damaged("it has lost some of what this device has said")
 }
 
 /// Sequence numbers and sizes are below 2^53 by the canonical profile.
