@@ -130,27 +130,10 @@ pub(crate) fn decision(bytes: &[u8]) -> bool {
     true
 }
 
-/// A body holds what its bytes say and nothing else. An optional member that is said to be null is an absent one; its
-/// bytes, which are what is signed and hashed, are others.
+/// A body holds what its bytes say and nothing else, in the one spelling that it has.
 fn body<B: Body + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> Option<B> {
-    let body: B = canonical::from_slice(bytes).ok()?;
+    let body: B = canonical::exactly(bytes).ok()?;
     let again = canonical::to_vec(&body).expect("it was read");
-    let said =
-        |bytes: &[u8]| without_nulls(serde_json::from_slice(bytes).expect("what is canonical is JSON"));
-    assert_eq!(said(&again), said(bytes), "nothing is passed over");
-    let read: B = canonical::from_slice(&again).expect("its own form");
-    assert_eq!(read, body, "written and read");
+    assert_eq!(again, bytes, "written as it was read");
     Some(body)
-}
-
-fn without_nulls(json: Json) -> Json {
-    match json {
-        Json::Array(items) => items.into_iter().map(without_nulls).collect(),
-        Json::Object(members) => members
-            .into_iter()
-            .filter(|(_, json)| !json.is_null())
-            .map(|(name, json)| (name, without_nulls(json)))
-            .collect(),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => json,
-    }
 }

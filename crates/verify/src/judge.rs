@@ -150,14 +150,16 @@ impl Judge {
     }
 
     fn known(&mut self, header: &Header, record: &Record, nodes: &Nodes) -> Result<(), String> {
-        let signed = self.signature(record)?;
+        let link = record.link();
+        let signed = self.signature(record, link)?;
         if record.kind == Kind::Decision {
             self.witness(record, nodes)?;
         }
         if self.people.refused.contains_key(&record.digest) {
-            // It stands with its device and says nothing.
+            // It stands with its device and says nothing, but is spelled as the device has signed it.
+            record.subject().map_err(|error| error.to_string())?;
             self.found.decisions_refused += u64::from(record.kind == Kind::Decision);
-            self.count(record);
+            self.count(record.kind, link);
             return Ok(());
         }
         if record.kind == Kind::Erase {
@@ -172,14 +174,18 @@ impl Judge {
                 is_blurred: !self.blurred.is_empty(),
             };
             self.proposals
-                .take(header, record, signed, &world, &mut self.found)?;
+                .take(header, record, (signed, link), &world, &mut self.found)?;
         }
-        self.count(record);
+        self.count(record.kind, link);
         Ok(())
     }
 
     /// The signature is that of the device which the body names, or there is none where nobody signs.
-    fn signature<'r>(&mut self, record: &'r Record) -> Result<Signed<'r>, String> {
+    fn signature<'r>(
+        &mut self,
+        record: &'r Record,
+        link: Option<(DeviceId, u64)>,
+    ) -> Result<Signed<'r>, String> {
         if record.kind == Kind::Enrol {
             let enrol: Enrol = record.body().map_err(|error| error.to_string())?;
             if !record.is_signed_by(&enrol.public_key) {
@@ -188,7 +194,9 @@ impl Judge {
             self.found.signatures += 1;
             return Ok(Signed::Nobody);
         }
-        let Some(device) = record.signer() else {
+        // Who stands in a chain is who has signed: it need not be looked for twice.
+        let device = link.map(|(device, _)| device);
+        let Some(device) = device.or_else(|| record.signer()) else {
             return match &record.signature {
                 None => Ok(Signed::Nobody),
                 Some(_) => Err("a signature where no device signs".to_owned()),
@@ -201,7 +209,7 @@ impl Judge {
             }
             return Err(format!("it names the device {device}, which was never enrolled"));
         };
-        let seq = record.link().map_or(0, |(_, seq)| seq);
+        let seq = link.map_or(0, |(_, seq)| seq);
         let standing = DeviceStanding {
             user: known.user,
             key: known.key_of(seq),
@@ -233,12 +241,12 @@ impl Judge {
     }
 
     /// Notes the number that a device has used. Those of its runs come when they come.
-    fn count(&mut self, record: &Record) {
-        let Some((device, seq)) = record.link() else {
+    fn count(&mut self, kind: Kind, link: Option<(DeviceId, u64)>) {
+        let Some((device, seq)) = link else {
             return;
         };
         let numbers = self.numbers.entry(device).or_default();
-        let is_ordered = !matches!(record.kind, Kind::Begin | Kind::Receipt);
+        let is_ordered = !matches!(kind, Kind::Begin | Kind::Receipt);
         if is_ordered {
             numbers.ordered = seq.max(numbers.ordered);
         }

@@ -47,12 +47,12 @@ struct Open {
 }
 
 impl Proposals {
-    /// Takes an entry about a proposal.
+    /// Takes an entry about a proposal, with who has signed it and its place in that device's chain.
     pub(crate) fn take(
         &mut self,
         header: &Header,
         record: &Record,
-        signed: Signed<'_>,
+        (signed, link): (Signed<'_>, Option<(DeviceId, u64)>),
         world: &World<'_>,
         found: &mut Found,
     ) -> Result<(), String> {
@@ -72,11 +72,15 @@ impl Proposals {
             .get_mut(&id)
             .ok_or("it is about a proposal that is not in the journal")?;
         match life {
-            Life::Over(over) => over.step(record, found),
+            Life::Over(over) => {
+                // It changes nothing any more, but no body is of another spelling than its type's.
+                record.subject().map_err(|error| error.to_string())?;
+                over.step(record, found)
+            }
             Life::Open(open) => {
                 open.step(header.at, record, &signed, world, found)?;
                 if record.kind == Kind::Decision
-                    && let Some(link) = record.link()
+                    && let Some(link) = link
                 {
                     open.signers.insert(record.digest, link);
                 }

@@ -7,9 +7,11 @@
 //!
 //! - [`to_vec`] writes, and is quick for a struct that declares its fields in order.
 //! - [`from_slice`] reads a body that must be canonical, [`check`] only looks.
+//! - [`exactly`] reads one that must also be what its type writes: one spelling for one typed value.
 //! - [`parse`] reads any JSON text of the profile, canonical or not, as a [`Value`].
 
 use core::cmp::Ordering;
+use std::io;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -47,6 +49,9 @@ pub enum Error {
     /// The text is not JSON of the profile, or not of the shape that was asked for; says where.
     #[error("{0}")]
     Unreadable(String),
+    /// Canonical, and read as something that is written otherwise: a member that says what its absence says.
+    #[error("a member is written out that says nothing")]
+    AnotherSpelling,
     /// The value has no JSON form at all, such as a map whose keys are not strings.
     #[error("{0}")]
     Unwritable(String),
@@ -123,6 +128,37 @@ pub fn to_vec_of_any_length<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>,
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     check(bytes)?;
     serde_json::from_slice(bytes).map_err(|error| Error::Unreadable(error.to_string()))
+}
+
+/// Reads a body that must be canonical, and the very bytes that a `T` of that content writes. An optional member that is said
+/// to be `null`, or a default that is written out, is a second spelling of what is the same to everybody who reads types.
+///
+/// # Errors
+/// When the bytes are not canonical, are not a `T`, or not as a `T` writes itself.
+pub fn exactly<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Error> {
+    let value: T = from_slice(bytes)?;
+    // Compared as it is written: no second copy is made of what is as it should be.
+    let written = serde_json::to_writer(Expected(bytes), &value);
+    if written.is_ok() || to_vec(&value).as_deref() == Ok(bytes) {
+        Ok(value)
+    } else {
+        Err(Error::AnotherSpelling)
+    }
+}
+
+/// Takes the bytes that it holds, in their order, and no others. All of them are written where nothing is missing: a document
+/// does not begin with another one.
+struct Expected<'a>(&'a [u8]);
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(written).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads any JSON text of the profile: white space, any order of names and any escapes are fine.
@@ -224,7 +260,10 @@ mod tests {
     fn problem(bytes: &[u8]) -> Option<(usize, Problem)> {
         match check(bytes) {
             Err(Error::NotCanonical { at, problem }) => Some((at, problem)),
-            Ok(()) | Err(Error::TooLong { .. } | Error::Unreadable(_) | Error::Unwritable(_)) => None,
+            Ok(())
+            | Err(
+                Error::TooLong { .. } | Error::Unreadable(_) | Error::AnotherSpelling | Error::Unwritable(_),
+            ) => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What ran, and how it ended.
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::{Body, EffectClass, Holder, Kind, Nonce, proposal::subject};
 use crate::{
@@ -79,8 +79,12 @@ pub struct Receipt {
     /// The key under which the target knows the call: a Message-ID, an Idempotency-Key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// What the tool returned, in its own form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What the tool returned, in its own form; `null` is one that it may have.
+    #[serde(
+        default,
+        deserialize_with = "whatever_is_there",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub result: Option<Value>,
     pub started_at: UnixMillis,
     /// One sentence for people, at most [`LONGEST_SENTENCE`] characters.
@@ -144,6 +148,11 @@ pub struct Failure {
     pub code: String,
     /// A sentence for people.
     pub message: String,
+}
+
+/// Without it `null` would read as if there were nothing.
+fn whatever_is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What a `local` tool changes.

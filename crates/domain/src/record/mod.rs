@@ -264,7 +264,8 @@ impl Record {
     /// The typed body.
     ///
     /// # Errors
-    /// When the record is of another kind, or its bytes are not that kind's canonical form.
+    /// When the record is of another kind, or its bytes are not those that this body writes: what is signed and hashed has one
+    /// spelling.
     pub fn body<B: Body>(&self) -> Result<B, InvalidRecord> {
         if self.kind != B::KIND {
             return Err(InvalidRecord::Body(format!(
@@ -273,25 +274,31 @@ impl Record {
                 B::KIND
             )));
         }
-        canonical::from_slice(&self.body).map_err(|error| InvalidRecord::Body(error.to_string()))
+        canonical::exactly(&self.body).map_err(|error| InvalidRecord::Body(error.to_string()))
+    }
+
+    /// The typed body, to find the signer and the place in its chain by, which are the same in every spelling. Whoever goes by
+    /// what a record says reads [`Self::body`].
+    fn glance<B: Body>(&self) -> Option<B> {
+        canonical::from_slice(&self.body).ok()
     }
 
     /// Its place in the chain of the device that has signed it: see [`Body::link`].
     pub fn link(&self) -> Option<(DeviceId, u64)> {
         self.signature.as_ref()?;
         match self.kind {
-            Kind::Decision => self.body::<Decision>().ok()?.link(),
-            Kind::Begin => self.body::<Begin>().ok()?.link(),
-            Kind::Receipt => self.body::<Receipt>().ok()?.link(),
-            Kind::Preview => self.body::<Preview>().ok()?.link(),
-            Kind::Withdraw => self.body::<Withdraw>().ok()?.link(),
-            Kind::Endorse => self.body::<Endorse>().ok()?.link(),
-            Kind::Resolution => self.body::<Resolution>().ok()?.link(),
-            Kind::Stop => self.body::<Stop>().ok()?.link(),
-            Kind::Release => self.body::<Release>().ok()?.link(),
-            Kind::Rules => self.body::<Rules>().ok()?.link(),
-            Kind::Remark => self.body::<Remark>().ok()?.link(),
-            Kind::Rotate => self.body::<Rotate>().ok()?.link(),
+            Kind::Decision => self.glance::<Decision>()?.link(),
+            Kind::Begin => self.glance::<Begin>()?.link(),
+            Kind::Receipt => self.glance::<Receipt>()?.link(),
+            Kind::Preview => self.glance::<Preview>()?.link(),
+            Kind::Withdraw => self.glance::<Withdraw>()?.link(),
+            Kind::Endorse => self.glance::<Endorse>()?.link(),
+            Kind::Resolution => self.glance::<Resolution>()?.link(),
+            Kind::Stop => self.glance::<Stop>()?.link(),
+            Kind::Release => self.glance::<Release>()?.link(),
+            Kind::Rules => self.glance::<Rules>()?.link(),
+            Kind::Remark => self.glance::<Remark>()?.link(),
+            Kind::Rotate => self.glance::<Rotate>()?.link(),
             Kind::Genesis
             | Kind::Member
             | Kind::Invite

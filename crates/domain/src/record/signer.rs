@@ -12,18 +12,18 @@ impl Record {
     /// or for a signed-in person, for an [`Enrol`], which its own key signs, and for what cannot be read.
     pub fn signer(&self) -> Option<DeviceId> {
         match self.kind {
-            Kind::Decision => self.body::<Decision>().ok()?.device,
-            Kind::Begin => self.body::<Begin>().ok()?.executor.device(),
-            Kind::Receipt => self.body::<Receipt>().ok()?.executor.device(),
-            Kind::Preview => self.body::<Preview>().ok()?.by.device(),
-            Kind::Withdraw => self.body::<Withdraw>().ok()?.device,
-            Kind::Resolution => self.body::<Resolution>().ok()?.device,
-            Kind::Stop => self.body::<Stop>().ok()?.device,
-            Kind::Release => self.body::<Release>().ok()?.device,
-            Kind::Rules => self.body::<Rules>().ok()?.device,
-            Kind::Remark => self.body::<Remark>().ok()?.device,
-            Kind::Rotate => Some(self.body::<Rotate>().ok()?.device),
-            Kind::Endorse => match self.body::<Endorse>().ok()?.by {
+            Kind::Decision => self.glance::<Decision>()?.device,
+            Kind::Begin => self.glance::<Begin>()?.executor.device(),
+            Kind::Receipt => self.glance::<Receipt>()?.executor.device(),
+            Kind::Preview => self.glance::<Preview>()?.by.device(),
+            Kind::Withdraw => self.glance::<Withdraw>()?.device,
+            Kind::Resolution => self.glance::<Resolution>()?.device,
+            Kind::Stop => self.glance::<Stop>()?.device,
+            Kind::Release => self.glance::<Release>()?.device,
+            Kind::Rules => self.glance::<Rules>()?.device,
+            Kind::Remark => self.glance::<Remark>()?.device,
+            Kind::Rotate => Some(self.glance::<Rotate>()?.device),
+            Kind::Endorse => match self.glance::<Endorse>()?.by {
                 Endorsement::Device(by) => Some(by),
                 Endorsement::FirstDevice | Endorsement::Admin(_) | Endorsement::Server => None,
             },

@@ -1,5 +1,7 @@
 //! The stored form of every kind of record: one spelling, nothing unknown in it, and no change unseen.
 
+use std::collections::BTreeSet;
+
 use countersign_domain::{
     Record,
     canonical::{self, Object, Value},
@@ -135,17 +137,17 @@ fn every_variant_in_a_body_writes_itself_in_order_and_reads_back() {
 /// Free JSON: whatever stands below is the tool's or the connection's own.
 const FREE: [&str; 5] = ["args", "config", "content", "result", "schema"];
 
-/// Every copy of `value` in which one typed object has a name more.
-fn with_one_name_more(value: &Value) -> Vec<Value> {
+/// Every copy of `value` in which one typed object says that `name` is `what`.
+fn with_one_said(value: &Value, name: &str, what: &Value) -> Vec<Value> {
     match value {
         Value::Object(object) => {
             let mut more = object.clone();
-            more.insert("zzz", 1);
+            more.insert(name, what.clone());
             let mut found = vec![Value::Object(more)];
-            for (name, inner) in object.iter().filter(|(name, _)| !FREE.contains(name)) {
-                for changed in with_one_name_more(inner) {
+            for (place, inner) in object.iter().filter(|(place, _)| !FREE.contains(place)) {
+                for changed in with_one_said(inner, name, what) {
                     let mut copy = object.clone();
-                    copy.insert(name, changed);
+                    copy.insert(place, changed);
                     found.push(Value::Object(copy));
                 }
             }
@@ -153,14 +155,100 @@ fn with_one_name_more(value: &Value) -> Vec<Value> {
         }
         Value::Array(items) => (0..items.len())
             .flat_map(|at| {
-                with_one_name_more(&items[at]).into_iter().map(move |changed| {
-                    let mut copy = items.clone();
-                    copy[at] = changed;
-                    Value::Array(copy)
-                })
+                with_one_said(&items[at], name, what)
+                    .into_iter()
+                    .map(move |changed| {
+                        let mut copy = items.clone();
+                        copy[at] = changed;
+                        Value::Array(copy)
+                    })
             })
             .collect(),
         Value::Null | Value::Bool(_) | Value::Integer(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// The names of all typed objects in `value`.
+fn names(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, inner) in object.iter() {
+                into.insert(name.to_owned());
+                if !FREE.contains(&name) {
+                    names(inner, into);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::String(_) => (),
+    }
+}
+
+#[test]
+fn whatever_is_read_as_a_body_is_what_that_body_writes() {
+    /// Whether a reader of types would take it for a body; it is then refused unless it is what that body writes.
+    fn is_second_spelling<B: Body>(record: &Record) -> bool {
+        let Ok(read) = canonical::from_slice::<B>(&record.body) else {
+            assert!(record.body::<B>().is_err());
+            return false;
+        };
+        let text = String::from_utf8_lossy(&record.body);
+        let is_its_own = canonical::to_vec(&read).unwrap() == record.body;
+        assert_eq!(record.body::<B>().is_ok(), is_its_own, "{}: {text}", record.kind);
+        assert!(is_its_own || record.subject().is_err(), "{}: {text}", record.kind);
+        !is_its_own
+    }
+    let said = ["null", "false", "0", "1", "\"\"", "[]", "{}"]
+        .map(|text| canonical::parse(text.as_bytes()).unwrap());
+    let (mut null, mut default) = (BTreeSet::new(), BTreeSet::new());
+    for record in samples::records() {
+        let value = canonical::parse(&record.body).unwrap();
+        let mut known = BTreeSet::new();
+        names(&value, &mut known);
+        for name in &known {
+            for what in &said {
+                for other in with_one_said(&value, name, what) {
+                    let other = Record {
+                        body: canonical::to_vec(&other).unwrap(),
+                        ..record.clone()
+                    };
+                    if of_its_type!(is_second_spelling, &other) {
+                        let found = if *what == Value::Null {
+                            &mut null
+                        } else {
+                            &mut default
+                        };
+                        found.insert((record.kind, name.clone()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        null.contains(&(Kind::Decision, "device".to_owned())) && null.len() > 50,
+        "nothing is refused for nothing: {null:?}"
+    );
+    for (kind, name) in [
+        (Kind::Proposal, "untrusted"),
+        (Kind::Proposal, "evidence"),
+        (Kind::Evaluation, "settlers"),
+    ] {
+        assert!(
+            default.contains(&(kind, name.to_owned())),
+            "{kind} {name}: {default:?}"
+        );
+    }
+}
+
+#[test]
+fn a_result_of_null_is_a_result() {
+    let receipt = |result| Receipt {
+        result,
+        ..samples::receipt()
+    };
+    for result in [None, Some(Value::Null), Some(Value::Bool(false))] {
+        let record = Record::unsigned(&receipt(result.clone())).unwrap();
+        assert_eq!(record.body::<Receipt>().unwrap().result, result);
     }
 }
 
@@ -171,7 +259,7 @@ fn a_body_with_an_unknown_name_anywhere_is_refused() {
     }
     for record in samples::records() {
         let value = canonical::parse(&record.body).unwrap();
-        let others = with_one_name_more(&value);
+        let others = with_one_said(&value, "zzz", &Value::Integer(1));
         assert!(!others.is_empty());
         for other in others {
             let other = Record {

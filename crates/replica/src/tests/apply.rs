@@ -329,6 +329,21 @@ fn an_unreadable_body_of_a_known_kind_stops_its_subject_and_nothing_else() {
 }
 
 #[test]
+fn a_body_in_a_second_spelling_stops_its_subject_as_one_that_cannot_be_read() {
+    let mut journal = JournalBuilder::new();
+    let id = journal.propose(Draft::default());
+    let mut honest = journal.clone();
+    honest.withdraw(id);
+    let body = honest.entries().last().unwrap().body.clone().unwrap();
+    let (at, nothing) = (body.find("\"nonce\"").unwrap(), "\"device\":null,");
+    let body = format!("{}{nothing}{}", &body[..at], &body[at..]);
+    journal.append_entry("withdraw", format!("proposal/{id}"), Some(body), None);
+    let here = Here::with(&journal);
+    let card = here.reader().proposal(id).unwrap().unwrap();
+    assert_eq!(card.gap, Some(Gap::NewerVersion));
+}
+
+#[test]
 fn a_journal_begins_with_the_genesis_of_its_tenant() {
     let journal = JournalBuilder::new();
     let mut here = Here::new();

@@ -3,7 +3,7 @@
 use countersign_domain::{
     Digest, Millis, Record, UnixMillis,
     bundle::Profile,
-    dsse,
+    canonical, dsse,
     dsse::SigningKey,
     id::UserId,
     record::{
@@ -92,7 +92,7 @@ fn entry<B: Body>(like: &WireEntry, body: &B) -> WireEntry {
 }
 
 /// The ways to lie about one entry, all of which are found at that very entry.
-const WAYS: usize = 6;
+const WAYS: usize = 7;
 
 /// Lies about the entry in this way; `None` where that says nothing new.
 fn lie(entries: &mut [WireEntry], at: usize, way: usize, random: &mut Seeded) -> Option<()> {
@@ -132,6 +132,31 @@ fn lie(entries: &mut [WireEntry], at: usize, way: usize, random: &mut Seeded) ->
             let envelope = stranger.sign(&record.kind.payload_type(), record.body);
             entry.signature = envelope.signatures.into_iter().next();
         }
+        // A member that is said to be null: who reads types takes it for what was there.
+        6 => {
+            let mut body = canonical::parse(&record.body).ok()?;
+            let canonical::Value::Object(members) = &mut body else {
+                return None;
+            };
+            let optional = [
+                "device",
+                "not_before",
+                "owner",
+                "preview",
+                "previous",
+                "reason",
+                "role",
+                "successor",
+            ];
+            let name = random.pick(&optional);
+            if members.get(name).is_some() {
+                return None;
+            }
+            members.insert(*name, canonical::Value::Null);
+            let body = canonical::to_vec(&body).ok()?;
+            entry.digest = dsse::record_digest(&dsse::payload_type(&entry.kind), &body);
+            entry.body = String::from_utf8(body).ok();
+        }
         _ => unreachable!("there are {WAYS} ways"),
     }
     Some(())
@@ -161,6 +186,63 @@ fn what_a_log_makes_of_signatures_is_found_at_that_entry() {
         ))
     });
     println!("{count} lies about signatures, all found at their entry");
+}
+
+#[test]
+fn a_body_in_a_second_spelling_is_found_also_where_its_device_signed_that_one() {
+    let said = |record: &Record, name: &str| {
+        let mut body = canonical::parse(&record.body).expect("a body");
+        let canonical::Value::Object(members) = &mut body else {
+            panic!("a body is an object");
+        };
+        assert!(
+            members.insert(name, canonical::Value::Null).is_none(),
+            "{name} is absent"
+        );
+        canonical::to_vec(&body).expect("within the profile")
+    };
+    // On an open proposal, on one that is over already, and where it stands with its device.
+    for life in 0..3 {
+        let mut world = World::new();
+        let id = world.propose(1);
+        if life == 1 {
+            world.journal.decide_on(id, &mut world.ben, Says::Reject);
+        }
+        match life {
+            0 => world.journal.decide_on(id, &mut world.ana, Says::Approve),
+            1 => world
+                .journal
+                .decide_in_vain(id, &mut world.ana, Says::Approve, Reason::Decided),
+            _ => world.journal.decide_astray(id, &mut world.ana),
+        };
+        let honest = world.journal.size();
+        let report = examine(&export(&world.journal, Profile::Full));
+        assert_eq!(report.verdict, Verdict::Whole, "{life}: {report}");
+        let mut entries = world.journal.entries().to_vec();
+        let at = honest as usize - 1;
+        let record = entries[at].record().expect("a record");
+        let envelope = world
+            .ana
+            .key
+            .sign(&record.kind.payload_type(), said(&record, "retracts"));
+        let digest = envelope.digest();
+        if life > 0 {
+            // What refuses it names it.
+            let refusing = entries[at].digest.to_string();
+            let before = &mut entries[at - 1];
+            let body = before.body.take().expect("a body");
+            let body = body.replace(&refusing, &digest.to_string());
+            before.digest = dsse::record_digest(&dsse::payload_type(&before.kind), body.as_bytes());
+            before.body = Some(body);
+        }
+        entries[at].digest = digest;
+        entries[at].body = String::from_utf8(envelope.payload).ok();
+        entries[at].signature = envelope.signatures.into_iter().next();
+        let report = sealed(&world, entries);
+        let (entry, problem) = caught(&report);
+        assert_eq!(entry, honest, "{life}: {report}");
+        assert!(problem.contains("says nothing"), "{life}: {problem}");
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ enum Expect {
 }
 
 /// The kinds of mutations.
-const KINDS: usize = 20;
+const KINDS: usize = 21;
 
 /// Spoils the bundle in the way of this number; `None` where that changes nothing in it.
 fn spoil(sheet: &Sheet, other: &Sheet, kind: usize, random: &mut Seeded) -> Option<(Vec<u8>, Expect)> {
@@ -221,6 +221,15 @@ fn spoil(sheet: &Sheet, other: &Sheet, kind: usize, random: &mut Seeded) -> Opti
             let text = &mut lines[entry.start + body].0;
             let digit = text.iter().rposition(u8::is_ascii_digit)?;
             text[digit] = if text[digit] == b'7' { b'8' } else { b'7' };
+            with_end(lines)
+        }
+        // A member more, which says that it is nothing.
+        20 => {
+            let body = lines[entry.clone()]
+                .iter()
+                .position(|(line, _)| line.starts_with(b"body {"))?;
+            let text = &mut lines[entry.start + body].0;
+            drop(text.splice(6..6, *b"\"a\":null,"));
             with_end(lines)
         }
         _ => unreachable!("there are {KINDS} kinds"),

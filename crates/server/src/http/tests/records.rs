@@ -2,7 +2,7 @@
 
 use countersign_domain::{
     Digest, Millis, Record,
-    canonical::Object,
+    canonical::{self, Object},
     id::{DecisionId, ProposalId},
     people::People,
     record::{
@@ -534,6 +534,31 @@ async fn records_that_come_together_are_answered_in_their_order_each_by_itself()
         answers[2..],
         "and the same again, for ever"
     );
+}
+
+#[tokio::test]
+async fn a_signed_body_that_says_of_a_member_that_it_is_null_is_malformed_and_the_others_count() {
+    let world = World::new().await;
+    let (bob, adas) = (world.join("bob", "approver").await, world.adas_device().await);
+    let mut envelopes = Vec::new();
+    for title in ["one", "two"] {
+        let proposal = world.task_by(&bob, title).await;
+        let record = world
+            .approval(&adas, &world.ada, &proposal, Assurance::Device)
+            .await;
+        envelopes.push(record.to_envelope());
+    }
+    let mut body = canonical::parse(&envelopes[0].payload).unwrap();
+    let canonical::Value::Object(members) = &mut body else {
+        unreachable!("a body is an object");
+    };
+    members.insert("retracts", canonical::Value::Null);
+    let body = canonical::to_vec(&body).unwrap();
+    envelopes[0] = adas.key().sign(&envelopes[0].payload_type, body);
+    let envelopes = envelopes.iter().map(|envelope| json!(envelope));
+    let answers = world.push_all(&world.ada, &envelopes.collect::<Vec<_>>()).await;
+    assert_eq!(answers[0]["reason"], "malformed", "{answers:?}");
+    assert_eq!(answers[1]["effective"], true, "{answers:?}");
 }
 
 #[tokio::test]
