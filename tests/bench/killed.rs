@@ -2,7 +2,7 @@
 //! idempotency key is known again, half to where it is not.
 //!
 //! The executor is a desktop, a process of its own, which the target ends with SIGKILL once it has written a request down
-//! and before it answers. A request that is made again under its key is ended in the same way by every second desktop, and
+//! and before it answers. A request that is made again under its key is ended in the same way by every third desktop, and
 //! answered to the others. The server runs nothing that has an effect outside of its own file, so there is no such moment
 //! in it. A kill counts for the one call that brought it. What became of each call is then looked at from outside: in the
 //! target's log, in the tenant's answers, in the desktop's lists, before people have settled it and afterwards.
@@ -189,7 +189,7 @@ impl Company {
             }
             self.world.start_hand(None)?;
             let hand = self.world.hand.as_ref().context("a desktop")?;
-            self.world.target.end_at_effect(hand.id(), killed % 2 == 0);
+            self.world.target.end_at_effect(hand.id(), killed % 3 == 0);
             await_end(&mut self.world.hand, LATE)?;
             let before = std::mem::replace(&mut killed, self.world.target.fatal().len() as u64);
             ensure!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -26,6 +26,8 @@ const START: Duration = Duration::from_secs(20);
 const END: Duration = Duration::from_secs(3);
 /// Carried by everything that a desktop starts, so that nothing of it is left behind.
 const MARK: &str = "COUNTERSIGN_SESSION";
+/// In a desktop's folder, what was opened in its browser.
+const OPENED: &str = "opened";
 /// An empty password would make no login collection, and every write would fail.
 const PASSWORD: &str = "countersign\n";
 
@@ -71,9 +73,10 @@ impl Desktop {
     pub async fn start() -> Result<Self> {
         let folder = TempDir::with_prefix("countersign-desktop-")?;
         let runtime = TempDir::with_prefix_in("cs-", "/tmp")?;
-        for name in ["home", "config", "data", "cache", "state", "log"] {
+        for name in ["home", "config", "data", "cache", "state", "log", "bin"] {
             DirBuilder::new().mode(0o700).create(folder.path().join(name))?;
         }
+        browser(folder.path())?;
         let mark = format!("{}-{}", std::process::id(), folder.path().display());
 
         let mut server = bound("Xvfb");
@@ -174,6 +177,12 @@ impl Desktop {
     /// A file for the output of a program on this desktop.
     pub fn log_file(&self, name: &str) -> Result<File> {
         log(&self.folder, name)
+    }
+
+    /// The addresses that programs on this desktop have opened in its browser, oldest first.
+    pub fn opened(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.path().join(OPENED)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// The private runtime folder (`XDG_RUNTIME_DIR`).
@@ -326,7 +335,12 @@ impl Desktop {
 
     fn at_home(&self, mut command: Command) -> Command {
         let at = |name: &str| self.folder.path().join(name);
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let mut path = at("bin").into_os_string();
+        path.push(":");
+        path.push(inherited);
         command
+            .env("PATH", path)
             .env(MARK, &self.mark)
             .env("HOME", at("home"))
             .env("XDG_CONFIG_HOME", at("config"))
@@ -343,6 +357,21 @@ impl Desktop {
             .env_remove("XAUTHORITY");
         command
     }
+}
+
+/// What opens an address on a desktop, which has no browser: it writes the address down, for a test to go on with.
+fn browser(folder: &Path) -> Result<()> {
+    let mut script = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o700)
+        .open(folder.join("bin/xdg-open"))?;
+    writeln!(
+        script,
+        "#!/bin/sh\nprintf '%s\\n' \"$1\" >>'{}'",
+        folder.join(OPENED).display()
+    )?;
+    Ok(())
 }
 
 impl Drop for Desktop {

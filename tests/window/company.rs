@@ -22,11 +22,23 @@ pub(crate) struct Company {
     address: SocketAddr,
     /// `None` while it is cut off.
     running: Option<Child>,
+    /// How it is served, beside its folder and address.
+    more: Vec<String>,
 }
 
 impl Company {
     /// Founds the tenant, registers an agent, and serves them on a free port.
     pub(crate) fn found(desktop: &Desktop, email: &str, password: &str) -> Result<(Self, Agent)> {
+        Self::found_with(desktop, email, password, Vec::new())
+    }
+
+    /// The same, served with more arguments.
+    pub(crate) fn found_with(
+        desktop: &Desktop,
+        email: &str,
+        password: &str,
+        more: Vec<String>,
+    ) -> Result<(Self, Agent)> {
         let program = workspace_binary("countersign-server")?;
         let data = desktop.data_folder().join("company");
         let folder = data.to_str().context("a temporary folder's path is text")?;
@@ -48,6 +60,7 @@ impl Company {
             data,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             running: None,
+            more,
         };
         company.serve(desktop)?;
         let agent = Agent {
@@ -78,6 +91,7 @@ impl Company {
         command.arg("serve").arg("--data").arg(&self.data);
         command
             .args(["--listen", &self.address.to_string()])
+            .args(&self.more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(desktop.log_file("company")?);
@@ -117,9 +131,31 @@ pub(crate) struct Agent {
 pub(crate) async fn reject_elsewhere(
     company: &Company,
     agent: &Agent,
-    (email, password): (&str, &str),
+    person: (&str, &str),
     proposal: &str,
     reason: &str,
+) -> Result<()> {
+    let decision = json!({ "aiToolCallId": proposal, "reason": reason });
+    elsewhere(company, agent, person, "/api/assistant/reject", &decision).await
+}
+
+/// Invites somebody to decide, from elsewhere.
+pub(crate) async fn invite_elsewhere(
+    company: &Company,
+    agent: &Agent,
+    person: (&str, &str),
+    email: &str,
+) -> Result<()> {
+    let invite = json!({ "email": email, "role": "approver" });
+    elsewhere(company, agent, person, "/api/invites", &invite).await
+}
+
+async fn elsewhere(
+    company: &Company,
+    agent: &Agent,
+    (email, password): (&str, &str),
+    path: &str,
+    body: &Value,
 ) -> Result<()> {
     let person = json!({ "email": email, "password": password });
     let sign_in = agent.http.post(format!("{}/api/auth/sign-in", company.url()));
@@ -130,12 +166,11 @@ pub(crate) async fn reject_elsewhere(
         .error_for_status()?
         .json()
         .await?;
-    let decision = json!({ "aiToolCallId": proposal, "reason": reason });
-    let reject = agent.http.post(format!("{}/reject", agent.base)).json(&decision);
-    let reject = reject
+    let call = agent.http.post(format!("{}{path}", company.url())).json(body);
+    let call = call
         .bearer_auth(text(&signed_in, "token")?)
         .header("x-tenant-id", &agent.tenant);
-    let answer = reject.send().await?;
+    let answer = call.send().await?;
     let (status, text) = (answer.status(), answer.text().await?);
     ensure!(status.is_success(), "the tenant answered {status}: {text}");
     Ok(())

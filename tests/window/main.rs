@@ -11,6 +11,7 @@ mod keychain;
 mod links;
 mod mail_trouble;
 mod office;
+mod provider;
 mod stage;
 mod stopping;
 mod story;

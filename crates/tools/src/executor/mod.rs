@@ -250,13 +250,7 @@ async fn after_begin(
         }
     };
     match again {
-        Ok(again) => {
-            let ran = run_once(leased, &again, secret, now).await;
-            match (ran.reference.is_some(), intent.reference) {
-                (false, Some(reference)) => ran.with_reference(reference),
-                (true | false, _) => ran,
-            }
-        }
+        Ok(again) => run_once(leased, &again, secret, now).await.known_as(&intent),
         Err(drift) => Ran::not_dispatched("not_dispatched", format!("Nothing was sent: {drift}")),
     }
 }
@@ -305,6 +299,14 @@ fn consistent(ran: Ran, dispatch: &Dispatch) -> Ran {
         Ran::unknown("contradiction", message)
     } else {
         ran
+    }
+}
+
+impl Ran {
+    /// Under the tool's own key, or the one that was written down before the call.
+    fn known_as(mut self, intent: &Intent) -> Self {
+        self.reference = self.reference.or_else(|| intent.reference.clone());
+        self
     }
 }
 

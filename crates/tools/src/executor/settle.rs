@@ -183,10 +183,7 @@ fn of_all(mut ran: Ran, intent: &Intent) -> Ran {
             format!("Asked {times} times under one key, {why}: {said}"),
         );
     }
-    match &intent.reference {
-        Some(reference) if ran.reference.is_none() => ran.with_reference(reference.clone()),
-        Some(_) | None => ran,
-    }
+    ran.known_as(intent)
 }
 
 /// The receipt for what is known of a call that was interrupted. Nothing is run here.

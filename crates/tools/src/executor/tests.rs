@@ -63,6 +63,7 @@ fn key() -> SigningKey {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Behaviour {
     Complete,
+    CompleteUnder(&'static str),
     Refuse,
     HangBefore,
     HangAfter,
@@ -120,6 +121,7 @@ impl Tool for Probe {
         self.log.lock().unwrap().push("run");
         match self.behaviour {
             Behaviour::Complete => Ran::completed("Done"),
+            Behaviour::CompleteUnder(key) => Ran::completed("Done").with_reference(key),
             Behaviour::Refuse => Ran::refused("refused", "The other side said no"),
             Behaviour::HangBefore => core::future::pending().await,
             Behaviour::HangAfter => {

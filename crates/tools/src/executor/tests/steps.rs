@@ -18,6 +18,20 @@ async fn the_steps_come_in_the_one_order_and_the_tool_runs_once() {
         Some(proposal_id().to_string()),
         "the key written in the intent"
     );
+    let named = ended(
+        world_of(
+            EffectClass::Opaque,
+            Behaviour::CompleteUnder("<their key>"),
+            |_| {},
+        )
+        .run()
+        .await,
+    );
+    assert_eq!(
+        named.reference.as_deref(),
+        Some("<their key>"),
+        "or the one that the tool found out"
+    );
     assert_eq!(world.runs(), 1);
     assert!(completion.started_at < completion.finished_at);
 }
