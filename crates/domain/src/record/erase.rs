@@ -41,9 +41,15 @@ impl Record {
     pub fn is_erasable(&self) -> bool {
         match self.kind {
             Kind::Proposal | Kind::Preview | Kind::Receipt | Kind::Remark => true,
-            Kind::Decision => self.body::<Decision>().is_ok_and(|body| body.comment.is_some()),
-            Kind::Withdraw => self.body::<Withdraw>().is_ok_and(|body| body.reason.is_some()),
-            Kind::Resolution => self.body::<Resolution>().is_ok_and(|body| body.note.is_some()),
+            Kind::Decision => self
+                .glance::<Decision>()
+                .is_some_and(|body| body.comment.is_some()),
+            Kind::Withdraw => self
+                .glance::<Withdraw>()
+                .is_some_and(|body| body.reason.is_some()),
+            Kind::Resolution => self
+                .glance::<Resolution>()
+                .is_some_and(|body| body.note.is_some()),
             Kind::Evaluation
             | Kind::Void
             | Kind::Supersede

@@ -277,8 +277,8 @@ impl Record {
         canonical::exactly(&self.body).map_err(|error| InvalidRecord::Body(error.to_string()))
     }
 
-    /// The typed body, to find the signer and the place in its chain by, which are the same in every spelling. Whoever goes by
-    /// what a record says reads [`Self::body`].
+    /// The typed body, to find the signer, the place in its chain and the words of people by, which are the same in every spelling.
+    /// Whoever goes by what a record says reads [`Self::body`].
     fn glance<B: Body>(&self) -> Option<B> {
         canonical::from_slice(&self.body).ok()
     }

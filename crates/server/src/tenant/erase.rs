@@ -81,12 +81,12 @@ impl Tenant {
         let Some(stored) = self.proposal(id).await? else {
             return Ok(Err(EraseRefusal::NotFound));
         };
-        let (from, head) = (stored.state.created_seq, self.head().size);
+        let (from, until) = (stored.state.created_seq, stored.state.last_seq);
         // Entries about one proposal lie apart in the file: looked for here, so that nobody waits for it behind the writer.
         let seqs = self
-            .read(move |connection| erasable(connection, id, from, head))
+            .read(move |connection| erasable(connection, id, from, until))
             .await?;
-        self.write(move |desk| erase(desk, id, word, &reason, &seqs, head))
+        self.write(move |desk| erase(desk, id, word, &reason, &seqs, until))
             .await
     }
 
@@ -178,7 +178,7 @@ fn erase(
         Err(Reason::TooLate) => return Ok(Err(EraseRefusal::Open(stored.status(now)))),
         Err(reason) => return Ok(Err(EraseRefusal::Reason(reason))),
     }
-    let newer = erasable(desk.connection(), id, until + 1, u64::MAX >> 1)?;
+    let newer = erasable(desk.connection(), id, until + 1, stored.state.last_seq)?;
     let record = Record::unsigned(&erase).map_err(StoreError::damaged)?;
     let seq = desk.append_about(&record, erase.subject())?;
     let db = desk.connection();

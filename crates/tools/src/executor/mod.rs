@@ -1,6 +1,6 @@
 //! The one executor (design §6). Server and engine run this very code over their own [`Ledger`] and [`Secrets`].
 //!
-//! INVARIANT: at most one [`Tool::run`] per accepted begin, but for a call that its target knows again by its key ([`settle`]).
+//! INVARIANT: at most one [`Tool::run`] per accepted begin, but for a call that its target knows again by its key ([`settle()`]).
 //! What is not known to have failed is `unknown`.
 //!
 //! The order, and what a crash after each step leaves:
@@ -86,7 +86,7 @@ pub enum Executed {
     },
     /// It ended, and the ledger has the receipt.
     Ended(Box<Completion>),
-    /// It left and nothing was heard of it, and its target may know it again by its key: it is to be settled ([`settle`]).
+    /// It left and nothing was heard of it, and its target may know it again by its key: it is to be settled ([`settle()`]).
     Unanswered,
 }
 

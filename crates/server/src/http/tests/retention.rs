@@ -83,6 +83,26 @@ async fn what_is_over_is_kept_for_as_long_as_the_rules_say_then_erased_and_the_j
 }
 
 #[tokio::test]
+async fn more_than_are_erased_at_once_go_in_turns_the_oldest_first() {
+    let mut world = World::new().await;
+    let bob = world.join("bob", "approver").await;
+    let (_, key) = world.agent("bookkeeper").await;
+    let mut all = Vec::new();
+    for number in 0..=200 {
+        all.push(world.task_of(&key, &format!("Number {number}")).await);
+    }
+    world.rule(&bob, json!([{"keep": 1, "quorum": 1}])).await;
+    // Three days until they expire, and one in which they are kept.
+    world.days_later(4).await;
+    assert_eq!(world.erased().await, 200);
+    assert!(!world.is_there(&all[0]).await && world.is_there(&all[200]).await);
+    assert_eq!(world.erased().await, 1);
+    assert!(!world.is_there(&all[200]).await);
+    let report = world.auditor.examine(Profile::Full);
+    assert_eq!(report.verdict, countersign_verify::Verdict::Whole, "{report}");
+}
+
+#[tokio::test]
 async fn what_was_answered_late_is_kept_from_that_answer_on() {
     let mut world = World::new().await;
     let bob = world.join("bob", "approver").await;
