@@ -163,8 +163,7 @@ impl Company {
             unknown.len()
         );
 
-        let killed_for_good = killed.iter().map(|path| &self.asked[path]);
-        for asked in killed_for_good.filter(|asked| unknown.contains(&asked.id)) {
+        for asked in self.asked.values().filter(|asked| unknown.contains(&asked.id)) {
             let word = json!({"happened": asked.happened, "note": "As the other side has written it down"});
             self.world
                 .post(&format!("/api/assistant/proposals/{}/resolve", asked.id), &word)?;

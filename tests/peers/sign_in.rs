@@ -6,17 +6,11 @@ use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_domain::Digest;
 use countersign_e2e::company::{Company, OWNER, PASSWORD};
-use countersign_e2e::provider::{Account, Browser, OpenIdProvider};
+use countersign_e2e::provider::{Account, BOB, Browser, OpenIdProvider};
 use countersign_engine::{ByProvider, Connect, Credential, Engine, EngineError, Phase, testing::Fakes};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-const BOB: Account<'_> = Account {
-    id: "bob",
-    email: "bob@acme.example",
-    verified: true,
-    name: "Bob Builder",
-};
 const REDIRECT: &str = "http://127.0.0.1:49152/signed-in";
 
 #[tokio::test]
@@ -170,9 +164,7 @@ impl Office {
         let provider = OpenIdProvider::start()?;
         let issuer = provider.issuer();
         let company = Company::start(|folder| {
-            let mut more = vec!["--oidc-issuer", &issuer, "--oidc-client-id", client];
-            more.extend(["--oidc-name", "Acme ID", "--oidc-domain", "acme.example"]);
-            let mut more: Vec<_> = more.into_iter().map(str::to_owned).collect();
+            let mut more = provider.served(client);
             if client.ends_with("-secret") {
                 let file = folder.join("client-secret");
                 fs::write(&file, "a secret\n")?;

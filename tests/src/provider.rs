@@ -23,6 +23,14 @@ pub struct Account<'a> {
     pub name: &'a str,
 }
 
+/// Somebody whom the provider vouches for.
+pub const BOB: Account<'_> = Account {
+    id: "bob",
+    email: "bob@acme.example",
+    verified: true,
+    name: "Bob Builder",
+};
+
 /// The running provider.
 #[derive(Debug)]
 pub struct OpenIdProvider {
@@ -61,6 +69,18 @@ impl OpenIdProvider {
     /// What it calls itself.
     pub fn issuer(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What a company's server is told of it, as the application `client`.
+    pub fn served(&self, client: &str) -> Vec<String> {
+        let issuer = self.issuer();
+        let arguments = [
+            ["--oidc-issuer", &issuer],
+            ["--oidc-client-id", client],
+            ["--oidc-name", "Acme ID"],
+            ["--oidc-domain", "acme.example"],
+        ];
+        arguments.into_iter().flatten().map(str::to_owned).collect()
     }
 
     /// Makes an account, or changes it, once this returns.

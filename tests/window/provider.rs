@@ -3,19 +3,13 @@
 use anyhow::{Result, ensure};
 use countersign_e2e::desktop::Desktop;
 use countersign_e2e::eventually;
-use countersign_e2e::provider::{Account, Browser, OpenIdProvider};
+use countersign_e2e::provider::{BOB, Browser, OpenIdProvider};
 
 use crate::app::{App, SOON};
 use crate::company::{Company, invite_elsewhere};
 use crate::office::{EMAIL, PASSWORD};
 use crate::stage::Stage;
 
-const BOB: Account<'_> = Account {
-    id: "bob",
-    email: "bob@acme.example",
-    verified: true,
-    name: "Bob Builder",
-};
 const BUTTON: &str = "Sign in with Acme ID";
 
 #[tokio::test]
@@ -33,18 +27,7 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
     stage.step("A company whose people sign in with its provider, and somebody who is invited")?;
     let mut provider = OpenIdProvider::start()?;
     provider.account(&BOB)?;
-    let issuer = provider.issuer();
-    let served = [
-        "--oidc-issuer",
-        &issuer,
-        "--oidc-client-id",
-        "countersign",
-        "--oidc-name",
-        "Acme ID",
-        "--oidc-domain",
-        "acme.example",
-    ];
-    let served = served.into_iter().map(str::to_owned).collect();
+    let served = provider.served("countersign");
     let (company, agent) = Company::found_with(desktop, EMAIL, PASSWORD, served)?;
     invite_elsewhere(&company, &agent, (EMAIL, PASSWORD), BOB.email).await?;
 

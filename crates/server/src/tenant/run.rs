@@ -91,20 +91,25 @@ fn lease(desk: &mut Desk, stored: &mut Stored) -> Result<Option<wire::Lease>, St
         return Ok(None);
     };
     stored.fence += 1;
-    let expires_at = desk.now() + LEASE;
+    let lease = granted(desk, stored.fence, &authority);
     match stored.state.executor {
         // The process that would begin it ends with this memory.
-        Holder::Tenant => desk.leases().give(stored.state.id, expires_at),
-        Holder::Device(_) => put_lease(desk, stored, expires_at, false)?,
+        Holder::Tenant => desk.leases().give(stored.state.id, lease.expires_at),
+        Holder::Device(_) => put_lease(desk, stored, lease.expires_at, false)?,
     }
     desk.save_fence(stored)?;
-    Ok(Some(wire::Lease {
-        proposal_id: stored.state.id,
-        fence: stored.fence,
-        expires_at,
+    Ok(Some(lease))
+}
+
+/// From now on, by everything that is journalled so far.
+fn granted(desk: &Desk, fence: u64, authority: &Authority) -> wire::Lease {
+    wire::Lease {
+        proposal_id: authority.proposal(),
+        fence,
+        expires_at: desk.now() + LEASE,
         authority: authority.approvals().to_vec(),
         size: desk.size(),
-    }))
+    }
 }
 
 /// The authority to run it now; approvals past their own time are voided on the way.
@@ -304,13 +309,7 @@ pub(super) fn confirm(
     };
     let stopped = desk.stands_still(&stored);
     let authority = execution::confirm(&stored.state, by, fence, stopped);
-    Ok(authority.map(|authority| wire::Lease {
-        proposal_id: id,
-        fence,
-        expires_at: desk.now() + LEASE,
-        authority: authority.approvals().to_vec(),
-        size: desk.size(),
-    }))
+    Ok(authority.map(|authority| granted(desk, fence, &authority)))
 }
 
 /// Stores that the call under this fence is about to be made.

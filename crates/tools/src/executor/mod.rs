@@ -271,24 +271,24 @@ pub(crate) async fn attempt(tool: &dyn Tool, call: &Call<'_>) -> Ran {
     crash_point(Point::CallAhead);
     let ran = tokio::time::timeout(call.deadline, running).await;
     crash_point(Point::CallMade);
-    let (code, message) = match ran {
+    let (silent, code, message) = match ran {
         Ok(Ok(ran)) => return consistent(redacted(ran, call.secret), &call.dispatch),
-        Ok(Err(_panic)) => ("crashed", "The tool stopped in the middle".to_owned()),
+        // One that breaks off would break off again.
+        Ok(Err(_panic)) => (false, "crashed", "The tool stopped in the middle".to_owned()),
         Err(_elapsed) => (
+            true,
             "timeout",
             format!("No answer within {} seconds", call.deadline.as_secs()),
         ),
     };
-    if call.dispatch.has_left() {
-        let mut ran = Ran::unknown(
-            code,
-            format!("{message}; whether the call happened is not known."),
-        );
-        // A tool that breaks off would break off again.
-        ran.unanswered = code == "timeout";
-        ran
+    if !call.dispatch.has_left() {
+        return Ran::not_dispatched(code, format!("{message}; nothing had been sent."));
+    }
+    let message = format!("{message}; whether the call happened is not known.");
+    if silent {
+        Ran::unanswered(code, message)
     } else {
-        Ran::not_dispatched(code, format!("{message}; nothing had been sent."))
+        Ran::unknown(code, message)
     }
 }
 
