@@ -10,7 +10,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::{
     device::{Folder, Keyring},
-    error::{EngineError, ErrorCode},
+    error::EngineError,
     event::EngineEvent,
     opening::sign_in_stage,
     ports::{NoticeId, Ports},
@@ -169,17 +169,12 @@ impl Engine {
     }
 
     /// Closes everything, as at the end of the app. A call that is under way comes to its end first, and none is begun
-    /// meanwhile; the background work has ended when this answers.
+    /// meanwhile; the background work has ended and the files are nobody's when this answers.
     pub async fn close(&self) {
         let _changing = self.inner.changing.lock().await;
-        let seat = self.seat();
-        let _no_call = match &seat {
-            Ok(seat) => Some(seat.executing.lock().await),
-            Err(_) => None,
-        };
-        let before = std::mem::replace(&mut *self.stage(), Stage::Starting);
-        if let Stage::Ready { tasks, .. } = before {
-            tasks.end().await;
+        match self.seat() {
+            Ok(seat) => self.vacate(&seat, Stage::Starting).await,
+            Err(_) => *self.stage() = Stage::Starting,
         }
     }
 
@@ -210,10 +205,22 @@ impl Engine {
         Ok(())
     }
 
-    /// The next stage, once no call is under way: one that is cut off in its middle would end as unknown.
+    /// The next stage, as whoever was signed in leaves.
     pub(crate) async fn leave(&self, seat: &Seat, next: Stage) {
+        self.vacate(seat, next).await;
+        self.tell(EngineEvent::StateChanged);
+    }
+
+    /// Ends the background work and closes the files, once no call is under way: one that is cut off in its middle would end as
+    /// unknown.
+    async fn vacate(&self, seat: &Seat, next: Stage) {
         let _no_call = seat.executing.lock().await;
-        self.enter(next);
+        let before = std::mem::replace(&mut *self.stage(), next);
+        if let Stage::Ready { tasks, .. } = before {
+            tasks.end().await;
+        }
+        seat.store.close().await;
+        seat.journal.close().await;
     }
 
     pub(crate) async fn forget_session(&self, seat: &Seat) -> Result<(), EngineError> {
@@ -235,7 +242,7 @@ impl Engine {
             | Stage::FirstRun
             | Stage::Keychain { .. }
             | Stage::SignIn { .. }
-            | Stage::Fatal { .. } => Err(EngineError::new(ErrorCode::NotReady, "Sign in first.")),
+            | Stage::Fatal { .. } => Err(EngineError::signed_out()),
         }
     }
 

@@ -51,6 +51,10 @@ impl EngineError {
         Self::new(ErrorCode::Refused, message)
     }
 
+    pub(crate) fn signed_out() -> Self {
+        Self::new(ErrorCode::NotReady, "Sign in first.")
+    }
+
     pub(crate) fn offline() -> Self {
         Self::new(
             ErrorCode::Offline,
@@ -154,12 +158,18 @@ impl From<StoreError> for EngineError {
                 "There is no room left on this disk. Nothing was saved; make room and try again.",
             );
         }
+        if matches!(error, StoreError::Closed) {
+            return Self::signed_out();
+        }
         Self::internal(error)
     }
 }
 
 impl From<JournalError> for EngineError {
     fn from(error: JournalError) -> Self {
+        if matches!(error, JournalError::Closed) {
+            return Self::signed_out();
+        }
         Self::internal(error)
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -30,7 +30,8 @@ struct Inner {
     key: Key,
     /// `None` until it is used, after its file was replaced.
     writer: Mutex<Option<Replica>>,
-    readers: Mutex<Readers>,
+    /// Held by whoever reads. Taken before the file's name is given to another file, or to none, and never before the writer.
+    readers: RwLock<Readers>,
     people: Mutex<Option<Arc<People>>>,
     /// How many entries there are, once somebody has asked.
     size: Mutex<Option<u64>>,
@@ -38,12 +39,12 @@ struct Inner {
     suspect: AtomicBool,
 }
 
-/// Connections that nobody reads with.
 #[derive(Default)]
 struct Readers {
-    kept: Vec<Reader>,
-    /// How often the file was replaced: a connection to the one before is not kept.
-    file: u64,
+    /// Connections that nobody reads with.
+    kept: Mutex<Vec<Reader>>,
+    /// For good: nothing opens another one.
+    closed: bool,
 }
 
 /// The replica does not answer.
@@ -57,6 +58,9 @@ pub(crate) enum JournalError {
     Read(#[from] ReadError),
     #[error("a thread of the database has stopped")]
     Thread,
+    /// Whoever was here has left, and what was still to be done is left alone.
+    #[error("the journal on this device is closed")]
+    Closed,
 }
 
 impl From<StorageError> for JournalError {
@@ -70,7 +74,7 @@ impl JournalError {
     fn is_of_the_file(&self) -> bool {
         match self {
             Self::Read(ReadError::Storage(_)) | Self::Apply(ApplyError::Storage(_)) | Self::Open(_) => true,
-            Self::Read(_) | Self::Apply(_) | Self::Thread => false,
+            Self::Read(_) | Self::Apply(_) | Self::Thread | Self::Closed => false,
         }
     }
 
@@ -81,7 +85,7 @@ impl JournalError {
             Self::Read(ReadError::Storage(error))
             | Self::Apply(ApplyError::Storage(error))
             | Self::Open(OpenError::Storage(error)) => error.is_damage(),
-            Self::Apply(_) | Self::Open(_) | Self::Thread => false,
+            Self::Apply(_) | Self::Open(_) | Self::Thread | Self::Closed => false,
         }
     }
 }
@@ -104,7 +108,7 @@ impl Journal {
             path,
             key,
             writer: Mutex::new(Some(replica)),
-            readers: Mutex::default(),
+            readers: RwLock::default(),
             people: Mutex::default(),
             size: Mutex::default(),
             suspect: AtomicBool::new(false),
@@ -257,49 +261,74 @@ impl Journal {
         })
         .await
     }
+
+    /// Closes the file. What is under way comes to its end first; what comes after is refused. The file is nobody's when this
+    /// answers, however many handles there are.
+    pub(crate) async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let closed = blocking(move || {
+            let mut writer = lock(&inner.writer);
+            let mut readers = inner.readers.write().unwrap_or_else(PoisonError::into_inner);
+            readers.closed = true;
+            lock(&readers.kept).clear();
+            *writer = None;
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::warn!("The journal on this device could not be closed: {error}");
+        }
+    }
 }
 
 impl Inner {
     /// The writer, opened if it is not.
-    fn open<'a>(&self, writer: &'a mut Option<Replica>) -> Result<&'a mut Replica, OpenError> {
+    fn open<'a>(&self, writer: &'a mut Option<Replica>) -> Result<&'a mut Replica, JournalError> {
         match writer {
             Some(replica) => Ok(replica),
+            _ if self.readers.read().unwrap_or_else(PoisonError::into_inner).closed => {
+                Err(JournalError::Closed)
+            }
             none => Ok(none.insert(Replica::open(&self.path, Some(&self.key))?)),
         }
     }
 
     /// Puts another file in the place of this one, or nothing.
     fn replace(&self, writer: &mut Option<Replica>, with: Option<&Path>) -> Result<(), JournalError> {
-        // Nobody opens the file meanwhile.
-        let mut readers = lock(&self.readers);
-        // Before the names are used again: SQLite removes side files by their names when it closes.
-        *writer = None;
-        readers.kept.clear();
-        readers.file += 1;
-        *lock(&self.people) = None;
-        *lock(&self.size) = None;
-        remove(&self.path)?;
-        if let Some(path) = with {
-            std::fs::rename(path, &self.path).map_err(StorageError::Io)?;
+        {
+            // Nobody reads or opens the file meanwhile.
+            let readers = self.readers.write().unwrap_or_else(PoisonError::into_inner);
+            if readers.closed {
+                return Err(JournalError::Closed);
+            }
+            // Before the names are used again: SQLite removes side files by their names when it closes.
+            *writer = None;
+            lock(&readers.kept).clear();
+            *lock(&self.people) = None;
+            *lock(&self.size) = None;
+            remove(&self.path)?;
+            if let Some(path) = with {
+                std::fs::rename(path, &self.path).map_err(StorageError::Io)?;
+            }
         }
         self.open(writer)?;
         Ok(())
     }
 
     fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, JournalError>) -> Result<T, JournalError> {
-        let (reader, file) = {
-            let mut readers = lock(&self.readers);
-            let reader = match readers.kept.pop() {
-                Some(reader) => reader,
-                None => Reader::open(&self.path, Some(&self.key))?,
-            };
-            (reader, readers.file)
+        let readers = self.readers.read().unwrap_or_else(PoisonError::into_inner);
+        if readers.closed {
+            return Err(JournalError::Closed);
+        }
+        let kept = lock(&readers.kept).pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => Reader::open(&self.path, Some(&self.key))?,
         };
         // One that has failed is closed: SQLCipher reads nothing more over it.
         let answer = self.suspect(read(&reader))?;
-        let mut readers = lock(&self.readers);
-        if readers.file == file && readers.kept.len() < KEPT_READERS {
-            readers.kept.push(reader);
+        let mut kept = lock(&readers.kept);
+        if kept.len() < KEPT_READERS {
+            kept.push(reader);
         }
         Ok(answer)
     }

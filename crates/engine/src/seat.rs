@@ -30,7 +30,7 @@ use crate::{
 /// How many changed proposals get a hint each.
 const HINTS_EACH: usize = 20;
 
-/// Everything that belongs to one sign-in. Dropping the last handle closes the files.
+/// Everything that belongs to one sign-in. The files are closed as its person leaves, or with the last handle.
 pub(crate) struct Seat {
     pub(crate) account: Account,
     /// The key that signs, and after it the one that is about to.

@@ -50,6 +50,8 @@ struct Open {
 /// thing that is asked for opens another: a fault of the disk that passes heals without a restart.
 struct Connected {
     connection: Option<Connection>,
+    /// For good: nothing opens another one.
+    closed: bool,
     /// All numbers that the accounts had used at the last commit. A file that knows of fewer has lost some of them.
     used: i64,
 }
@@ -89,6 +91,9 @@ pub(crate) enum StoreError {
     /// The key does not open it, or it is not a database.
     #[error("The file {0} is damaged or belongs to another keychain entry. Nothing was changed.")]
     Unreadable(String),
+    /// Whoever was here has left, and what was still to be done is left alone.
+    #[error("The database on this device is closed.")]
+    Closed,
     #[error("The database on this device failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error("The database on this device cannot be brought up to date: {0}")]
@@ -109,7 +114,7 @@ impl StoreError {
         use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull};
         let code = match self {
             Self::Sqlite(error) => error.sqlite_error_code(),
-            Self::Newer | Self::Unreadable(_) | Self::Migration(_) | Self::Damaged(_) => None,
+            Self::Newer | Self::Unreadable(_) | Self::Closed | Self::Migration(_) | Self::Damaged(_) => None,
         };
         code.is_some_and(|code| {
             !matches!(
@@ -143,6 +148,7 @@ impl Store {
         let connected = Connected {
             used: used(&connection)?,
             connection: Some(connection),
+            closed: false,
         };
         Ok(Self(Arc::new(Open {
             path: path.to_owned(),
@@ -180,6 +186,20 @@ impl Store {
             .await
     }
 
+    /// Closes the file. What is under way comes to its end first; what comes after is refused. The file is nobody's when this
+    /// answers, however many handles there are.
+    pub(crate) async fn close(&self) {
+        let open = Arc::clone(&self.0);
+        let run = move || {
+            let mut connected = open.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            connected.closed = true;
+            connected.connection = None;
+        };
+        if let Err(error) = tokio::task::spawn_blocking(run).await {
+            tracing::warn!("The database on this device could not be closed: {error}");
+        }
+    }
+
     async fn on_thread<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -188,7 +208,14 @@ impl Store {
         let open = Arc::clone(&self.0);
         let run = move || {
             let mut connected = open.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let Connected { connection, used } = &mut *connected;
+            let Connected {
+                connection,
+                closed,
+                used,
+            } = &mut *connected;
+            if *closed {
+                return Err(StoreError::Closed);
+            }
             let mut current = match connection.take() {
                 Some(current) => current,
                 None => open.again(*used)?,
