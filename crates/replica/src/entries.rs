@@ -147,15 +147,14 @@ pub(crate) fn content(entry: &mut WireEntry) -> Result<Content, OtherBody> {
     let Some(body) = &entry.body else {
         return Ok(Content::Missing);
     };
-    if body.len() > MAX_BODY || dsse::record_digest(&kind.payload_type(), body.as_bytes()) != entry.digest {
+    if body.len() > MAX_BODY {
         return Err(OtherBody);
     }
-    Ok(Content::Known(Record {
-        kind,
-        body: body.as_bytes().to_vec(),
-        signature: entry.signature.clone(),
-        digest: entry.digest,
-    }))
+    let record = Record::new(kind, body.as_bytes().to_vec(), entry.signature.clone());
+    if record.digest != entry.digest {
+        return Err(OtherBody);
+    }
+    Ok(Content::Known(record))
 }
 
 /// The same for an entry that was stored.

@@ -241,9 +241,11 @@ impl JournalBuilder {
     }
 
     fn append_record(&mut self, subject: String, record: Record) -> Digest {
-        let body = String::from_utf8(record.body).expect("JSON");
-        let digest = self.append_entry(record.kind.name(), subject, Some(body), record.signature);
-        assert_eq!(digest, record.digest, "a record has one digest");
+        let (name, named) = (record.kind.name(), record.digest);
+        let signature = record.signature.clone();
+        let body = String::from_utf8(record.into_bytes()).expect("JSON");
+        let digest = self.append_entry(name, subject, Some(body), signature);
+        assert_eq!(digest, named, "a record has one digest");
         digest
     }
 

@@ -11,9 +11,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Counts, Opening, Part, SEAL, SEGMENT, Segment};
 use crate::{
     Digest, Record, UnixMillis, canonical,
-    dsse::{self, Envelope, Signature},
+    dsse::{Envelope, Signature},
     journal::{Checkpoint, Header, leaf_hash},
-    record::Kind,
+    record::{Kind, UnknownKind},
 };
 
 /// What is wrong with a bundle, and where it begins to be wrong.
@@ -209,20 +209,16 @@ impl Checker {
             Expects::Body(log, mut open, header, part) => {
                 open.read(line);
                 let body = tagged(line, "body").ok_or_else(|| at("the body of the record is missing"))?;
-                let payload_type = dsse::payload_type(header.kind.as_str());
-                let kind = header.kind.as_str().parse::<Kind>().ok();
-                // How a later version names its own kinds is for it to say; the seal covers the bytes all the same.
-                if kind.is_some() && dsse::record_digest(&payload_type, body) != header.digest {
-                    return Err(at("the body is not the one that the entry names"));
-                }
-                let content = match kind {
-                    Some(kind) => Content::Known(Record {
-                        kind,
-                        body: body.to_vec(),
-                        signature: None,
-                        digest: header.digest,
-                    }),
-                    None => Content::Newer,
+                let content = match header.kind.as_str().parse() {
+                    Ok(kind) => {
+                        let record = Record::new(kind, body.to_vec(), None);
+                        if record.digest != header.digest {
+                            return Err(at("the body is not the one that the entry names"));
+                        }
+                        Content::Known(record)
+                    }
+                    // How a later version names its own kinds is for it to say; the seal covers the bytes all the same.
+                    Err(UnknownKind) => Content::Newer,
                 };
                 if part == Part::SignedBody {
                     (Expects::Signature(log, open, header, content), None)

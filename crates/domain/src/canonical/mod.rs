@@ -127,6 +127,11 @@ pub fn to_vec_of_any_length<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>,
 /// When the bytes are not canonical, or are not a `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     check(bytes)?;
+    from_checked(bytes)
+}
+
+/// The same of bytes that were found to be canonical before.
+pub(crate) fn from_checked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| Error::Unreadable(error.to_string()))
 }
 

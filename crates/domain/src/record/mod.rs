@@ -17,6 +17,7 @@ mod stop;
 mod tenant;
 
 use core::{fmt, str::FromStr};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct as _};
 
@@ -173,17 +174,28 @@ pub trait Body: Serialize + DeserializeOwned {
 }
 
 /// Stored bytes of a body with its kind, and the signature when a device made it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// What the body is.
     pub kind: Kind,
-    /// Canonical bytes of the body.
-    pub body: Vec<u8>,
     /// The one signature over the body's PAE; `None` for what the server says, which its checkpoint covers.
     pub signature: Option<dsse::Signature>,
     /// SHA-256 over the PAE: the record's name.
     pub digest: Digest,
+    bytes: Vec<u8>,
+    /// The kind whose spelling `bytes` were found to be. They never change, so one look is enough for however many readers.
+    spelling: OnceLock<Kind>,
 }
+
+impl PartialEq for Record {
+    /// The same bytes of the same kind under the same signature, whether their spelling was looked at or not.
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.digest, &self.signature, &self.bytes)
+            == (other.kind, other.digest, &other.signature, &other.bytes)
+    }
+}
+
+impl Eq for Record {}
 
 /// The bytes are not a record of the kind they claim to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -200,19 +212,24 @@ pub enum InvalidRecord {
 }
 
 impl Record {
+    /// The record of these bytes, whatever they say. The digest is theirs; the signature is carried, not checked.
+    pub fn new(kind: Kind, bytes: Vec<u8>, signature: Option<dsse::Signature>) -> Self {
+        let digest = dsse::record_digest(&kind.payload_type(), &bytes);
+        Self {
+            kind,
+            signature,
+            digest,
+            bytes,
+            spelling: OnceLock::new(),
+        }
+    }
+
     /// The record that the server itself makes from a body.
     ///
     /// # Errors
     /// When the body breaks a limit of the canonical profile (depth, size, integers).
     pub fn unsigned<B: Body>(body: &B) -> Result<Self, canonical::Error> {
-        let bytes = canonical::to_vec(body)?;
-        let digest = dsse::record_digest(&B::KIND.payload_type(), &bytes);
-        Ok(Self {
-            kind: B::KIND,
-            body: bytes,
-            signature: None,
-            digest,
-        })
+        Ok(Self::new(B::KIND, canonical::to_vec(body)?, None))
     }
 
     /// The record that a device makes and signs.
@@ -220,16 +237,9 @@ impl Record {
     /// # Errors
     /// When the body breaks a limit of the canonical profile (depth, size, integers).
     pub fn signed<B: Body>(body: &B, key: &dsse::SigningKey) -> Result<Self, canonical::Error> {
-        let bytes = canonical::to_vec(body)?;
-        let payload_type = B::KIND.payload_type();
-        let digest = dsse::record_digest(&payload_type, &bytes);
-        let envelope = key.sign(&payload_type, bytes);
-        Ok(Self {
-            kind: B::KIND,
-            body: envelope.payload,
-            signature: envelope.signatures.into_iter().next(),
-            digest,
-        })
+        let envelope = key.sign(&B::KIND.payload_type(), canonical::to_vec(body)?);
+        let signature = envelope.signatures.into_iter().next();
+        Ok(Self::new(B::KIND, envelope.payload, signature))
     }
 
     /// Takes a record as it came over the wire. The signature is carried, not checked: that needs the key.
@@ -239,15 +249,9 @@ impl Record {
     pub fn from_envelope(envelope: Envelope) -> Result<Self, InvalidRecord> {
         let kind = Kind::from_payload_type(&envelope.payload_type).ok_or(UnknownKind)?;
         canonical::check(&envelope.payload).map_err(|error| InvalidRecord::Body(error.to_string()))?;
-        let digest = dsse::record_digest(&envelope.payload_type, &envelope.payload);
         let mut signatures = envelope.signatures.into_iter();
         match (signatures.next(), signatures.next()) {
-            (Some(signature), None) => Ok(Self {
-                kind,
-                body: envelope.payload,
-                signature: Some(signature),
-                digest,
-            }),
+            (Some(signature), None) => Ok(Self::new(kind, envelope.payload, Some(signature))),
             _ => Err(InvalidRecord::Signatures),
         }
     }
@@ -256,9 +260,19 @@ impl Record {
     pub fn to_envelope(&self) -> Envelope {
         Envelope {
             payload_type: self.kind.payload_type(),
-            payload: self.body.clone(),
+            payload: self.bytes.clone(),
             signatures: self.signature.iter().cloned().collect(),
         }
+    }
+
+    /// The bytes of the body: what is hashed and signed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same, without the record.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The typed body.
@@ -274,13 +288,20 @@ impl Record {
                 B::KIND
             )));
         }
-        canonical::exactly(&self.body).map_err(|error| InvalidRecord::Body(error.to_string()))
+        let read = if self.spelling.get() == Some(&B::KIND) {
+            canonical::from_checked(&self.bytes)
+        } else {
+            canonical::exactly(&self.bytes).inspect(|_| {
+                self.spelling.get_or_init(|| B::KIND);
+            })
+        };
+        read.map_err(|error| InvalidRecord::Body(error.to_string()))
     }
 
     /// The typed body, to find the signer, the place in its chain and the words of people by, which are the same in every spelling.
     /// Whoever goes by what a record says reads [`Self::body`].
     fn glance<B: Body>(&self) -> Option<B> {
-        canonical::from_slice(&self.body).ok()
+        canonical::from_slice(&self.bytes).ok()
     }
 
     /// Its place in the chain of the device that has signed it: see [`Body::link`].

@@ -91,13 +91,7 @@ impl WireEntry {
     pub fn record(&self) -> Option<Record> {
         let kind: Kind = self.kind.parse().ok()?;
         let body = self.body.as_ref()?.as_bytes().to_vec();
-        let digest = crate::dsse::record_digest(&kind.payload_type(), &body);
-        (digest == self.digest).then(|| Record {
-            kind,
-            body,
-            signature: self.signature.clone(),
-            digest,
-        })
+        Some(Record::new(kind, body, self.signature.clone())).filter(|record| record.digest == self.digest)
     }
 }
 

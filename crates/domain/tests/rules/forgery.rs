@@ -149,7 +149,7 @@ fn no_field_can_be_changed_under_the_same_signature() {
 fn a_signature_over_another_kind_of_record_is_none_here() {
     let scene = scene();
     let mut record = Record::signed(&scene.decision, &key(1)).unwrap();
-    let elsewhere = key(1).sign(&Kind::Withdraw.payload_type(), record.body.clone());
+    let elsewhere = key(1).sign(&Kind::Withdraw.payload_type(), record.bytes().to_vec());
     record.signature = elsewhere.signatures.into_iter().next();
     assert_eq!(scene.world.judge_record(&record), Err(Reason::BadSignature));
 }

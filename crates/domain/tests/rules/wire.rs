@@ -214,8 +214,8 @@ pub(crate) fn entry() -> WireEntry {
         kind: record.kind.name().to_owned(),
         subject: format!("proposal/{}", id()),
         digest: record.digest,
-        body: Some(String::from_utf8(record.body).unwrap()),
-        signature: record.signature,
+        signature: record.signature.clone(),
+        body: Some(String::from_utf8(record.into_bytes()).unwrap()),
     }
 }
 

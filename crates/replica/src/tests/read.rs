@@ -182,7 +182,7 @@ fn what_a_device_signed_and_was_refused_uses_its_number_and_says_nothing_else() 
         record: record.digest,
     };
     journal.append(&refuse);
-    let body = String::from_utf8(record.body.clone()).unwrap();
+    let body = String::from_utf8(record.bytes().to_vec()).unwrap();
     journal.append_entry("withdraw", refuse.subject(), Some(body), record.signature);
     let here = Here::with(&journal);
     let people = here.reader().people().unwrap();

@@ -144,7 +144,7 @@ fn told(record: &Record, people: &People) -> Option<(String, String)> {
         | Kind::Preview
         | Kind::Expire
         | Kind::Lapse
-        | Kind::Erase => (String::new(), String::from_utf8(record.body.clone()).ok()?),
+        | Kind::Erase => (String::new(), String::from_utf8(record.bytes().to_vec()).ok()?),
     })
 }
 

@@ -261,7 +261,7 @@ impl Desk {
                 header.subject,
                 record.digest.as_bytes(),
                 nodes,
-                record.body,
+                record.bytes(),
                 keyid,
                 sig
             ])?;

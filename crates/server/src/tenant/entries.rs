@@ -2,7 +2,7 @@
 
 use countersign_domain::{
     Digest, Record, UnixMillis,
-    dsse::{self, Signature},
+    dsse::Signature,
     id::ProposalId,
     journal::{NodeRow, consistency_proof},
     people,
@@ -25,13 +25,7 @@ pub enum Sight {
 /// Puts a stored record together again.
 pub(super) fn record(kind: &str, body: Vec<u8>, signature: Option<Signature>) -> Result<Record, StoreError> {
     let kind: Kind = kind.parse().map_err(StoreError::damaged)?;
-    let digest = dsse::record_digest(&kind.payload_type(), &body);
-    Ok(Record {
-        kind,
-        body,
-        signature,
-        digest,
-    })
+    Ok(Record::new(kind, body, signature))
 }
 
 /// A stored signature.

@@ -46,11 +46,11 @@ impl Stored {
         // The proposal twice: as it was signed for, and as it is read.
         let read = self.proposal.as_ref().and_then(|_| self.records.values().next());
         STATE
-            + read.map_or(0, |record| record.body.len())
+            + read.map_or(0, |record| record.bytes().len())
             + self
                 .records
                 .values()
-                .map(|record| record.body.len())
+                .map(|record| record.bytes().len())
                 .sum::<usize>()
     }
 

@@ -290,7 +290,7 @@ impl core::fmt::Debug for Authorised<'_> {
 
 /// The digest of a record's bytes, whatever digest it is stored under; `None` when it is of another kind.
 fn recomputed(record: &Record, kind: Kind) -> Option<Digest> {
-    (record.kind == kind).then(|| dsse::record_digest(&kind.payload_type(), &record.body))
+    (record.kind == kind).then(|| dsse::record_digest(&kind.payload_type(), record.bytes()))
 }
 
 /// A stored preview, by its bytes.

@@ -44,7 +44,7 @@ fn rewrite<B: Body>(entry: &mut WireEntry, change: impl FnOnce(&mut B)) {
     change(&mut body);
     let record = Record::unsigned(&body).expect("within the profile");
     entry.digest = record.digest;
-    entry.body = String::from_utf8(record.body).ok();
+    entry.body = String::from_utf8(record.into_bytes()).ok();
 }
 
 fn of<B: Body>(entry: &WireEntry) -> Option<B> {
@@ -85,7 +85,7 @@ fn entry<B: Body>(like: &WireEntry, body: &B) -> WireEntry {
         kind: B::KIND.name().to_owned(),
         subject: body.subject(),
         digest: record.digest,
-        body: String::from_utf8(record.body).ok(),
+        body: String::from_utf8(record.into_bytes()).ok(),
         signature: None,
         ..like.clone()
     }
@@ -107,7 +107,7 @@ fn lie(entries: &mut [WireEntry], at: usize, way: usize, random: &mut Seeded) ->
         // Somebody else has.
         1 => {
             entry.signature.as_ref()?;
-            let envelope = stranger.sign(&record.kind.payload_type(), record.body);
+            let envelope = stranger.sign(&record.kind.payload_type(), record.into_bytes());
             entry.signature = envelope.signatures.into_iter().next();
         }
         // The device is said to be another key's.
@@ -129,12 +129,12 @@ fn lie(entries: &mut [WireEntry], at: usize, way: usize, random: &mut Seeded) ->
             if entry.signature.is_some() {
                 return None;
             }
-            let envelope = stranger.sign(&record.kind.payload_type(), record.body);
+            let envelope = stranger.sign(&record.kind.payload_type(), record.into_bytes());
             entry.signature = envelope.signatures.into_iter().next();
         }
         // A member that is said to be null: who reads types takes it for what was there.
         6 => {
-            let mut body = canonical::parse(&record.body).ok()?;
+            let mut body = canonical::parse(record.bytes()).ok()?;
             let canonical::Value::Object(members) = &mut body else {
                 return None;
             };
@@ -191,7 +191,7 @@ fn what_a_log_makes_of_signatures_is_found_at_that_entry() {
 #[test]
 fn a_body_in_a_second_spelling_is_found_also_where_its_device_signed_that_one() {
     let said = |record: &Record, name: &str| {
-        let mut body = canonical::parse(&record.body).expect("a body");
+        let mut body = canonical::parse(record.bytes()).expect("a body");
         let canonical::Value::Object(members) = &mut body else {
             panic!("a body is an object");
         };

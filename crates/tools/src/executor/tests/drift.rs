@@ -18,7 +18,9 @@ async fn changed_bytes_are_found_before_begin() {
             |stored| {
                 let mut proposal: Proposal = stored.proposal.body().unwrap();
                 proposal.args = Object::from_iter([("word", "goodbye")]).into();
-                stored.proposal.body = Record::unsigned(&proposal).unwrap().body;
+                let digest = stored.proposal.digest;
+                stored.proposal = Record::unsigned(&proposal).unwrap();
+                stored.proposal.digest = digest;
             },
             |drift| *drift == Drift::Proposal,
         ),

@@ -27,16 +27,11 @@ pub(super) struct Scene {
 
 /// A record of other bytes, with the digest that they have.
 fn with_body(record: &Record, body: Vec<u8>) -> Record {
-    Record {
-        kind: record.kind,
-        digest: dsse::record_digest(&record.kind.payload_type(), &body),
-        body,
-        signature: record.signature.clone(),
-    }
+    Record::new(record.kind, body, record.signature.clone())
 }
 
 fn changed(record: &Record, rng: &mut Seeded) -> Record {
-    with_body(record, change(&record.body, rng))
+    with_body(record, change(record.bytes(), rng))
 }
 
 fn expect<T: core::fmt::Debug + PartialEq>(found: T, right: &[T]) -> Result<String, String> {
