@@ -8,22 +8,16 @@ use countersign_e2e::desktop::Desktop;
 use countersign_e2e::eventually;
 
 use crate::app::{App, LATER, SOON, app_folder};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 const PORT_TAKEN: &str = "Another program uses 127.0.0.1:";
 
 #[tokio::test]
 async fn an_app_that_cannot_open_says_why_and_goes_on_once_nothing_is_in_its_way() -> Result<()> {
-    let mut stage = Stage::new("closed")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("closed", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A person has set the app up on their own computer")?;
     let app = App::start(desktop).await?;
     app.press("On this computer").await?;

@@ -7,24 +7,17 @@ use serde_json::json;
 
 use crate::app::{App, LATER, SOON};
 use crate::office::{at_work, sign_in};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 /// What a confirmation is typed in.
 const DIALOG: &str = "[role=dialog]";
 
 #[tokio::test]
 async fn a_second_desktop_counts_once_the_first_has_confirmed_its_code() -> Result<()> {
-    let mut stage = Stage::new("devices")?;
-    let (first, second) = tokio::try_join!(Desktop::start(), Desktop::start())?;
-    let told = tell(&mut stage, &first, &second).await;
-    if told.is_err() {
-        stage.failed(&first)?;
-        stage.failed(&second)?;
-    }
-    told
+    story("devices", tell).await
 }
 
-async fn tell(stage: &mut Stage, first: &Desktop, second: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [first, second]: &mut [Desktop; 2]) -> Result<()> {
     stage.step("A person signs in on a desktop: it is their first, and counts at once")?;
     let (company, agent, here) = at_work(first).await?;
 
@@ -80,17 +73,10 @@ async fn tell(stage: &mut Stage, first: &Desktop, second: &Desktop) -> Result<()
 
 #[tokio::test]
 async fn a_second_desktop_that_is_refused_says_so_and_can_be_left() -> Result<()> {
-    let mut stage = Stage::new("refused")?;
-    let (first, second) = tokio::try_join!(Desktop::start(), Desktop::start())?;
-    let told = refuse(&mut stage, &first, &second).await;
-    if told.is_err() {
-        stage.failed(&first)?;
-        stage.failed(&second)?;
-    }
-    told
+    story("refused", refuse).await
 }
 
-async fn refuse(stage: &mut Stage, first: &Desktop, second: &Desktop) -> Result<()> {
+async fn refuse(stage: &mut Stage, [first, second]: &mut [Desktop; 2]) -> Result<()> {
     stage.step("Somebody signs in on a desktop that its person does not know")?;
     let (company, agent, here) = at_work(first).await?;
     let task = agent

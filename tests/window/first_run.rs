@@ -9,20 +9,14 @@ use countersign_e2e::desktop::Desktop;
 use countersign_e2e::{eventually, workspace_binary};
 
 use crate::app::{App, LATER, SOON, Shown, app_folder, key};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 #[tokio::test]
 async fn a_first_start_on_this_computer_ends_with_something_to_decide() -> Result<()> {
-    let mut stage = Stage::new("first-run")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("first-run", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A person starts the app on their own computer")?;
     let app = App::start(desktop).await?;
     app.press("On this computer").await?;
@@ -97,16 +91,10 @@ async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
 
 #[tokio::test]
 async fn a_machine_without_a_screen_finds_an_agents_key_in_a_file_of_its_owner_and_in_no_log() -> Result<()> {
-    let mut stage = Stage::new("unasked")?;
-    let desktop = Desktop::start().await?;
-    let told = tell_unasked(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("unasked", tell_unasked).await
 }
 
-async fn tell_unasked(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell_unasked(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("The app is started as `make run` does where nobody sees it")?;
     let program = workspace_binary("countersign")?;
     let mut unseen = desktop.command(&program);

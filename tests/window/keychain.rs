@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use countersign_e2e::desktop::{Desktop, Keyring, Part};
 
 use crate::app::{App, LATER, SOON, key};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 /// Offered whenever nothing is being asked.
 const AGAIN: &str = "//button[normalize-space()='Try again']";
@@ -19,16 +19,10 @@ const ANEW: &str = "//button[normalize-space()='Begin anew']";
 
 #[tokio::test]
 async fn without_its_keychain_the_app_opens_and_changes_nothing_and_goes_on_once_it_is_back() -> Result<()> {
-    let mut stage = Stage::new("keychain")?;
-    let mut desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &mut desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("keychain", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &mut Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A person has set the app up on their own computer")?;
     let app = App::start(desktop).await?;
     app.press("On this computer").await?;

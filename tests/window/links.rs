@@ -7,20 +7,14 @@ use serde_json::json;
 
 use crate::app::{App, SOON, Shown};
 use crate::office::at_work;
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 #[tokio::test]
 async fn a_link_opens_its_card_and_decides_nothing() -> Result<()> {
-    let mut stage = Stage::new("links")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("links", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("Three tasks wait for a manager, whose app is closed")?;
     let (_company, agent, app) = at_work(desktop).await?;
     let mut tasks = Vec::new();

@@ -11,20 +11,14 @@ use countersign_e2e::smtp::{MailServer, Mode};
 use crate::app::{App, LATER, SOON, key};
 use crate::company::Agent;
 use crate::office::{add_mail, at_work};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 #[tokio::test]
 async fn a_mail_that_is_refused_has_failed_and_one_that_nobody_answers_for_is_unknown() -> Result<()> {
-    let mut stage = Stage::new("mail-trouble")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("mail-trouble", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A manager is at work, and the company's mail is added")?;
     let mut server = MailServer::start()?;
     let (_company, agent, app) = at_work(desktop).await?;

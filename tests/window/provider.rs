@@ -8,22 +8,16 @@ use countersign_e2e::provider::{BOB, Browser, OpenIdProvider};
 use crate::app::{App, SOON};
 use crate::company::{Company, invite_elsewhere};
 use crate::office::{EMAIL, PASSWORD};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 const BUTTON: &str = "Sign in with Acme ID";
 
 #[tokio::test]
 async fn somebody_comes_in_through_the_providers_button_and_their_browser() -> Result<()> {
-    let mut stage = Stage::new("provider")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("provider", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A company whose people sign in with its provider, and somebody who is invited")?;
     let mut provider = OpenIdProvider::start()?;
     provider.account(&BOB)?;

@@ -10,6 +10,25 @@ use countersign_e2e::repository;
 
 use crate::app::{App, app_folder};
 
+/// Tells a story at desktops of its own. One that fails leaves a last picture of each, and what the programs have logged.
+pub(crate) async fn story<const DESKTOPS: usize>(
+    name: &'static str,
+    tell: impl AsyncFnOnce(&mut Stage, &mut [Desktop; DESKTOPS]) -> Result<()>,
+) -> Result<()> {
+    let mut stage = Stage::new(name)?;
+    let desktops = futures::future::try_join_all((0..DESKTOPS).map(|_| Desktop::start())).await?;
+    let mut desktops = <[Desktop; DESKTOPS]>::try_from(desktops)
+        .ok()
+        .context("as many desktops as were started")?;
+    let told = tell(&mut stage, &mut desktops).await;
+    if told.is_err() {
+        for desktop in &desktops {
+            stage.failed(desktop)?;
+        }
+    }
+    told
+}
+
 /// The steps and pictures of one story.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -20,7 +39,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Pictures go to `$COUNTERSIGN_STORY_DIR`, else to target/story.
-    pub(crate) fn new(name: &'static str) -> Result<Self> {
+    fn new(name: &'static str) -> Result<Self> {
         let folder = std::env::var_os("COUNTERSIGN_STORY_DIR")
             .map_or_else(|| repository().join("target/story"), PathBuf::from);
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -48,8 +67,7 @@ impl Stage {
         desktop.screenshot(&self.next(what))
     }
 
-    /// A story that fails leaves a last picture, and what the programs have logged.
-    pub(crate) fn failed(&mut self, desktop: &Desktop) -> Result<()> {
+    fn failed(&mut self, desktop: &Desktop) -> Result<()> {
         self.screen(desktop, "failed")?;
         let logs = [
             app_folder(desktop).join("log/countersign.log"),

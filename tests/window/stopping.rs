@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::{LATER, SOON};
 use crate::office::at_work;
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 const STOP: &str = "Stop now: nothing begins until it is released";
 const STOPPED: &str = "Everything is stopped: open Countersign to release it";
@@ -15,16 +15,10 @@ const STOPPED: &str = "Everything is stopped: open Countersign to release it";
 #[tokio::test]
 async fn a_manager_stops_everything_in_two_clicks_and_what_was_approved_runs_after_the_release() -> Result<()>
 {
-    let mut stage = Stage::new("stopping")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("stopping", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A manager is at work at a desktop with a tray")?;
     let tray = Tray::attach(desktop).await?;
     let (_company, agent, app) = at_work(desktop).await?;

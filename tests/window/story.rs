@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::app::{App, LATER, SOON, Shown, key};
 use crate::company::{Agent, Company};
 use crate::office::{EMAIL, PASSWORD, add_mail};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 const TASK: &str = "Review quarterly report";
 const SUBJECT: &str = "Invoice 2026-0412 approved for payment";
@@ -20,16 +20,10 @@ const REASON: &str = "We never pay this one in advance.";
 
 #[tokio::test]
 async fn what_a_manager_approves_runs_once_also_when_it_was_decided_while_cut_off() -> Result<()> {
-    let mut stage = Stage::new("story")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("story", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     let tray = Tray::attach(desktop).await?;
     let notices = Recorder::listen(desktop).await?;
     let mail_server = MailServer::start()?;

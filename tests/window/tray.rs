@@ -9,7 +9,7 @@ use countersign_e2e::tray::{Icon, Tray};
 use crate::app::{SOON, Shown};
 use crate::company::reject_elsewhere;
 use crate::office::{EMAIL, PASSWORD, add_mail, at_work};
-use crate::stage::Stage;
+use crate::stage::{Stage, story};
 
 const PAUSE: &str = "Pause notifications";
 const RESUME: &str = "Resume notifications";
@@ -17,16 +17,10 @@ const RESUME: &str = "Resume notifications";
 #[tokio::test]
 async fn the_tray_opens_pauses_and_ends_the_app_and_a_notice_goes_when_it_is_decided_elsewhere() -> Result<()>
 {
-    let mut stage = Stage::new("tray")?;
-    let desktop = Desktop::start().await?;
-    let told = tell(&mut stage, &desktop).await;
-    if told.is_err() {
-        stage.failed(&desktop)?;
-    }
-    told
+    story("tray", tell).await
 }
 
-async fn tell(stage: &mut Stage, desktop: &Desktop) -> Result<()> {
+async fn tell(stage: &mut Stage, [desktop]: &mut [Desktop; 1]) -> Result<()> {
     stage.step("A manager is at work at a desktop with a tray")?;
     let tray = Tray::attach(desktop).await?;
     let notices = Recorder::listen(desktop).await?;
