@@ -9,6 +9,7 @@ mod keeper;
 mod metrics;
 mod names;
 mod provider;
+mod schema;
 mod serve;
 mod server;
 

@@ -22,6 +22,8 @@ use std::{
 use countersign_faults::{Point, crash_point};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::schema::{self, SchemaError};
+
 pub(crate) use account::{NewAccount, email};
 pub(crate) use credential::{Brought, Identity, SessionId};
 pub(crate) use identity::{Binding, Found};
@@ -49,6 +51,16 @@ pub enum ControlError {
         "this data was written by a newer version of Countersign; update the program, nothing was changed"
     )]
     Newer,
+}
+
+impl From<SchemaError> for ControlError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Newer => Self::Newer,
+            SchemaError::Damaged(why) => Self::Damaged(why),
+            SchemaError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for ControlError {
@@ -143,29 +155,7 @@ impl Control {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), ControlError> {
-    let runner = migrations::migrations::runner();
-    let ours = runner
-        .get_migrations()
-        .iter()
-        .map(|migration| i64::from(migration.version()))
-        .max();
-    let known: Option<i64> = connection
-        .query_row(
-            "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if known.is_some() {
-        let applied: Option<i64> =
-            connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| {
-                row.get(0)
-            })?;
-        if applied > ours {
-            return Err(ControlError::Newer);
-        }
-    }
-    runner.run(connection).map_err(ControlError::damaged)?;
+    schema::bring_up_to_date(connection, &migrations::migrations::runner())?;
     crash_point(Point::ControlMigrated);
     Ok(())
 }

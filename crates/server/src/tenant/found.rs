@@ -9,13 +9,13 @@ use countersign_domain::{
     record::{Actor, Body, Genesis, Member, Mode, Role},
 };
 use countersign_faults::{Point, crash_point};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags};
 
 use super::{
     desk::Desk,
     writer::{self, StoreError},
 };
-use crate::random;
+use crate::{random, schema};
 
 pub(super) mod migrations {
     refinery::embed_migrations!("src/tenant/schema");
@@ -108,34 +108,7 @@ pub(super) fn open_file(path: &Path, create: bool) -> Result<Connection, StoreEr
     }
     let mut connection = Connection::open_with_flags(path, flags)?;
     writer::set_up(&connection)?;
-    let runner = migrations::migrations::runner();
-    let ours = runner
-        .get_migrations()
-        .iter()
-        .map(|migration| i64::from(migration.version()))
-        .max();
-    if newest_applied(&connection)? > ours {
-        return Err(StoreError::Newer);
-    }
-    runner.run(&mut connection).map_err(StoreError::damaged)?;
+    schema::bring_up_to_date(&mut connection, &migrations::migrations::runner())?;
     crash_point(Point::TenantMigrated);
     Ok(connection)
-}
-
-fn newest_applied(connection: &Connection) -> Result<Option<i64>, StoreError> {
-    let known: Option<i64> = connection
-        .query_row(
-            "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if known.is_none() {
-        return Ok(None);
-    }
-    Ok(
-        connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| {
-            row.get(0)
-        })?,
-    )
 }

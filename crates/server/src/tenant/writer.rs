@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::desk::{Desk, Hints};
-use crate::metrics::METRICS;
+use crate::{metrics::METRICS, schema::SchemaError};
 
 /// How many commands one transaction takes at most: it bounds how long the first of them waits.
 const BATCH: usize = 512;
@@ -46,6 +46,16 @@ pub enum StoreError {
     /// The writer is gone: the server is stopping, or a command panicked.
     #[error("the tenant's store is closed")]
     Closed,
+}
+
+impl From<SchemaError> for StoreError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Newer => Self::Newer,
+            SchemaError::Damaged(why) => Self::Damaged(why),
+            SchemaError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

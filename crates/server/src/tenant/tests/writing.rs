@@ -152,7 +152,7 @@ async fn a_refused_command_that_has_written_takes_nothing_of_its_batch_with_it()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_of_a_newer_version_is_refused_and_not_touched() {
+async fn a_file_of_a_newer_version_or_with_an_unreadable_past_is_refused_and_not_touched() {
     let world = World::new().await;
     let (id, folder, clock) = (world.tenant.id(), world.folder, world.clock);
     drop(world.tenant);
@@ -165,8 +165,18 @@ async fn a_file_of_a_newer_version_is_refused_and_not_touched() {
         )
         .unwrap();
     connection.close().unwrap();
-    let error = Tenant::open(folder.path(), clock, Arc::new(SeedRules), id).unwrap_err();
+    let error = Tenant::open(folder.path(), clock.clone(), Arc::new(SeedRules), id).unwrap_err();
     assert!(matches!(error, StoreError::Newer), "{error}");
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "DELETE FROM refinery_schema_history WHERE version = 99;
+             UPDATE refinery_schema_history SET checksum = 'x' WHERE version = 1",
+        )
+        .unwrap();
+    connection.close().unwrap();
+    let damaged = Tenant::open(folder.path(), clock, Arc::new(SeedRules), id).unwrap_err();
+    assert!(matches!(damaged, StoreError::Damaged(_)), "{damaged}");
     assert!(
         error.to_string().contains("newer version"),
         "a sentence that a person understands"
