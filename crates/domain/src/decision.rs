@@ -5,9 +5,7 @@ use crate::{
     dsse::PublicKey,
     fold::{ProposalState, Status},
     id::{TenantId, UserId},
-    record::{
-        Assurance, Decision, InvalidRecord, Mode, Proposer, ProposerKind, Reason, Record, Role, Verdict,
-    },
+    record::{Assurance, Decision, InvalidRecord, Mode, Proposer, Reason, Record, Role, Verdict},
 };
 
 /// What is known about the world in which a decision arrives.
@@ -171,10 +169,10 @@ fn credential(record: &Record, decision: &Decision, credential: &Credential<'_>)
     Ok(())
 }
 
-/// Whether `person` proposed it, has it proposed in their name, or owns the agent that did.
+/// Whether `person` proposed it, has it proposed in their name, owns the agent that did, or had a hand in what it came from.
 pub fn is_own(proposer: &Proposer, agent_owner: Option<UserId>, person: UserId) -> bool {
-    let proposed = proposer.kind == ProposerKind::User && proposer.id == person.to_string();
-    proposed || proposer.on_behalf_of == Some(person) || agent_owner == Some(person)
+    [proposer.person(), proposer.on_behalf_of, agent_owner].contains(&Some(person))
+        || proposer.contributors.contains(&person)
 }
 
 /// The proposal's state still takes this verdict.

@@ -6,7 +6,7 @@ use countersign_domain::{
     fold::{Cast, ProposalState, Status},
     id::{DeviceId, UserId},
     people::People,
-    record::{Assurance, Mode, ProposerKind, Risk, Role, Verdict},
+    record::{Assurance, Mode, Risk, Role, Verdict},
 };
 use countersign_replica::{Card, Gap};
 
@@ -107,8 +107,7 @@ pub(crate) fn reject(card: &Card, people: &People, viewer: Viewer) -> Arm {
 /// Whether this person may take their own request back; `None` when it is not theirs, or over.
 pub(crate) fn withdraw(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> {
     let proposer = &card.proposal.proposer;
-    let typed = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
-    let theirs = typed || proposer.on_behalf_of == Some(viewer.person);
+    let theirs = [proposer.person(), proposer.on_behalf_of].contains(&Some(viewer.person));
     (theirs && card.state.status(viewer.now).is_open()).then(|| Arm {
         why_not: why_not_sign(people, viewer),
         after_ms: STILL_MS,
@@ -121,7 +120,7 @@ pub(crate) fn withdraw(card: &Card, people: &People, viewer: Viewer) -> Option<A
 /// that they decide on. `None` where that is never theirs.
 pub(crate) fn edit(card: &Card, people: &People, viewer: Viewer) -> Option<Arm> {
     let proposer = &card.proposal.proposer;
-    let theirs = proposer.kind == ProposerKind::User && proposer.id == viewer.person.to_string();
+    let theirs = proposer.person() == Some(viewer.person);
     let decides = people.role(viewer.person).is_some_and(Role::decides);
     let status = card.state.status(viewer.now);
     let offered = (theirs || decides) && (status.is_open() || status.came_to_nothing());

@@ -439,6 +439,7 @@ fn unknown(id: ProposalId, header: &Header) -> ProposalState {
         expires_at: UnixMillis(i64::MAX),
         not_before: None,
         proposer: Proposer {
+            contributors: Default::default(),
             id: String::new(),
             kind: ProposerKind::System,
             name: String::new(),

@@ -255,7 +255,21 @@ fn proposed(proposal: &Proposal, people: &People) -> String {
         (Some((_, manifest)), Some(args)) => render::flat(&render::sentence(&manifest.sentence, args)),
         _ => format!("a call of {}", proposal.tool.id),
     };
-    format!("{who} proposed{behalf}: {what} (risk {})", proposal.risk.name())
+    let others: Vec<_> = proposal
+        .proposer
+        .contributors
+        .iter()
+        .map(|user| person(*user, people))
+        .collect();
+    let also = if others.is_empty() {
+        String::new()
+    } else {
+        format!(", also by {}", others.join(" and "))
+    };
+    format!(
+        "{who} proposed{behalf}{also}: {what} (risk {})",
+        proposal.risk.name()
+    )
 }
 
 fn decided(decision: &Decision, people: &People) -> String {

@@ -164,6 +164,8 @@ pub struct CardProposer {
     pub run: Option<Vec<Span>>,
     /// The person it says it acts for, as the credential has it.
     pub on_behalf_of: Option<String>,
+    /// Whoever else asked for it or has written on it.
+    pub contributors: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]

@@ -105,6 +105,8 @@ pub struct Device {
     pub key_is_old: bool,
     /// Whether this person may see what had run on its word after its last good record.
     pub may_review: bool,
+    /// Whether this person may trust less of what it has signed, though it is out of service.
+    pub may_doubt: bool,
     /// Of the person who looks.
     pub mine: bool,
     /// Whether this person may confirm it, by the code that it shows.
@@ -130,6 +132,20 @@ pub struct Review {
     pub compromised_since: Option<String>,
     /// Newest first.
     pub decisions: Vec<Reviewed>,
+    /// What else it has signed since then that still holds, newest first.
+    pub others: Vec<ReviewedAct>,
+}
+
+/// Another record that people have to look at again.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewedAct {
+    /// Such as "Let in Phone of Ana, which is in service" or "Released a stop".
+    pub words: String,
+    /// RFC 3339.
+    pub at: String,
+    /// The proposal that it is about; null where it is about none.
+    pub proposal: Option<String>,
 }
 
 /// One approval that people have to look at again.
@@ -233,6 +249,7 @@ impl From<people::DeviceRow> for Device {
             may_rotate: device.may_rotate,
             key_is_old: device.key_is_old,
             may_review: device.may_review,
+            may_doubt: device.may_doubt,
             this_device: device.this_device,
             note: device.note,
             revoked: device.revoked,
@@ -268,6 +285,15 @@ impl From<people::Review> for Review {
         Self {
             compromised_since: review.compromised_since.map(time),
             decisions: decisions.collect(),
+            others: review
+                .others
+                .into_iter()
+                .map(|other| ReviewedAct {
+                    words: other.words,
+                    at: time(other.at),
+                    proposal: other.proposal.map(|id| id.to_string()),
+                })
+                .collect(),
         }
     }
 }

@@ -57,6 +57,7 @@ impl Card {
                 name: visible(&card.proposer.name),
                 run: card.proposer.run.as_deref().map(visible),
                 on_behalf_of: card.on_behalf_of,
+                contributors: card.contributors,
             },
             note: card.untrusted.note.as_deref().map(visible),
             evidence: card

@@ -5,7 +5,7 @@ use countersign_engine::views::stops;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{Permission, card::Confirm, time};
+use super::{Permission, Span, card::Confirm, line, time};
 
 /// What a stop covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -27,9 +27,22 @@ pub struct StopRow {
     pub words: String,
     /// RFC 3339.
     pub at: String,
+    /// What had begun under it and is not over, oldest first.
+    pub in_flight: Vec<InFlight>,
     pub release: Permission,
     /// What must be typed to release it; null when nothing.
     pub confirm: Option<Confirm>,
+}
+
+/// A call that had begun before it was stopped.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct InFlight {
+    /// The proposal.
+    pub id: String,
+    pub sentence: Vec<Span>,
+    /// RFC 3339.
+    pub begun_at: String,
 }
 
 /// Something that can be stopped.
@@ -47,6 +60,15 @@ impl From<stops::StopRow> for StopRow {
             what: row.what,
             words: row.words,
             at: time(row.at),
+            in_flight: row
+                .in_flight
+                .iter()
+                .map(|call| InFlight {
+                    id: call.id.to_string(),
+                    sentence: line(&call.sentence),
+                    begun_at: time(call.begun_at),
+                })
+                .collect(),
             release: row.release.into(),
             confirm: row.confirm.map(Into::into),
         }

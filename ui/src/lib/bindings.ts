@@ -270,6 +270,8 @@ export type CardProposer = {
 	run: Span[] | null,
 	/**  The person it says it acts for, as the credential has it. */
 	onBehalfOf: string | null,
+	/**  Whoever else asked for it or has written on it. */
+	contributors: string[],
 };
 
 export type Change = "unchanged" | "changed" | "added" | "removed";
@@ -402,6 +404,8 @@ export type Device = {
 	keyIsOld: boolean,
 	/**  Whether this person may see what had run on its word after its last good record. */
 	mayReview: boolean,
+	/**  Whether this person may trust less of what it has signed, though it is out of service. */
+	mayDoubt: boolean,
 	/**  Of the person who looks. */
 	mine: boolean,
 	/**  Whether this person may confirm it, by the code that it shows. */
@@ -561,6 +565,15 @@ export type HttpForm = {
 	authorization: string | null,
 	/**  Minutes during which the peer honours an Idempotency-Key; null when it does not. */
 	idempotencyWindowMinutes: number | null,
+};
+
+/**  A call that had begun before it was stopped. */
+export type InFlight = {
+	/**  The proposal. */
+	id: string,
+	sentence: Span[],
+	/**  RFC 3339. */
+	begunAt: string,
 };
 
 export type InboxPage = {
@@ -801,6 +814,8 @@ export type Review = {
 	compromisedSince: string | null,
 	/**  Newest first. */
 	decisions: Reviewed[],
+	/**  What else it has signed since then that still holds, newest first. */
+	others: ReviewedAct[],
 };
 
 /**  One approval that people have to look at again. */
@@ -812,6 +827,16 @@ export type Reviewed = {
 	at: string,
 	/**  Null until the proposal has come here. */
 	state: StateView | null,
+};
+
+/**  Another record that people have to look at again. */
+export type ReviewedAct = {
+	/**  Such as "Let in Phone of Ana, which is in service" or "Released a stop". */
+	words: string,
+	/**  RFC 3339. */
+	at: string,
+	/**  The proposal that it is about; null where it is about none. */
+	proposal: string | null,
 };
 
 /**  How a device leaves service. */
@@ -946,6 +971,8 @@ export type StopRow = {
 	words: string,
 	/**  RFC 3339. */
 	at: string,
+	/**  What had begun under it and is not over, oldest first. */
+	inFlight: InFlight[],
 	release: Permission,
 	/**  What must be typed to release it; null when nothing. */
 	confirm: Confirm | null,

@@ -17,7 +17,7 @@ use crate::{
     record::{
         Actor, Begin, Decision, EffectClass, Erase, Evaluation, Executor, Expire, Holder, InvalidRecord,
         Kind, Lapse, Outcome, PolicyDecision, Preview, PreviewOutcome, Proposal, Proposer, Reason, Receipt,
-        Record, Remark, Requirement, Resolution, Risk, Supersede, Void, Withdraw,
+        Record, Remark, Requirement, Resolution, Risk, Supersede, Verdict, Void, Withdraw,
     },
 };
 
@@ -333,6 +333,37 @@ impl ProposalState {
             (None, Actor::Agent(_) | Actor::Server) => {}
         }
         Ok(())
+    }
+
+    /// What came before a decision that does not count for this reason: when, and by whom where it was a person.
+    pub fn came_first(&self, reason: Reason) -> Option<(UnixMillis, Option<UserId>)> {
+        match reason {
+            Reason::Decided => {
+                let rejected = self.standing().filter(|cast| cast.verdict == Verdict::Reject);
+                let approved = self.standing().filter(|cast| cast.verdict == Verdict::Approve);
+                let cast = rejected
+                    .min_by_key(|cast| cast.seq)
+                    .or(approved.max_by_key(|cast| cast.seq))?;
+                Some((cast.at, Some(cast.approver)))
+            }
+            Reason::Expired => Some((self.expires_at, None)),
+            Reason::Superseded | Reason::Withdrawn => match self.closed.as_ref()? {
+                Closed::Withdrawn { at } | Closed::Superseded { at, .. } | Closed::Expired { at } => {
+                    Some((*at, None))
+                }
+            },
+            Reason::TooLate => Some((self.begun.as_ref()?.at, None)),
+            Reason::DeniedByPolicy => Some((self.policy.as_ref()?.at, None)),
+            Reason::UnknownProposal
+            | Reason::DigestMismatch
+            | Reason::BadSignature
+            | Reason::DeviceRevoked
+            | Reason::Fork
+            | Reason::NotEligible
+            | Reason::SelfApproval
+            | Reason::ViewMismatch
+            | Reason::AssuranceTooLow => None,
+        }
     }
 
     /// A word counts while the outcome is unknown; it is settled once enough people say the same.

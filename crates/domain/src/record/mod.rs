@@ -50,6 +50,7 @@ use crate::{
 
 /// What a record is about. On the wire and in a header its snake-case name; in DSSE's payload type likewise.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Genesis,

@@ -1,5 +1,7 @@
 //! What is proposed, what policy said of it, what its holder previewed, and how it ends without running.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::{Actor, Assurance, Body, Kind, Nonce, write_tagged};
@@ -160,6 +162,9 @@ impl Serialize for Holder {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Proposer {
+    /// Whoever else asked for what this came from, or has written on it; none of them approves it in a company.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contributors: BTreeSet<UserId>,
     /// The agent's or user's id.
     pub id: String,
     pub kind: ProposerKind,
@@ -171,6 +176,38 @@ pub struct Proposer {
     /// The proposer's own name for the run, at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+}
+
+impl Proposer {
+    /// The person who proposed, where it was one.
+    pub fn person(&self) -> Option<UserId> {
+        match self.kind {
+            ProposerKind::User => self.id.parse().ok(),
+            ProposerKind::Agent | ProposerKind::System => None,
+        }
+    }
+
+    /// This proposer of what has come from a proposal of `before`: an edit of it, or the same once more. It is asked for in the
+    /// name of whoever asked for that one, and everybody who could not approve that one cannot approve this one either.
+    /// `owner` is the person behind the agent that made it.
+    #[must_use]
+    pub fn following(self, before: &Self, owner: Option<UserId>) -> Self {
+        let me = self.person();
+        let asked = before.on_behalf_of.or(before.person());
+        let on_behalf_of = self.on_behalf_of.or(asked).filter(|asked| Some(*asked) != me);
+        let others = [before.person(), before.on_behalf_of, owner]
+            .into_iter()
+            .flatten();
+        let all = others.chain(before.contributors.iter().copied());
+        let contributors = all
+            .filter(|one| ![me, on_behalf_of].contains(&Some(*one)))
+            .collect();
+        Self {
+            contributors,
+            on_behalf_of,
+            ..self
+        }
+    }
 }
 
 /// What sort of proposer.

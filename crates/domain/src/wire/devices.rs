@@ -7,7 +7,7 @@ use crate::{
     dsse::{Envelope, PublicKey},
     fold::Status,
     id::{DeviceId, ProposalId, UserId},
-    record::{Endorsement, Nonce, Verdict},
+    record::{Endorsement, Kind, Nonce, Verdict},
 };
 
 /// `POST /api/devices/challenge`: the nonce that an enrol record has to carry, valid for ten minutes.
@@ -85,6 +85,8 @@ pub struct DeviceReview {
     pub last_good_seq: u64,
     /// Newest first.
     pub decisions: Vec<ReviewedDecision>,
+    /// What else it has signed after its last good record that still holds, newest first.
+    pub others: Vec<ReviewedRecord>,
 }
 
 /// One decision that people have to look at again.
@@ -99,6 +101,21 @@ pub struct ReviewedDecision {
     /// When the server had it.
     pub at: UnixMillis,
     pub status: Status,
+}
+
+/// One other record that people have to look at again: a device that was vouched for, a stop, a release, rules, what people
+/// said of an unknown outcome, a request that was taken back, a call that was run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewedRecord {
+    /// Its place in the journal.
+    pub seq: u64,
+    /// When the server had it.
+    pub at: UnixMillis,
+    pub kind: Kind,
+    /// What it is about, as its entry says: `device/<id>`, `proposal/<id>`, ….
+    pub subject: String,
 }
 
 /// `GET /api/devices`

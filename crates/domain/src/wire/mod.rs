@@ -28,7 +28,7 @@ pub use assistant::{
 };
 pub use devices::{
     Challenge, DeviceList, DeviceReview, DeviceState, DeviceSummary, EndorseRequest, EnrolRequest, Enrolled,
-    ReviewedDecision, RevokeRequest,
+    ReviewedDecision, ReviewedRecord, RevokeRequest,
 };
 pub use executions::{
     Claim, Claimed, ConfirmFence, ExecutionAnswer, ExecutionRecord, Lease, LeaseRefused, RefuseLease,
@@ -46,7 +46,7 @@ pub use tenant::{
     HealthStatus, TaskList, TaskSummary, TenantInfo, ToolList,
 };
 
-use crate::fold::Status;
+use crate::{UnixMillis, fold::Status, id::UserId};
 
 /// Largest request body except for records, in bytes; more is 413 before parsing.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -79,6 +79,11 @@ pub struct ErrorBody {
     /// With a wrong-state answer: the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_status: Option<Status>,
+    /// With a decision that came too late: when what came first was, and where a person did it, who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<UnixMillis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
     /// With a refused field: its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,

@@ -496,6 +496,7 @@ fn proposal(effect: EffectClass) -> Proposal {
         nonce: NONCE,
         not_before: None,
         proposer: Proposer {
+            contributors: Default::default(),
             id: agent().to_string(),
             kind: ProposerKind::Agent,
             name: "Bookkeeper".to_owned(),

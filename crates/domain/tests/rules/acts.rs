@@ -87,6 +87,7 @@ fn stop(who: u8, scope: Scope) -> Stop {
 
 fn agent(number: u128) -> Proposer {
     Proposer {
+        contributors: Default::default(),
         id: uuid(number).to_string(),
         kind: ProposerKind::Agent,
         name: "bot".to_owned(),
@@ -118,6 +119,7 @@ fn a_stop_covers_the_tenant_an_agent_or_a_tool_and_nothing_else() {
         [[true; 4], [true, true, false, false], [true, false, true, false]]
     );
     let person = Proposer {
+        contributors: Default::default(),
         kind: ProposerKind::User,
         ..agent(1)
     };

@@ -33,6 +33,8 @@ fn answers_about_proposals_have_one_form() {
             error: "It was decided already.".to_owned(),
             code: "decided".to_owned(),
             current_status: Some(Status::Rejected),
+            at: Some(at(40)),
+            by: Some(person(2)),
             field: Some("aiToolCallId".to_owned()),
         },
     );

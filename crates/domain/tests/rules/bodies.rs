@@ -293,6 +293,7 @@ fn a_body_that_lacks_a_required_name_is_refused() {
         "compromised_since",
         "confirm",
         "connection",
+        "contributors",
         "device",
         "device_seq",
         "effect",

@@ -4,8 +4,10 @@ use countersign_domain::{
     Millis,
     decision::{is_own, least_assurance},
     id::TenantId,
-    record::{Assurance, Mode, PolicyDecision, ProposerKind, Reason, Risk, Role, Verdict},
+    record::{Assurance, Mode, PolicyDecision, Proposer, ProposerKind, Reason, Risk, Role, Verdict},
 };
+
+use proptest::prelude::*;
 
 use crate::{
     scene::{Scene, Spoil, late},
@@ -158,6 +160,42 @@ fn whose_a_proposal_is() {
     assert!(!is_own(&proposer, None, person(2)));
     proposer.on_behalf_of = Some(person(2));
     assert!(is_own(&proposer, None, person(2)), "for me");
+    proposer.contributors.insert(person(3));
+    assert!(is_own(&proposer, None, person(3)), "I have written on it");
+    assert!(!is_own(&proposer, None, person(4)));
+}
+
+proptest! {
+    /// However often it is edited, and by whom: an agent first or a person, and people after it, in any order.
+    #[test]
+    fn whoever_could_not_approve_a_proposal_cannot_approve_what_comes_of_it(
+        owner in proptest::option::of(1_u8..5),
+        behalf in proptest::option::of(1_u8..5),
+        first in proptest::option::of(1_u8..5),
+        editors in proptest::collection::vec(1_u8..5, 1..6),
+    ) {
+        let typed = |who| Proposer {
+            id: person(who).to_string(),
+            kind: ProposerKind::User,
+            ..crate::support::proposal().proposer
+        };
+        let (mut proposer, mut owner) = match first {
+            Some(who) => (typed(who), None),
+            None => (crate::support::proposal().proposer, owner.map(person)),
+        };
+        if first.is_none() {
+            proposer.on_behalf_of = behalf.map(person);
+        }
+        for editor in editors {
+            let next = typed(editor).following(&proposer, owner);
+            for anyone in (1..5).map(person) {
+                let bound = is_own(&proposer, owner, anyone) || anyone == person(editor);
+                prop_assert_eq!(is_own(&next, None, anyone), bound, "{:?} {:?}", proposer, next);
+            }
+            prop_assert_eq!(next.on_behalf_of.is_some_and(|one| one == person(editor)), false, "for others");
+            (proposer, owner) = (next, None);
+        }
+    }
 }
 
 #[test]

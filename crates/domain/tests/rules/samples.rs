@@ -337,6 +337,7 @@ pub(crate) fn proposal() -> Proposal {
         nonce: nonce(10),
         not_before: Some(at(20)),
         proposer: Proposer {
+            contributors: [person(4), person(5)].into(),
             id: uuid(0x400).to_string(),
             kind: ProposerKind::Agent,
             name: "bookkeeper".to_owned(),

@@ -63,6 +63,7 @@ pub(crate) fn proposal() -> Proposal {
         nonce: nonce(1),
         not_before: None,
         proposer: Proposer {
+            contributors: Default::default(),
             id: uuid(0x400).to_string(),
             kind: ProposerKind::Agent,
             name: "bookkeeper".to_owned(),

@@ -57,7 +57,7 @@ async fn begun(world: &World, device: &Device) -> (ProposalId, u64) {
     (id, begin(device, id).await)
 }
 
-async fn begin(device: &Device, id: ProposalId) -> u64 {
+pub(super) async fn begin(device: &Device, id: ProposalId) -> u64 {
     device.engine.stop_task("execute");
     device.approve(id).await;
     let seat = device.engine.seat().unwrap();

@@ -1,6 +1,11 @@
 //! A device's key over its life: replaced while it works, also offline; taken out of service with what had run.
 
-use countersign_domain::{Millis, dsse::PublicKey, record::Mode, wire::RevokeRequest};
+use countersign_domain::{
+    Millis,
+    dsse::PublicKey,
+    record::{Mode, Scope},
+    wire::RevokeRequest,
+};
 
 use super::world::{Device, World, eventually};
 use crate::{ErrorCode, ports::SecretStoreError};
@@ -138,10 +143,46 @@ async fn what_ran_on_a_stolen_devices_word_is_listed_where_its_person_looks() {
     assert_eq!(listed.id, task);
     assert!(listed.sentence.contains("approved by Ben"), "{}", listed.sentence);
     assert!(listed.state.as_ref().unwrap().words.starts_with("Done"));
+    assert_eq!(review.others, [], "nothing else");
     eventually("Ada's list says that she may look", async || {
         let rows = ada.engine.devices().await.unwrap();
         rows.iter()
-            .any(|row| row.id == id && row.may_review && row.revoked)
+            .any(|row| row.id == id && row.may_review && row.revoked && !row.may_doubt)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_a_doubted_one_let_in_is_named_and_less_can_be_trusted_later() {
+    let world = World::new(Mode::Company).await;
+    let (first, second) = (world.device().await, world.device().await);
+    world.vouch(&first, &second).await;
+    let id = first.engine.seat().unwrap().device();
+    first.online().await;
+    second.engine.stop(Scope::Tenant, None).await.unwrap();
+    let replaced = RevokeRequest {
+        reason: "replaced".to_owned(),
+        decisions_stand: true,
+        ..RevokeRequest::default()
+    };
+    second.engine.revoke_device(id, replaced).await.unwrap();
+    let review = second.engine.device_review(id).await.unwrap();
+    assert_eq!(review.others, [], "all of it is trusted");
+    eventually("more can be said of it", async || {
+        let rows = second.engine.devices().await.unwrap();
+        rows.iter().any(|row| row.id == id && row.may_doubt)
+    })
+    .await;
+
+    let sold = RevokeRequest {
+        reason: "sold with its disk".to_owned(),
+        ..RevokeRequest::default()
+    };
+    second.engine.revoke_device(id, sold).await.unwrap();
+    let review = second.engine.device_review(id).await.unwrap();
+    let words: Vec<_> = review.others.iter().map(|other| other.words.as_str()).collect();
+    assert!(
+        words.len() == 1 && words[0].starts_with("Let in ") && words[0].ends_with("which is in service"),
+        "{words:?}"
+    );
 }

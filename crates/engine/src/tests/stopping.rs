@@ -1,7 +1,7 @@
 use countersign_domain::record::{Mode, Scope};
 
 use super::{
-    executing::interrupted,
+    executing::{begin, interrupted},
     world::{Device, MailServer, World, eventually},
 };
 use crate::{
@@ -79,6 +79,36 @@ async fn a_stop_that_was_signed_offline_holds_once_the_tenant_has_it_and_ends_wi
     eventually("nothing stands still", async || device.stops().await.is_empty()).await;
     device.says(id, "Done").await;
     assert!(device.engine.verify_journal().await.unwrap().ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_names_what_had_begun_under_it_until_that_is_over() {
+    let (world, mail) = (World::new(Mode::Company).await, MailServer::start().await);
+    let device = world.device().await;
+    device.add_mail(&mail).await;
+    device.online().await;
+    let id = world.propose_mail("new@customer.example").await;
+    begin(&device, id).await;
+    let mails = Scope::Tool("email.send".to_owned());
+    for scope in [mails, Scope::Tool("assistant.create_task".to_owned())] {
+        device.engine.stop(scope, None).await.unwrap();
+    }
+    eventually("the mail is in flight, and under its own stop", async || {
+        let stops = device.stops().await;
+        let named: Vec<_> = stops
+            .iter()
+            .map(|stop| stop.in_flight.iter().map(|call| call.id).collect::<Vec<_>>())
+            .collect();
+        stops.len() == 2 && named.contains(&vec![id]) && named.contains(&vec![])
+    })
+    .await;
+    let stops = device.stops().await;
+    let call = stops.iter().find_map(|stop| stop.in_flight.first()).unwrap();
+    assert!(call.sentence.contains("new@customer.example"), "{call:?}");
+    let device = device.crash(false).await;
+    device.says(id, "Failed").await;
+    let stops = device.stops().await;
+    assert!(stops.iter().all(|stop| stop.in_flight.is_empty()), "it is over");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,6 +41,8 @@ pub struct Card {
     pub proposer: Proposer,
     /// The name of the person that it acts for.
     pub on_behalf_of: Option<String>,
+    /// The names of whoever else had a hand in it.
+    pub contributors: Vec<String>,
     /// The proposer's own words, unverified.
     pub untrusted: Untrusted,
     pub created_at: UnixMillis,
@@ -167,6 +169,13 @@ impl Engine {
             risk: card.state.risk,
             view: card.view().ok(),
             view_digest,
+            contributors: card
+                .proposal
+                .proposer
+                .contributors
+                .iter()
+                .map(|person| words.who(*person))
+                .collect(),
             on_behalf_of: card
                 .proposal
                 .proposer

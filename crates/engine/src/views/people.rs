@@ -5,8 +5,8 @@ use countersign_domain::{
     Millis, UnixMillis,
     id::{AgentId, DeviceId, InviteId, ProposalId, UserId},
     people,
-    record::{Invite, Mode, Role},
-    wire::{AgentCreated, ChangeMember, CreateAgent, InviteRequest, Invited, RevokeRequest},
+    record::{Invite, Kind, Mode, Role},
+    wire::{AgentCreated, ChangeMember, CreateAgent, InviteRequest, Invited, ReviewedRecord, RevokeRequest},
 };
 
 use super::{Permission, StateView, Words};
@@ -59,6 +59,8 @@ pub struct DeviceRow {
     pub key_is_old: bool,
     /// Whether this person may see what had begun on its word after its last good record.
     pub may_review: bool,
+    /// Whether this person may say, of one that is out of service, that less of what it has signed is to be trusted.
+    pub may_doubt: bool,
     /// Of the person who looks.
     pub mine: bool,
     /// Whether this person may confirm it by its code.
@@ -71,6 +73,19 @@ pub struct Review {
     pub compromised_since: Option<UnixMillis>,
     /// Newest first.
     pub decisions: Vec<Reviewed>,
+    /// What else it has signed since then that still holds, newest first.
+    pub others: Vec<ReviewedAct>,
+}
+
+/// Another record that people have to look at again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReviewedAct {
+    /// "Let in Ana's Phone, which is in service", "Released a stop".
+    pub words: String,
+    /// When the server had it.
+    pub at: UnixMillis,
+    /// What it is about, where that is a request.
+    pub proposal: Option<ProposalId>,
 }
 
 /// One approval that people have to look at again.
@@ -229,6 +244,7 @@ impl Engine {
                 may_rotate: *id == seat.device() && in_service,
                 key_is_old: device.is_active() && now.since(device.key_since) > GOOD_KEY_TIME,
                 may_review: device.revoked_at.is_some() && (mine || manages),
+                may_doubt: device.revoked_at.is_some() && device.last_good_seq > 0 && (mine || manages),
                 this_device: *id == seat.device(),
                 mine,
                 note: match device.revoked_at {
@@ -273,9 +289,18 @@ impl Engine {
                 state: card.map(|card| words.state(&card.state, None)),
             });
         }
+        let others = review.others.iter().map(|other| ReviewedAct {
+            words: act_words(&people, other),
+            at: other.at,
+            proposal: other
+                .subject
+                .strip_prefix("proposal/")
+                .and_then(|id| id.parse().ok()),
+        });
         Ok(Review {
             compromised_since: review.compromised_since,
             decisions,
+            others: others.collect(),
         })
     }
 
@@ -362,4 +387,52 @@ fn done(seat: &Seat, answer: Result<(), CallError>) -> Result<(), EngineError> {
     answer?;
     seat.wakes.sync.notify_one();
     Ok(())
+}
+
+/// A record of a device, for people.
+fn act_words(people: &people::People, other: &ReviewedRecord) -> String {
+    let device = || {
+        let id = other.subject.strip_prefix("device/")?.parse().ok()?;
+        let device = people.devices.get(&id)?;
+        let person = people
+            .members
+            .get(&device.user)
+            .map_or("a former member", |person| &person.name);
+        let since = match device.revoked_at {
+            None => "in service",
+            Some(_) => "out of service by now",
+        };
+        Some(format!("Let in {} of {person}, which is {since}", device.name))
+    };
+    let words = match other.kind {
+        Kind::Endorse => device().unwrap_or_else(|| "Let in a device".to_owned()),
+        Kind::Stop => "Stopped calls".to_owned(),
+        Kind::Release => "Released a stop".to_owned(),
+        Kind::Rules => "Changed what the tenant asks for".to_owned(),
+        Kind::Resolution => "Said how an unknown call had ended".to_owned(),
+        Kind::Withdraw => "Took a request back".to_owned(),
+        Kind::Receipt => "Ran a call and said how it ended".to_owned(),
+        Kind::Genesis
+        | Kind::Member
+        | Kind::Invite
+        | Kind::Agent
+        | Kind::Connection
+        | Kind::Manifest
+        | Kind::Enrol
+        | Kind::Revoke
+        | Kind::Refuse
+        | Kind::Proposal
+        | Kind::Preview
+        | Kind::Evaluation
+        | Kind::Decision
+        | Kind::Void
+        | Kind::Supersede
+        | Kind::Expire
+        | Kind::Begin
+        | Kind::Lapse
+        | Kind::Rotate
+        | Kind::Erase
+        | Kind::Remark => format!("Signed a {}", other.kind),
+    };
+    super::plain(&words)
 }

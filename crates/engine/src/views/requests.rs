@@ -178,6 +178,7 @@ fn draft(seat: &Seat, ingress: Ingress<'_>) -> Proposal {
         nonce: Nonce::from_bytes([0; 16]),
         not_before: None,
         proposer: Proposer {
+            contributors: Default::default(),
             id: seat.person().to_string(),
             kind: ProposerKind::User,
             name: seat.account.email.clone(),

@@ -2,12 +2,17 @@
 
 use countersign_domain::{
     UnixMillis,
+    fold::{ProposalState, Status},
+    id::ProposalId,
     people::People,
     record::{Release, Role, Scope, Stop},
 };
 
 use super::{Permission, Words};
 use crate::{Engine, EngineError, acts, seat::Seat, store::outbox, views::card::ConfirmPrompt};
+
+/// Most calls that are named as in flight.
+const MOST_IN_FLIGHT: u32 = 100;
 
 /// One stop, as the journal has it or as this device has signed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,9 +23,19 @@ pub struct StopRow {
     /// "Stopped by Ana 12:04: mails go to everybody."
     pub words: String,
     pub at: UnixMillis,
+    /// What had begun under it and is not over, oldest first.
+    pub in_flight: Vec<InFlight>,
     pub release: Permission,
     /// What has to be typed to release it.
     pub confirm: Option<ConfirmPrompt>,
+}
+
+/// A call that had begun before it was stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InFlight {
+    pub id: ProposalId,
+    pub sentence: String,
+    pub begun_at: UnixMillis,
 }
 
 /// Something that can be stopped.
@@ -64,6 +79,7 @@ pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>,
         })
         .await?;
     let words = Words::new(seat, people);
+    let running = running(seat, people).await?;
     let role = people.role(seat.person());
     let may = if role.is_some_and(Role::decides) {
         Permission::YES
@@ -99,6 +115,11 @@ pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>,
                     reason.unwrap_or_default()
                 )),
                 scope: scope.clone(),
+                in_flight: running
+                    .iter()
+                    .filter(|(state, _)| scope.covers(&state.proposer, &state.tool))
+                    .map(|(_, call)| call.clone())
+                    .collect(),
                 at: stopped.at,
                 release,
                 confirm: (!people.second_needed()).then(|| ConfirmPrompt {
@@ -114,6 +135,7 @@ pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>,
                 what: what(people, &stop.scope),
                 words: "Saved on this device. It holds once the tenant has it.".to_owned(),
                 at: entry.created,
+                in_flight: Vec::new(),
                 release: Permission::no("It is on its way to the tenant."),
                 confirm: None,
                 scope: stop.scope,
@@ -122,6 +144,33 @@ pub(super) async fn stops(seat: &Seat, people: &People) -> Result<(Vec<StopRow>,
     }
     rows.sort_by(|a, b| a.scope.cmp(&b.scope));
     Ok((rows, may))
+}
+
+/// What runs while something stands still.
+async fn running(seat: &Seat, people: &People) -> Result<Vec<(ProposalState, InFlight)>, EngineError> {
+    if people.stops.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = seat.now();
+    let read = seat.journal.read(move |reader| {
+        let (rows, _) = reader.oldest(MOST_IN_FLIGHT, now)?;
+        let mut found = Vec::new();
+        for row in rows.into_iter().filter(|row| row.status == Status::Running) {
+            let Some(card) = reader.proposal(row.id)? else {
+                continue;
+            };
+            if let Some(begun_at) = card.state.begun.as_ref().map(|begun| begun.at) {
+                let call = InFlight {
+                    id: row.id,
+                    sentence: row.sentence,
+                    begun_at,
+                };
+                found.push((card.state, call));
+            }
+        }
+        Ok(found)
+    });
+    Ok(read.await?)
 }
 
 fn what(people: &People, scope: &Scope) -> String {

@@ -4,7 +4,7 @@ use countersign_domain::{
     UnixMillis,
     fold::{Cast, Closed, Status},
     id::UserId,
-    record::{PolicyDecision, Verdict},
+    record::{Actor, PolicyDecision, Verdict},
 };
 use countersign_replica::Card;
 
@@ -60,8 +60,21 @@ pub(super) fn history(words: &Words<'_>, card: &Card) -> Vec<HistoryItem> {
     if let Some(ended) = &state.ended {
         items.push(item(ended.at, ended.summary.clone()));
     }
-    if let Some(Closed::Withdrawn { at }) = state.closed {
-        items.push(item(at, "Taken back".to_owned()));
+    for (person, said) in &state.said {
+        let what = if said.happened {
+            "it happened"
+        } else {
+            "it did not happen"
+        };
+        items.push(item(
+            said.at,
+            format!("{} said that {what}", words.named(Actor::User(*person))),
+        ));
+    }
+    match &state.closed {
+        Some(Closed::Withdrawn { at }) => items.push(item(*at, "Taken back".to_owned())),
+        Some(Closed::Superseded { at, reason, .. }) => items.push(item(*at, reason.clone())),
+        Some(Closed::Expired { .. }) | None => {}
     }
     if state.status(words.now) == Status::Expired {
         items.push(item(state.expires_at, "Expired".to_owned()));

@@ -201,7 +201,10 @@ impl<'a> Words<'a> {
                     Tone::Bad,
                 )
             }
-            Status::Denied => view(StateKind::Denied, "Denied by policy", None, Tone::Bad),
+            Status::Denied => {
+                let at = state.policy.as_ref().map(|policy| policy.at);
+                view(StateKind::Denied, "Denied by policy", at, Tone::Bad)
+            }
             Status::Expired => {
                 let words = format!("Expired {}", self.time(state.expires_at));
                 view(StateKind::Expired, words, Some(state.expires_at), Tone::Warn)
@@ -212,14 +215,14 @@ impl<'a> Words<'a> {
                 } else {
                     "Taken back by its proposer"
                 };
-                view(StateKind::Withdrawn, words, None, Tone::Neutral)
+                view(StateKind::Withdrawn, words, closed_at(state), Tone::Neutral)
             }
             Status::Superseded => {
                 let words = match &state.closed {
                     Some(Closed::Superseded { reason, .. }) => reason.clone(),
                     Some(Closed::Withdrawn { .. } | Closed::Expired { .. }) | None => "Replaced".to_owned(),
                 };
-                view(StateKind::Superseded, words, None, Tone::Neutral)
+                view(StateKind::Superseded, words, closed_at(state), Tone::Neutral)
             }
         }
     }
@@ -306,6 +309,8 @@ impl<'a> Words<'a> {
             let words = format!("{what} {}{undo}", self.time(until));
             return view(StateKind::Held, words, Some(until), Tone::Busy);
         }
+        let approvals = state.standing().filter(|cast| cast.verdict == Verdict::Approve);
+        let approved = approvals.map(|cast| cast.at).max();
         let by = if allowed {
             "Allowed by policy".to_owned()
         } else if mine {
@@ -318,13 +323,13 @@ impl<'a> Words<'a> {
             )
         };
         if self.people.stopped(&state.proposer, &state.tool).is_some() {
-            return view(StateKind::Pending, format!("{by}, stopped"), None, Tone::Warn);
+            return view(StateKind::Pending, format!("{by}, stopped"), approved, Tone::Warn);
         }
         let words = match self.waits_for(state.executor) {
             Some(device) => format!("{by}, waits for {device}"),
             None => by,
         };
-        view(StateKind::Pending, words, None, Tone::Good)
+        view(StateKind::Pending, words, approved, Tone::Good)
     }
 
     /// The other device that has to run it.
@@ -470,6 +475,13 @@ fn lower(sentence: &str) -> String {
 /// A machine code of the wire as the reason that it stands for.
 fn reason(code: &str) -> Option<Reason> {
     serde_json::from_value(serde_json::Value::String(code.to_owned())).ok()
+}
+
+/// When it was taken back or replaced.
+fn closed_at(state: &ProposalState) -> Option<UnixMillis> {
+    state.closed.as_ref().map(|closed| match closed {
+        Closed::Withdrawn { at } | Closed::Superseded { at, .. } | Closed::Expired { at } => *at,
+    })
 }
 
 pub(crate) fn view(

@@ -37,6 +37,7 @@ impl JournalBuilder {
             nonce: self.nonce(),
             not_before: None,
             proposer: draft.proposer.unwrap_or_else(|| Proposer {
+                contributors: Default::default(),
                 id: "01900000-0000-7000-8000-00000000000a".to_owned(),
                 kind: ProposerKind::Agent,
                 name: "Helpful agent".to_owned(),

@@ -177,13 +177,14 @@ pub(crate) async fn review(
     let Some((device, revoked_at)) = device.and_then(|device| Some((device, device.revoked_at?))) else {
         return Err(ApiError::not_found());
     };
-    let decisions = caller.tenant.doubted(device_id, device.last_good_seq).await?;
+    let (decisions, others) = caller.tenant.doubted(device_id, device.last_good_seq).await?;
     Ok(axum::Json(DeviceReview {
         device_id,
         revoked_at,
         compromised_since: device.compromised_since,
         last_good_seq: device.last_good_seq,
         decisions,
+        others,
     }))
 }
 

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use countersign_domain::{fold::Status, wire::ErrorBody};
+use countersign_domain::{UnixMillis, fold::Status, id::UserId, wire::ErrorBody};
 
 use crate::{
     control::{Busy, ControlError},
@@ -30,6 +30,8 @@ impl ApiError {
             error: message.into(),
             code: code.to_owned(),
             current_status: None,
+            at: None,
+            by: None,
             field: None,
         };
         Self(Box::new(Inner {
@@ -96,6 +98,14 @@ impl ApiError {
         let mut error = Self::conflict_bare(code, message);
         error.0.body.current_status = Some(status);
         error
+    }
+
+    /// What came first, and by whom.
+    pub(crate) fn after(mut self, first: Option<(UnixMillis, Option<UserId>)>) -> Self {
+        if let Some((at, by)) = first {
+            (self.0.body.at, self.0.body.by) = (Some(at), by);
+        }
+        self
     }
 
     /// [`Self::conflict`] over something that has no proposal's status.

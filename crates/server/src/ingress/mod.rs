@@ -12,7 +12,7 @@ use countersign_domain::{
     fold::{DEFAULT_LIFETIME, LONGEST_LIFETIME, SHORTEST_LIFETIME},
     id::ProposalId,
     intent::{self, StructuredCall},
-    record::{Connection, Proposal, Proposer, ProposerKind, Untrusted, lifetime},
+    record::{Connection, Proposal, Proposer, Untrusted, lifetime},
     wire,
 };
 use countersign_policy::Policy;
@@ -202,8 +202,8 @@ fn proposal(
     })
 }
 
-/// Who proposes, where it is an edit of another's proposal or that one again: for whom that was asked stays bound to it, and
-/// does not approve what became of it either.
+/// Who proposes, where it is an edit of an earlier proposal or that one again: whoever had a hand in that one stays bound to it,
+/// and does not approve what became of it either.
 async fn editor(
     tenant: &Tenant,
     proposer: Proposer,
@@ -216,17 +216,7 @@ async fn editor(
         return Ok(proposer);
     };
     let before = &stored.state.proposer;
-    if before.id == proposer.id || proposer.kind != ProposerKind::User {
-        return Ok(proposer);
-    }
-    let asked = match before.kind {
-        ProposerKind::User => before.id.parse().ok(),
-        ProposerKind::Agent | ProposerKind::System => before.on_behalf_of,
-    };
-    Ok(Proposer {
-        on_behalf_of: asked,
-        ..proposer
-    })
+    Ok(proposer.following(before, tenant.people().owner_behind(before)))
 }
 
 fn wanted(

@@ -10,7 +10,7 @@ use countersign_domain::{
     fold::Status,
     id::{DeviceId, ProposalId, TaskId},
     record::{Body, Kind, Preview, Proposal, Receipt, Risk, TaskPriority, Verdict},
-    wire::{ReviewedDecision, TaskSummary},
+    wire::{ReviewedDecision, ReviewedRecord, TaskSummary},
 };
 use rusqlite::{Connection, types::Value};
 
@@ -153,14 +153,24 @@ impl Tenant {
             .await
     }
 
-    /// What a device has approved with numbers above `seq` and what had begun by then, newest first.
+    /// What a device has approved with numbers above `seq` and what had begun by then, and what else it has signed with such
+    /// numbers, each newest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn doubted(&self, device: DeviceId, seq: u64) -> Result<Vec<ReviewedDecision>, StoreError> {
+    pub async fn doubted(
+        &self,
+        device: DeviceId,
+        seq: u64,
+    ) -> Result<(Vec<ReviewedDecision>, Vec<ReviewedRecord>), StoreError> {
         let now = self.now();
-        self.read(move |connection| doubted(connection, device, seq, now))
-            .await
+        self.read(move |connection| {
+            Ok((
+                doubted(connection, device, seq, now)?,
+                others_doubted(connection, device, seq)?,
+            ))
+        })
+        .await
     }
 
     /// Everyone whom this tenant has mailed before, in lower case.
@@ -236,6 +246,42 @@ fn doubted(
             at: cast.at,
             status,
         }));
+    }
+    Ok(found)
+}
+
+/// What else a device has signed with numbers above `seq` that moves something. One that was refused stands with its device.
+fn others_doubted(db: &Connection, device: DeviceId, seq: u64) -> Result<Vec<ReviewedRecord>, StoreError> {
+    const KINDS: [Kind; 7] = [
+        Kind::Endorse,
+        Kind::Stop,
+        Kind::Release,
+        Kind::Rules,
+        Kind::Resolution,
+        Kind::Withdraw,
+        Kind::Receipt,
+    ];
+    let mut statement = db.prepare_cached(
+        "SELECT seq, at_ms, kind, subject FROM entry WHERE subject <> ?1 AND digest IN
+             (SELECT digest FROM device_record WHERE device = ?2 AND device_seq > ?3)
+         ORDER BY seq DESC",
+    )?;
+    let mut rows = statement.query(rusqlite::params![
+        format!("device/{device}"),
+        &device.as_bytes()[..],
+        to_sql(seq)?
+    ])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let kind: Kind = row.get::<_, String>(2)?.parse().map_err(StoreError::damaged)?;
+        if KINDS.contains(&kind) {
+            found.push(ReviewedRecord {
+                seq: row.get::<_, i64>(0)?.unsigned_abs(),
+                at: UnixMillis(row.get(1)?),
+                kind,
+                subject: row.get(3)?,
+            });
+        }
     }
     Ok(found)
 }

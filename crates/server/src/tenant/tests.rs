@@ -165,6 +165,7 @@ impl World {
 
     fn proposer(&self) -> Proposer {
         Proposer {
+            contributors: Default::default(),
             id: self.agent.to_string(),
             kind: ProposerKind::Agent,
             name: "Bookkeeper".to_owned(),

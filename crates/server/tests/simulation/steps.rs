@@ -122,6 +122,7 @@ impl World {
             ..Propose::default()
         };
         let proposer = Proposer {
+            contributors: Default::default(),
             id,
             kind,
             name: name.to_owned(),

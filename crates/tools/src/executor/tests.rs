@@ -394,6 +394,7 @@ fn world_of(effect: EffectClass, behaviour: Behaviour, change: impl FnOnce(&mut 
         nonce: NONCE,
         not_before: None,
         proposer: Proposer {
+            contributors: Default::default(),
             id: "agent".into(),
             kind: ProposerKind::Agent,
             name: "Bot".into(),

@@ -76,6 +76,7 @@ export function card(draft: Draft): Card {
       name: spans(draft.agent ?? "Invoice agent"),
       run: spans("run-2026-11-22-0413"),
       onBehalfOf: null,
+      contributors: [],
     },
     note: draft.note ? spans(draft.note) : null,
     evidence: (draft.evidence ?? []).map(([name, text]) => ({

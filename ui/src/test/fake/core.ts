@@ -583,6 +583,10 @@ function stopped(scope: Scope, reason: unknown): StopRow {
     what: scope.kind === "tenant" ? "Everything" : "What Bookkeeper proposes",
     words: `You stopped it 10:02${typeof reason === "string" ? `: ${reason}` : ""}.`,
     at: at(0),
+    inFlight: [
+      { id: "p5", sentence: spans("Send the May invoice to Acme"), begunAt: at(-60) },
+      { id: "p6", sentence: spans("Create task: Review the quarter"), begunAt: at(-30) },
+    ],
     release: { allowed: true, why: null },
     confirm: { prompt: "Type “release” to release it", placeholder: "release" },
   };

@@ -96,7 +96,7 @@ async fn decide(
     let view = accepted.first().map(|(_, digest)| *digest).ok_or_else(|| {
         let status = bodies.stored.status(caller.tenant.now());
         match status.still_open() {
-            Err(reason) => refusal(reason, Some(status)),
+            Err(reason) => late(&bodies.stored, reason, Some(status)),
             Ok(()) => ApiError::conflict(
                 "view_mismatch",
                 "Conflict: The card of this proposal cannot be made: its tool or connection has changed",
@@ -119,7 +119,14 @@ async fn decide(
         .await?
     {
         Ok(stored) => Ok((stored, decision)),
-        Err(DecideRefusal::Reason(reason, status)) => Err(refusal(reason, status)),
+        Err(DecideRefusal::Reason(reason, status)) => {
+            let now = caller
+                .tenant
+                .proposal(id)
+                .await?
+                .ok_or_else(ApiError::not_found)?;
+            Err(late(&now, reason, status))
+        }
     }
 }
 
@@ -154,6 +161,11 @@ fn session_decision(
         verdict,
         view,
     }
+}
+
+/// The same, with what came first where something did: when, and by whom.
+fn late(stored: &Stored, reason: Reason, status: Option<Status>) -> ApiError {
+    refusal(reason, status).after(stored.state.came_first(reason))
 }
 
 /// Why a decision changed nothing, as HTTP says it.

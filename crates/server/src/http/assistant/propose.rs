@@ -110,6 +110,7 @@ fn proposer(caller: &Caller) -> Result<Proposer, ApiError> {
         Actor::Server => return Err(ApiError::not_found()),
     };
     Ok(Proposer {
+        contributors: Default::default(),
         id: caller.actor_id(),
         kind,
         name,

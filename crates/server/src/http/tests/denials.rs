@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 impl World {
-    async fn asked(&self, key: &str, text: &str) -> Answer {
+    pub(super) async fn asked(&self, key: &str, text: &str) -> Answer {
         let call = self.bare(Method::POST, "/api/assistant/propose").token(key);
         call.tenant(self.acme).json(json!({"text": text})).await
     }

@@ -19,7 +19,7 @@ impl World {
         call.tenant(self.acme).json(body)
     }
 
-    fn look(&self, token: &str, id: &str) -> Call {
+    pub(super) fn look(&self, token: &str, id: &str) -> Call {
         let call = self
             .bare(Method::GET, &format!("/api/assistant/proposals/{id}"))
             .token(token);
@@ -84,6 +84,60 @@ async fn an_edit_takes_the_place_of_what_was_asked_and_its_editor_does_not_appro
         (403, "self_approval")
     );
     assert_eq!(world.approve(&world.ada, &second).await.text("status"), "pending");
+}
+
+#[tokio::test]
+async fn nobody_who_had_a_hand_in_it_approves_what_became_of_it_however_often_it_was_edited() {
+    let world = World::new().await;
+    let (bob, carl, dana) = (
+        world.join("bob", "approver").await,
+        world.join("carl", "approver").await,
+        world.join("dana", "approver").await,
+    );
+    let task = json!({"text": "create task: Raise my budget"});
+    let mut now = id_of(&world.post(&bob, "/api/assistant/propose", task).await);
+    for (editor, title) in [
+        (&carl, "Raise Bob's budget"),
+        (&carl, "Raise Bob's budget a little"),
+        (&dana, "Raise Bob's budget very little"),
+        (&bob, "Raise my budget after all"),
+        (&carl, "Raise Bob's budget, says Carl"),
+    ] {
+        let better = json!({"title": title});
+        now = id_of(
+            &world
+                .edit(&editor.token, "assistant.create_task", better, &now)
+                .await,
+        );
+        assert_eq!(
+            world.approve(&bob, &now).await.refusal(),
+            (403, "self_approval"),
+            "{title}: he has asked for it"
+        );
+        assert_eq!(
+            world.approve(&carl, &now).await.refusal(),
+            (403, "self_approval"),
+            "{title}: he has written on it"
+        );
+    }
+    assert_eq!(
+        world.approve(&dana, &now).await.refusal(),
+        (403, "self_approval"),
+        "also two edits later"
+    );
+    let no = json!({"aiToolCallId": now, "reason": "Not this year."});
+    let denied = world.post(&world.ada, "/api/assistant/reject", no).await;
+    assert_eq!(denied.status, 200, "{denied:?}");
+    let again = json!({"toolId": "assistant.create_task", "input": {"title": "Raise Bob's budget, says Carl"}, "retryOf": now});
+    let again = id_of(&world.post(&carl, "/api/assistant/propose", again).await);
+    for one in [&bob, &carl, &dana] {
+        assert_eq!(
+            world.approve(one, &again).await.refusal(),
+            (403, "self_approval"),
+            "and once more"
+        );
+    }
+    assert_eq!(world.approve(&world.ada, &again).await.text("status"), "pending");
 }
 
 #[tokio::test]

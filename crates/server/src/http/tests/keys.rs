@@ -219,6 +219,64 @@ async fn what_had_run_on_a_doubted_word_is_listed_for_who_may_see_it() {
 }
 
 #[tokio::test]
+async fn devices_that_a_stolen_one_has_let_in_go_with_it_and_those_of_before_stay() {
+    for (stolen, of_the_thief) in [
+        (json!({"reason": "stolen"}), "active"),
+        (
+            json!({"reason": "stolen", "compromisedSince": "the theft"}),
+            "revoked",
+        ),
+    ] {
+        let desk = Desk::new().await;
+        let world = &desk.world;
+        let let_in = async |by: &Device| {
+            let new = Device::new();
+            new.enrol(world, &world.ada).await;
+            let vouched = by.push(world, &world.ada, &world.vouching(by, &new)).await;
+            assert_eq!(vouched["effective"], true, "{vouched}");
+            new
+        };
+        let adas_phone = let_in(&desk.adas).await;
+        world.pass(Millis::hours(1));
+        let theft = rfc(world.clock.now());
+        let thiefs = let_in(&desk.adas).await;
+        let his_second = let_in(&thiefs).await;
+        let task = desk.approved_with(&his_second, "pay the thief").await;
+
+        world.pass(Millis::hours(1));
+        let mut body = stolen;
+        if body.get("compromisedSince").is_some() {
+            body["compromisedSince"] = theft;
+        }
+        assert_eq!(desk.revoke(body).await.status, 204);
+        assert_eq!(world.state(&world.ada, &desk.adas).await, "revoked");
+        assert_eq!(world.state(&world.ada, &adas_phone).await, "active");
+        assert_eq!(world.state(&world.ada, &thiefs).await, of_the_thief);
+        assert_eq!(world.state(&world.ada, &his_second).await, of_the_thief);
+        let expected = if of_the_thief == "revoked" {
+            "proposed"
+        } else {
+            "pending"
+        };
+        assert_eq!(desk.status(&task).await, expected, "{of_the_thief}");
+
+        let review = desk.review(&world.ada).await;
+        let listed: Vec<_> = review
+            .list("others")
+            .iter()
+            .map(|other| (other["kind"].clone(), other["subject"].clone()))
+            .collect();
+        let vouched = |device: &Device| (json!("endorse"), json!(format!("device/{}", device.id)));
+        let expected = if of_the_thief == "revoked" {
+            vec![vouched(&thiefs)]
+        } else {
+            vec![vouched(&thiefs), vouched(&adas_phone)]
+        };
+        assert_eq!(listed, expected, "those are for people to look at");
+    }
+}
+
+#[tokio::test]
 async fn a_revocation_says_one_thing_and_of_the_past() {
     let desk = Desk::new().await;
     let now = desk.world.clock.now();

@@ -12,6 +12,7 @@ mod export;
 mod full;
 mod isolation;
 mod keys;
+mod late;
 mod limits;
 mod mails;
 mod metrics;

@@ -23,7 +23,7 @@ pub(super) fn shown() -> PreviewOutcome {
 }
 
 impl World {
-    fn vouching(&self, by: &Device, new: &Device) -> Endorse {
+    pub(super) fn vouching(&self, by: &Device, new: &Device) -> Endorse {
         let tenant = self.store();
         Endorse {
             at: self.clock.now(),

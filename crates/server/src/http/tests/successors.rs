@@ -27,6 +27,7 @@ async fn an_agent_that_waits_is_told_what_took_the_place_of_its_request() {
     let store = world.store();
     store.update_tools(older.clone()).await.unwrap();
     let proposer = Proposer {
+        contributors: Default::default(),
         id: agent,
         kind: ProposerKind::Agent,
         name: "bot".to_owned(),
@@ -111,6 +112,7 @@ async fn what_takes_its_place_still_says_who_had_denied_the_same() {
     let store = world.store();
     store.update_tools(older.clone()).await.unwrap();
     let proposer = Proposer {
+        contributors: Default::default(),
         id: agent,
         kind: ProposerKind::Agent,
         name: "bot".to_owned(),

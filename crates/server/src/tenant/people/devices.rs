@@ -6,7 +6,7 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     id::{DeviceId, UserId},
     people::Device,
-    record::{Actor, Endorse, Endorsement, Enrol, Holder, Revoke, Role},
+    record::{Actor, Endorse, Endorsement, Enrol, Holder, Kind, Revoke, Role},
 };
 
 use rusqlite::{Connection, params};
@@ -25,6 +25,9 @@ use crate::{
 
 /// Most devices of one person that wait to be vouched for. Nobody else's are in the way.
 const MOST_WAITING: usize = 5;
+
+/// Why a device goes with the one that has vouched for it.
+const LET_IN_BY_OTHERS: &str = "The device that vouched for it may have been in other hands by then.";
 
 /// What still counts of that which a device has signed before it is revoked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,14 +193,39 @@ fn revoke(desk: &mut Desk, by: UserId, id: DeviceId, reason: &str, trust: Trust)
     if device.user != by && people.role(device.user) == Some(Role::Owner) && mine != Role::Owner {
         return Ok(Err(PeopleRefusal::NeedsOwner));
     }
-    let left = match device.revoked_at {
-        None => true,
-        Some(_) => last_good(desk.connection(), id, trust)? < device.last_good_seq,
-    };
-    if left {
+    if has_trust_left(desk, id, trust)? {
         take_out_of_service(desk, Actor::User(by), id, reason, trust)?;
     }
     Ok(Ok(()))
+}
+
+/// Whether a device is in service, or was trusted with more than `trust` leaves to it.
+fn has_trust_left(desk: &Desk, id: DeviceId, trust: Trust) -> Result<bool, StoreError> {
+    let Some(device) = desk.people().devices.get(&id) else {
+        return Ok(false);
+    };
+    Ok(match device.revoked_at {
+        None => true,
+        Some(_) => last_good(desk.connection(), id, trust)? < device.last_good_seq,
+    })
+}
+
+/// The devices that `device` has vouched for with numbers above `seq`.
+fn let_in_after(desk: &Desk, device: DeviceId, seq: u64) -> Result<Vec<DeviceId>, StoreError> {
+    let by = Some(Endorsement::Device(device));
+    let devices = &desk.people().devices;
+    let mut statement = desk.connection().prepare_cached(
+        "SELECT subject FROM entry WHERE kind = ?1 AND substr(subject, 1, 9) <> 'proposal/' AND digest IN
+             (SELECT digest FROM device_record WHERE device = ?2 AND device_seq > ?3)",
+    )?;
+    let subjects = statement.query_map(
+        params![Kind::Endorse.name(), &device.as_bytes()[..], to_sql(seq)?],
+        |row| row.get::<_, String>(0),
+    )?;
+    let ids = subjects.map(|subject| Ok(subject?.strip_prefix("device/").and_then(|id| id.parse().ok())));
+    let ids = ids.collect::<Result<Vec<Option<DeviceId>>, StoreError>>()?;
+    let let_in = |id: &DeviceId| devices.get(id).is_some_and(|known| known.endorsed_by == by);
+    Ok(ids.into_iter().flatten().filter(let_in).collect())
 }
 
 /// The last of a device's numbers that is trusted; 0 when none is.
@@ -222,7 +250,9 @@ fn last_good(db: &Connection, device: DeviceId, trust: Trust) -> Result<u64, Sto
     Ok(seq.unwrap_or(0).unsigned_abs())
 }
 
-/// Revokes a device and closes the connections that only it could use.
+/// Revokes a device and closes the connections that only it could use. Where its key may have been in other hands since some
+/// time, so may the devices that it has let in since then, and they go with it. Without a time nobody can tell them from those
+/// that its owner let in: they are listed for people to look at.
 pub(super) fn take_out_of_service(
     desk: &mut Desk,
     by: Actor,
@@ -251,6 +281,13 @@ pub(super) fn take_out_of_service(
         .filter(|connection| connection.holder == Holder::Device(device));
     for connection in held {
         close_connection(desk, by, connection.id)?;
+    }
+    if matches!(trust, Trust::Before(_)) {
+        for let_in in let_in_after(desk, device, good)? {
+            if has_trust_left(desk, let_in, trust)? {
+                take_out_of_service(desk, by, let_in, LET_IN_BY_OTHERS, trust)?;
+            }
+        }
     }
     Ok(())
 }
