@@ -458,10 +458,26 @@ describe("people and devices", () => {
     expect(screen.getByText(/in other hands since/)).toBeVisible();
     expect(screen.getByText("Send the May invoice to Acme")).toBeVisible();
     expect(await a11y()).toEqual([]);
-    await user.click(screen.getByRole("button", { name: "Open" }));
+    expect(screen.getByText("Let in Tablet of Ada Lovelace, which is in service")).toBeVisible();
+    await user.click(screen.getAllByRole("button", { name: "Open" })[0]!);
     await settle();
     expect(screen.queryByRole("dialog")).toBeNull();
     expect(core.calledWith("card").at(-1)).toEqual({ id: "p9" });
+  });
+
+  it("takes trust away from a device that is out of service, and never gives it back", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Trust less of Old laptop" }));
+    await settle();
+    const dialog = within(screen.getByRole("dialog"));
+    expect(dialog.queryByRole("radio", { name: "No" })).toBeNull();
+    await user.type(dialog.getByLabelText("Reason"), "sold with its disk");
+    await user.click(dialog.getByRole("button", { name: "Trust less" }));
+    await settle();
+    const form = { reason: "sold with its disk", compromisedSince: null, decisionsStand: false };
+    expect(core.calledWith("revoke_device").at(-1)).toMatchObject({ form });
   });
 
   it("gives this device a new key once that is confirmed", async () => {
