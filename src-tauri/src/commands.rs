@@ -483,8 +483,8 @@ pub async fn agents(shell: State<'_, Shell>) -> Answer<Agents> {
 
 #[tauri::command]
 #[specta::specta]
-pub async fn create_agent(shell: State<'_, Shell>, name: String) -> Answer<FirstAgent> {
-    shell.create_agent(name).await
+pub async fn create_agent(shell: State<'_, Shell>, name: String, personal: bool) -> Answer<FirstAgent> {
+    shell.create_agent(name, personal).await
 }
 
 #[tauri::command]

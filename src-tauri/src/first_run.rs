@@ -87,9 +87,13 @@ impl Shell {
         Ok(())
     }
 
-    /// Registers an agent of the tenant.
-    pub(crate) async fn create_agent(&self, name: String) -> Result<FirstAgent, CommandError> {
-        let (created, address) = self.engine()?.create_agent(name.clone()).await?;
+    /// Registers an agent of the tenant, or one that acts for this person.
+    pub(crate) async fn create_agent(
+        &self,
+        name: String,
+        personal: bool,
+    ) -> Result<FirstAgent, CommandError> {
+        let (created, address) = self.engine()?.create_agent(name.clone(), personal).await?;
         Ok(FirstAgent::new(name, created.api_key, &address, self.tenant()?))
     }
 
@@ -102,7 +106,7 @@ impl Shell {
             } else {
                 format!("{name} {number}")
             };
-            match self.create_agent(tried).await {
+            match self.create_agent(tried, false).await {
                 Err(error) if error.field.as_deref() == Some("name") && number < MANY => number += 1,
                 other => return other,
             }

@@ -177,6 +177,8 @@ pub struct Agent {
     pub name: String,
     /// RFC 3339.
     pub created_at: String,
+    /// The person for whom it acts; null for an agent of the tenant.
+    pub owner: Option<String>,
     /// Whether the key no longer works.
     pub revoked: bool,
     pub may_revoke: bool,
@@ -304,6 +306,7 @@ impl From<people::Agents> for Agents {
             id: agent.id.to_string(),
             name: agent.name,
             created_at: time(agent.created_at),
+            owner: agent.owner,
             revoked: agent.revoked,
             may_revoke: agent.may_revoke,
         });

@@ -86,7 +86,7 @@ export const commands = {
 	/**  Gives this device a new key. */
 	rotateKey: () => typedError<null, CommandError>(__TAURI_INVOKE("rotate_key")),
 	agents: () => typedError<Agents, CommandError>(__TAURI_INVOKE("agents")),
-	createAgent: (name: string) => typedError<FirstAgent, CommandError>(__TAURI_INVOKE("create_agent", { name })),
+	createAgent: (name: string, personal: boolean) => typedError<FirstAgent, CommandError>(__TAURI_INVOKE("create_agent", { name, personal })),
 	revokeAgent: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("revoke_agent", { id })),
 	setNotificationsPaused: (paused: boolean) => typedError<null, CommandError>(__TAURI_INVOKE("set_notifications_paused", { paused })),
 	/**  Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds. */
@@ -122,6 +122,8 @@ export type Agent = {
 	name: string,
 	/**  RFC 3339. */
 	createdAt: string,
+	/**  The person for whom it acts; null for an agent of the tenant. */
+	owner: string | null,
 	/**  Whether the key no longer works. */
 	revoked: boolean,
 	mayRevoke: boolean,

@@ -549,6 +549,19 @@ describe("people and devices", () => {
     expect(screen.getByLabelText("Role of Ben Achterberg")).toHaveValue("approver");
   });
 
+  it("makes an agent that acts for whoever connects it, and says for whom one acts", async () => {
+    const { core, user } = await open({ company: true });
+    await user.keyboard("gd");
+    await settle();
+    expect(screen.getByText(/Acts for Ada Lovelace/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Connect an agent" }));
+    await settle();
+    await user.click(screen.getByRole("checkbox", { name: /It acts for me/ }));
+    await user.type(screen.getByLabelText("Name"), "Invoices{Enter}");
+    await settle();
+    expect(core.calledWith("create_agent")).toEqual([{ name: "Invoices", personal: true }]);
+  });
+
   it("shows a new agent's key with its command line", async () => {
     const { user } = await open();
     await user.keyboard("gd");

@@ -201,12 +201,47 @@ async fn a_removed_member_is_told_so_and_what_they_approved_does_not_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ones_own_agent_asks_for_somebody_else_approves() {
+    let world = World::new(Mode::Company).await;
+    let device = world.device().await;
+    let (created, _) = device
+        .engine
+        .create_agent("My assistant".to_owned(), true)
+        .await
+        .unwrap();
+    eventually("the list names its owner", async || {
+        let agents = device.engine.agents().await.unwrap();
+        agents
+            .rows
+            .iter()
+            .any(|row| row.id == created.agent_id && row.owner.as_deref() == Some("you"))
+    })
+    .await;
+    let request = reqwest::Client::new()
+        .post(format!("{}/api/assistant/propose", world.url))
+        .bearer_auth(&created.api_key)
+        .header("x-tenant-id", world.tenant.to_string())
+        .header("content-type", "application/json")
+        .body(r#"{"text":"create task: raise my budget"}"#);
+    let answer: serde_json::Value =
+        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    let id = answer["proposalRecord"]["aiToolCallId"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let card = device.card(id).await;
+    assert_eq!(card.on_behalf_of.as_deref(), Some("you"));
+    assert!(!card.approve.is_armed(), "{:?}", card.approve);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_agent_proposes_nothing_more() {
     let world = World::new(Mode::Company).await;
     let device = world.device().await;
     let (created, _) = device
         .engine
-        .create_agent("Night shift".to_owned())
+        .create_agent("Night shift".to_owned(), false)
         .await
         .unwrap();
     let ask = async || {

@@ -112,6 +112,8 @@ pub struct AgentRow {
     pub id: AgentId,
     pub name: String,
     pub created_at: UnixMillis,
+    /// The name of the person for whom it acts; `None` for an agent of the tenant.
+    pub owner: Option<String>,
     pub revoked: bool,
     pub may_revoke: bool,
 }
@@ -327,11 +329,13 @@ impl Engine {
     pub async fn agents(&self) -> Result<Agents, EngineError> {
         let seat = self.seat()?;
         let people = seat.people().await?;
+        let words = Words::new(&seat, &people);
         let manages = people.role(seat.person()).is_some_and(Role::manages);
         let rows = people.agents.iter().map(|(id, agent)| AgentRow {
             id: *id,
             name: agent.name.clone(),
             created_at: agent.since,
+            owner: agent.owner.map(|owner| words.who(owner)),
             revoked: agent.revoked,
             may_revoke: manages && !agent.revoked,
         });
@@ -346,19 +350,18 @@ impl Engine {
         })
     }
 
-    /// Registers an agent of the tenant. Its key is shown once.
+    /// Registers an agent of the tenant, or where it is `personal` one that acts for this person, who then never approves in
+    /// a company what it asks for. Its key is shown once.
     ///
     /// # Errors
     /// Offline, or when the tenant says no.
-    pub async fn create_agent(&self, name: String) -> Result<(AgentCreated, String), EngineError> {
+    pub async fn create_agent(
+        &self,
+        name: String,
+        personal: bool,
+    ) -> Result<(AgentCreated, String), EngineError> {
         let seat = self.online()?;
-        let created = seat
-            .client
-            .create_agent(&CreateAgent {
-                name,
-                personal: false,
-            })
-            .await?;
+        let created = seat.client.create_agent(&CreateAgent { name, personal }).await?;
         seat.wakes.sync.notify_one();
         Ok((created, seat.client.address().as_str().to_owned()))
     }
