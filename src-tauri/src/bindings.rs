@@ -64,6 +64,9 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::put_back,
             commands::begin_anew,
             commands::verify_journal,
+            commands::save_journal,
+            commands::saved_so_far,
+            commands::stop_saving,
             commands::quit,
         ])
         .events(collect_events![EngineEvent])

@@ -19,6 +19,7 @@ use crate::{
         connections::{ConnectionForm, Connections, TestResult, form_field},
         edit::{Edit, EditForm, Edited},
         inbox::{InboxPage, InboxQuery},
+        journal::{JournalCopy, SavedJournal},
         people::{Agents, Device, InviteForm, InviteMade, People, Review, RevokeForm, Role},
         radar::Radar,
         requests::{DraftView, Submitted, TaskPage},
@@ -512,6 +513,29 @@ pub async fn quit(shell: State<'_, Shell>) -> Answer<()> {
 #[specta::specta]
 pub async fn verify_journal(shell: State<'_, Shell>) -> Answer<JournalCheck> {
     Ok(shell.engine()?.verify_journal().await?.into())
+}
+
+/// Asks where, and saves the journal there as the tenant exports it. Null when the person did not want to after all. May take
+/// minutes.
+#[tauri::command]
+#[specta::specta]
+pub async fn save_journal(shell: State<'_, Shell>, copy: JournalCopy) -> Answer<Option<SavedJournal>> {
+    shell.save_journal(copy).await
+}
+
+/// How much of the journal that is being saved has come, in words. Null while none is.
+#[tauri::command]
+#[specta::specta]
+pub async fn saved_so_far(shell: State<'_, Shell>) -> Answer<Option<String>> {
+    Ok(shell.saving.so_far())
+}
+
+/// Ends what is being saved. Nothing is left of it.
+#[tauri::command]
+#[specta::specta]
+pub async fn stop_saving(shell: State<'_, Shell>) -> Answer<()> {
+    shell.saving.stop();
+    Ok(())
 }
 
 /// Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds.

@@ -11,6 +11,7 @@ mod bindings;
 mod copies;
 mod embedded;
 mod events;
+mod files;
 mod first_run;
 mod instance;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, OnceCell, watch};
 use crate::{
     embedded::{Embedded, Owner},
     error::{CommandError, ErrorCode},
+    files::Saving,
     notifier::DesktopNotifier,
     tray::Glance,
     view::{app::AppState, stops::Scope},
@@ -46,6 +47,7 @@ pub struct Shell {
     pub(crate) glance: Arc<Notify>,
     /// The person does not wait for the browser any longer.
     pub(crate) browser_left: Notify,
+    pub(crate) saving: Saving,
     /// The person ends the app.
     pub(crate) quit: Notify,
 }
@@ -70,6 +72,7 @@ impl Shell {
             tray_host: watch::Sender::default(),
             glance: Arc::default(),
             browser_left: Notify::new(),
+            saving: Saving::default(),
             quit: Notify::new(),
         }
     }
@@ -279,6 +282,7 @@ impl Shell {
     /// Ends what runs in the background. Everything that matters is on the disk already.
     pub(crate) async fn end(&self) {
         self.notifier.close().await;
+        self.saving.stop();
         if let Ok(engine) = &self.engine {
             // Before the tenant on this computer: what a call has done is told to it.
             engine.close().await;

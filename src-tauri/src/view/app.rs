@@ -150,6 +150,8 @@ pub struct JournalState {
     pub verified: bool,
     /// A sentence when a fork or rollback was seen; stays until it is settled.
     pub alarm: Option<String>,
+    /// Whether this person may take it away as a file.
+    pub save: Permission,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]
@@ -191,6 +193,10 @@ impl AppState {
         here: bool,
     ) -> Self {
         let (phase, home) = state.map_or((Phase::Starting, None), |state| (state.phase.into(), state.home));
+        let signed_out = || Permission {
+            allowed: false,
+            why: Some("Sign in first.".to_owned()),
+        };
         let base = Self {
             phase: trouble.map_or(phase, |message| Phase::Fatal { message }),
             tenant: None,
@@ -211,13 +217,11 @@ impl AppState {
                 size: 0,
                 verified: false,
                 alarm: None,
+                save: signed_out(),
             },
             trouble: None,
             stops: Vec::new(),
-            stop: Permission {
-                allowed: false,
-                why: Some("Sign in first.".to_owned()),
-            },
+            stop: signed_out(),
             log,
             version,
         };
@@ -236,6 +240,7 @@ impl AppState {
                     size: count(home.journal_size),
                     verified: home.alarm.is_none() && home.journal_size > 0,
                     alarm: home.alarm,
+                    save: home.export.into(),
                 },
                 trouble: home.trouble,
                 stops: home.stops.into_iter().map(Into::into).collect(),

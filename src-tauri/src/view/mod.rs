@@ -8,6 +8,7 @@ pub mod card;
 pub mod connections;
 pub mod edit;
 pub mod inbox;
+pub mod journal;
 pub mod people;
 pub mod radar;
 pub mod requests;

@@ -99,6 +99,15 @@ export const commands = {
 	beginAnew: () => typedError<null, CommandError>(__TAURI_INVOKE("begin_anew")),
 	/**  Recomputes the whole tree from the first entry. May take seconds. */
 	verifyJournal: () => typedError<JournalCheck, CommandError>(__TAURI_INVOKE("verify_journal")),
+	/**
+	 *  Asks where, and saves the journal there as the tenant exports it. Null when the person did not want to after all. May take
+	 *  minutes.
+	 */
+	saveJournal: (copy: JournalCopy) => typedError<SavedJournal | null, CommandError>(__TAURI_INVOKE("save_journal", { copy })),
+	/**  How much of the journal that is being saved has come, in words. Null while none is. */
+	savedSoFar: () => typedError<string | null, CommandError>(__TAURI_INVOKE("saved_so_far")),
+	/**  Ends what is being saved. Nothing is left of it. */
+	stopSaving: () => typedError<null, CommandError>(__TAURI_INVOKE("stop_saving")),
 	/**  Ends the app. Where no tray is, nothing else does. */
 	quit: () => typedError<null, CommandError>(__TAURI_INVOKE("quit")),
 };
@@ -653,6 +662,13 @@ export type JournalCheck = {
 	words: string,
 };
 
+/**  What is saved. */
+export type JournalCopy = "whole" | 
+/**  Without what people and agents wrote. */
+"redacted" | 
+/**  For a spreadsheet; not evidence. */
+"table";
+
 export type JournalState = {
 	/**  Entries. */
 	size: number,
@@ -660,6 +676,8 @@ export type JournalState = {
 	verified: boolean,
 	/**  A sentence when a fork or rollback was seen; stays until it is settled. */
 	alarm: string | null,
+	/**  Whether this person may take it away as a file. */
+	save: Permission,
 };
 
 /**  What a table that is being written comes to. */
@@ -901,6 +919,17 @@ export type RulesPage = {
 	mostPeople: number,
 	/**  A change of this device's is on its way. */
 	onItsWay: boolean,
+};
+
+/**  A journal in a file. */
+export type SavedJournal = {
+	path: string,
+	/**  Entries. */
+	entries: number,
+	/**  Such as "12.4 MB". */
+	amount: string,
+	/**  The command that checks it; null for what is no evidence. */
+	check: string | null,
 };
 
 /**  What a stop covers. */

@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, screen, within } from "@testing-library/svelte";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { error, type Scenario } from "./fake/core";
-import { a11y, heading, open, settle } from "./window";
+import { a11y, heading, open, pass, settle } from "./window";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -592,6 +592,77 @@ describe("settings", () => {
     await user.keyboard("gs");
     await settle();
     expect(screen.queryByRole("button", { name: "Back up now" })).toBeNull();
+  });
+
+  it("save the journal where a person wants it, say how far it is, where it is and how it is checked", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Save the journal…" }));
+    expect(core.calledWith("save_journal")).toEqual([{ copy: "whole" }]);
+    await pass(600);
+    expect(screen.getByText(/3.1 MB so far/)).toBeVisible();
+    expect(screen.getByRole("button", { name: "Saving" })).toHaveAttribute("aria-disabled", "true");
+    await user.keyboard("gi");
+    await settle();
+    await user.keyboard("gs");
+    await settle();
+    expect(screen.getByText(/3.1 MB so far/)).toBeVisible();
+    core.journalCame("/home/ada/journal-2026-11-23.bundle");
+    await settle();
+    expect(screen.getByText(/1,284 entries, 12.4 MB, saved/)).toHaveTextContent(
+      "/home/ada/journal-2026-11-23.bundle",
+    );
+    expect(
+      screen.getByText("countersign-verify /home/ada/journal-2026-11-23.bundle --trust 5f1a"),
+    ).toBeVisible();
+    expect(screen.getByRole("button", { name: "Copy the command that checks it" })).toBeVisible();
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("save a table with the keyboard alone, and tell nobody to check it", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    screen.getByRole("radio", { name: "Whole" }).focus();
+    await user.keyboard("{ArrowRight}{ArrowRight}");
+    expect(screen.getByText(/proves nothing/)).toBeVisible();
+    screen.getByRole("button", { name: "Save the journal…" }).focus();
+    await user.keyboard("{Enter}");
+    expect(core.calledWith("save_journal")).toEqual([{ copy: "table" }]);
+    core.journalCame("/home/ada/journal.csv");
+    await settle();
+    expect(screen.getByText("/home/ada/journal.csv")).toBeVisible();
+    expect(screen.queryByText(/countersign-verify/)).toBeNull();
+  });
+
+  it("save no journal that somebody has stopped, or that broke off, and can be asked again", async () => {
+    const { core, user } = await open();
+    await user.keyboard("gs");
+    await settle();
+    await user.click(screen.getByRole("button", { name: "Save the journal…" }));
+    await pass(600);
+    await user.click(screen.getByRole("button", { name: "Stop saving" }));
+    await settle();
+    expect(core.calledWith("stop_saving")).toHaveLength(1);
+    expect(screen.queryByText(/saved:/)).toBeNull();
+    core.failing = { save_journal: error("offline", "The connection broke off.") };
+    await user.click(screen.getByRole("button", { name: "Save the journal…" }));
+    await settle();
+    expect(screen.getByRole("alert")).toHaveTextContent("The connection broke off.");
+    expect(await a11y()).toEqual([]);
+  });
+
+  it("say who takes the journal away where this person does not", async () => {
+    const { core, user } = await open({ company: true });
+    const why = "Owners, admins and auditors take the journal away.";
+    core.state.journal.save = { allowed: false, why };
+    core.emit({ kind: "state_changed" });
+    await user.keyboard("gs");
+    await pass(500);
+    expect(screen.getByText(why)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Save the journal…" }));
+    expect(core.calledWith("save_journal")).toEqual([]);
   });
 
   it("keep the look, pause notifications and verify the journal", async () => {

@@ -8,6 +8,7 @@ import type { InboxView } from "../lib/bindings";
 import { app } from "../lib/app.svelte";
 import { Desk, desks } from "../lib/desk.svelte";
 import { route } from "../lib/route.svelte";
+import { saving } from "../lib/saving.svelte";
 import { settings } from "../lib/settings.svelte";
 import { toasts } from "../lib/toasts.svelte";
 import type { Scenario } from "./fake/core";
@@ -15,6 +16,7 @@ import { installFake } from "./fake/install";
 
 export async function open(scenario: Scenario = {}) {
   toasts.clear();
+  saving.clear();
   app.state = null;
   app.problem = null;
   app.firstAgent = null;

@@ -60,7 +60,7 @@ pub(crate) async fn accept_invite(address: &Address, form: &wire::AcceptInvite) 
 /// How long a snapshot may take to come: it is large, and the line may be slow.
 const SNAPSHOT_TIME: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// A snapshot on its way.
+/// Something large on its way: a snapshot, or the journal as a file.
 #[derive(Debug)]
 pub(crate) struct Download {
     response: reqwest::Response,
@@ -69,11 +69,25 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    /// The next piece; `None` at its end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
-        let piece = self.response.chunk().await.map_err(|error| transport(&error))?;
-        Ok(piece.map(Vec::from))
+    fn new(response: reqwest::Response) -> Result<Self, CallError> {
+        let size = response.headers().get(wire::SNAPSHOT_SIZE);
+        let size = size
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .ok_or_else(|| CallError::Protocol("a download without its size".to_owned()))?;
+        Ok(Self { response, size })
     }
+
+    /// The next piece; `None` at its end. One that does not come in time is an end too early.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        let piece = in_time(async { self.response.chunk().await.map_err(|error| transport(&error)) });
+        Ok(piece.await?.map(Vec::from))
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    tokio::time::timeout(super::TIME, answer)
+        .await
+        .unwrap_or_else(|_| Err(CallError::Transport("silence".to_owned())))
 }
 
 impl TenantClient {
@@ -129,12 +143,13 @@ impl TenantClient {
 
     /// A whole replica, compressed with zstd, piece by piece.
     pub(crate) async fn snapshot(&self) -> Result<Download, CallError> {
-        let response = send(self.request(Method::GET, "api/snapshot")?.timeout(SNAPSHOT_TIME)).await?;
-        let size = response.headers().get(wire::SNAPSHOT_SIZE);
-        let size = size
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .ok_or_else(|| CallError::Protocol("a snapshot without its size".to_owned()))?;
-        Ok(Download { response, size })
+        Download::new(send(self.request(Method::GET, "api/snapshot")?.timeout(SNAPSHOT_TIME)).await?)
+    }
+
+    /// The journal as a file, piece by piece, for as long as pieces come.
+    pub(crate) async fn export(&self, query: &str) -> Result<Download, CallError> {
+        let request = self.request(Method::GET, &format!("api/journal/export?{query}"))?;
+        Download::new(in_time(send(request)).await?)
     }
 
     pub(crate) async fn claim(&self, claim: &wire::Claim) -> Result<wire::Claimed, CallError> {

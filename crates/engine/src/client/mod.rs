@@ -17,7 +17,7 @@ use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use calls::{accept_invite, provider, sign_in, sign_in_by_provider, sign_in_methods};
+pub(crate) use calls::{Download, accept_invite, provider, sign_in, sign_in_by_provider, sign_in_methods};
 
 /// Longer than the longest answer that the server makes wait.
 const TIME: Duration = Duration::from_secs(60);

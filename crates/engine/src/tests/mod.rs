@@ -6,6 +6,7 @@ mod deciding;
 mod editing;
 mod erasing;
 mod executing;
+mod exporting;
 mod keychain;
 mod keys;
 mod looking;

@@ -12,7 +12,7 @@ use super::{
     stops::{StopRow, stops},
 };
 use crate::{
-    Engine, EngineError, EngineEvent, Link, Phase, enrol,
+    Engine, EngineError, EngineEvent, Link, Phase, enrol, export,
     overlay::Overlay,
     seat::Seat,
     store::{outbox, settings},
@@ -51,6 +51,8 @@ pub struct Home {
     pub journal_size: u64,
     /// A sentence when the log has shown two histories; stays until people have settled it.
     pub alarm: Option<String>,
+    /// Whether this person may take the journal away as a file.
+    pub export: Permission,
     /// A sentence when a background task does not work.
     pub trouble: Option<String>,
     /// What stands still, the widest first.
@@ -237,6 +239,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
              evidence; nothing more is taken from it. Decide nothing here, and ask whoever runs the server."
                 .to_owned()
         }),
+        export: export::permission(seat).await?,
         trouble: seat.trouble(),
         stops,
         stop,

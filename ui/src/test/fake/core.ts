@@ -15,9 +15,11 @@ import type {
   InboxPage,
   InboxQuery,
   InboxRow,
+  JournalCopy,
   NewTable,
   ResolveForm,
   Risk,
+  SavedJournal,
   Scope,
   StartHere,
   StateKind,
@@ -91,6 +93,7 @@ export class FakeCore {
   readonly provider: string | null;
   #browser: { resolve: (nothing: null) => void; reject: (failure: CommandError) => void } | null =
     null;
+  #saving: { copy: JournalCopy; resolve: (saved: SavedJournal | null) => void } | null = null;
   /** Set by whoever installs the fake. */
   emit: (event: EngineEvent) => void = () => {};
 
@@ -135,6 +138,13 @@ export class FakeCore {
     if (failure) return this.#browser?.reject(failure);
     this.state.phase = { kind: "ready" };
     this.#browser?.resolve(null);
+  }
+
+  /** Everything has come, into this file; or none was chosen. */
+  journalCame(path: string | null) {
+    const check = this.#saving?.copy === "table" ? null : `countersign-verify ${path} --trust 5f1a`;
+    this.#saving?.resolve(path ? { path, entries: 1284, amount: "12.4 MB", check } : null);
+    this.#saving = null;
   }
 
   /** One command, as the bridge would call it. Throws a CommandError. */
@@ -297,6 +307,12 @@ export class FakeCore {
     set_notifications_paused: ({ paused }) =>
       void (this.state.notificationsPaused = paused as boolean),
     back_up: () => ({ folder: "/home/ada/Countersign backups/2026-11-23 07.55.12", entries: 1284 }),
+    save_journal: ({ copy }) =>
+      new Promise<SavedJournal | null>(
+        (resolve) => (this.#saving = { copy: copy as JournalCopy, resolve }),
+      ),
+    saved_so_far: () => (this.#saving ? "3.1 MB" : null),
+    stop_saving: () => this.journalCame(null),
     verify_journal: () => ({
       size: 1284,
       ok: true,
