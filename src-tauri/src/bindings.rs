@@ -67,6 +67,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::save_journal,
             commands::saved_so_far,
             commands::stop_saving,
+            commands::save_evidence,
             commands::quit,
         ])
         .events(collect_events![EngineEvent])

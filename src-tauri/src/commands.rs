@@ -538,6 +538,14 @@ pub async fn stop_saving(shell: State<'_, Shell>) -> Answer<()> {
     Ok(())
 }
 
+/// Asks where, and saves both signed notes of a log that has shown two histories there. Answers with the path; null when the
+/// person did not want to after all.
+#[tauri::command]
+#[specta::specta]
+pub async fn save_evidence(shell: State<'_, Shell>) -> Answer<Option<String>> {
+    shell.save_evidence().await
+}
+
 /// Copies the tenant on this computer into a new folder in the person's home, and checks the copy. May take seconds.
 #[tauri::command]
 #[specta::specta]

@@ -88,6 +88,22 @@ impl Shell {
             () = self.saving.stop.notified() => Ok(None),
         }
     }
+
+    /// Asks where, and saves both notes of a log that has shown two histories there; `None` when the person did not want to
+    /// after all.
+    pub(crate) async fn save_evidence(&self) -> Result<Option<String>, CommandError> {
+        let engine = self.engine()?;
+        // Before a place is asked for.
+        if self.app_state().await?.journal.alarm.is_none() {
+            return Err(CommandError::not_found());
+        }
+        let name = format!("countersign-evidence-{}.json", today());
+        let Some(place) = ask_where("Save the evidence", &name).await else {
+            return Ok(None);
+        };
+        engine.save_evidence(&place).await?;
+        Ok(Some(place.display().to_string()))
+    }
 }
 
 /// The system's own dialog, which asks before it names a file that is there already.

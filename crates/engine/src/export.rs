@@ -149,7 +149,7 @@ fn write(mut pieces: mpsc::Receiver<Vec<u8>>, beside: &Path) -> io::Result<Named
 }
 
 /// A file without the name that it is for, which its owner alone can read.
-fn unfinished(beside: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn unfinished(beside: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".countersign-")
         .suffix(".part")
@@ -190,7 +190,7 @@ fn is_whole(mut bundle: impl io::BufRead) -> io::Result<bool> {
 }
 
 /// On the disk first, then under its name, and the name on the disk.
-fn name(file: NamedTempFile, to: &Path) -> io::Result<()> {
+pub(crate) fn name(file: NamedTempFile, to: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(to)?;
     std::fs::File::open(folder(to))?.sync_all()
@@ -241,7 +241,7 @@ fn broken_off(error: CallError) -> EngineError {
     )
 }
 
-fn not_written(error: io::Error) -> EngineError {
+pub(crate) fn not_written(error: io::Error) -> EngineError {
     use io::ErrorKind as Kind;
     tracing::warn!("A file was not written: {error}");
     let one_of = |kinds: &[Kind]| kinds.contains(&error.kind());

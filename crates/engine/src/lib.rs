@@ -25,6 +25,7 @@ mod engine;
 mod enrol;
 mod error;
 mod event;
+mod evidence;
 mod export;
 mod first_look;
 mod journal;

@@ -11,7 +11,7 @@ mod sink;
 mod state;
 mod tenant;
 
-pub use lines::{Alarm, AlarmKind, begin, take};
+pub use lines::{Alarm, begin, take};
 pub use sink::{Ended, Settings, follow};
 pub use state::{State, StateError};
 pub use tenant::{CallError, Tenant};

@@ -4,7 +4,7 @@ use countersign_domain::{
     Digest, UnixMillis, canonical,
     dsse::PublicKey,
     id::TenantId,
-    journal::{Departure, Follower},
+    journal::{AlarmKind, Departure, Follower},
     record::{Genesis, Kind},
     wire::{JournalPage, WireEntry},
 };
@@ -22,32 +22,6 @@ pub struct Alarm {
     pub ours: Option<String>,
     /// The note that came.
     pub theirs: String,
-}
-
-/// What has happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlarmKind {
-    /// Entries are missing or come twice.
-    Gap,
-    /// Two signed heads that do not go together.
-    Fork,
-    /// The log is smaller than it was.
-    Rollback,
-    /// A page that no honest server sends: not signed, or not what the log has signed.
-    Tampered,
-}
-
-impl AlarmKind {
-    /// The name in lines and files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gap => "gap",
-            Self::Fork => "fork",
-            Self::Rollback => "rollback",
-            Self::Tampered => "tampered",
-        }
-    }
 }
 
 /// What follows a journal of which nothing is here yet, from its first page. Without a trusted key it is the one that the

@@ -10,7 +10,7 @@ use countersign_domain::{
     Digest, UnixMillis,
     dsse::PublicKey,
     id::TenantId,
-    journal::{Follower, Frontier, Seen},
+    journal::{Evidence, Follower, Frontier, Seen},
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,24 +126,14 @@ impl State {
     /// # Errors
     /// When they cannot be written.
     pub fn keep_evidence(&self, tenant: TenantId, alarm: &Alarm) -> Result<PathBuf, StateError> {
-        #[derive(Serialize)]
-        struct Evidence<'a> {
-            alarm: crate::AlarmKind,
-            problem: &'a str,
-            tenant: TenantId,
-            /// The newest head that was verified before, as the log has signed it.
-            ours: Option<&'a str>,
-            /// What came.
-            theirs: &'a str,
-        }
         let evidence = Evidence {
             alarm: alarm.kind,
-            problem: &alarm.problem,
+            problem: alarm.problem.clone(),
             tenant,
-            ours: alarm.ours.as_deref(),
-            theirs: &alarm.theirs,
+            ours: alarm.ours.clone(),
+            theirs: alarm.theirs.clone(),
         };
-        let text = serde_json::to_string_pretty(&evidence).map_err(io::Error::from)?;
+        let text = evidence.to_json().map_err(io::Error::from)?;
         let name = format!(
             "evidence-{}-{}.json",
             alarm.kind.name(),

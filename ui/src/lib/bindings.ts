@@ -103,11 +103,24 @@ export const commands = {
 	 *  Asks where, and saves the journal there as the tenant exports it. Null when the person did not want to after all. May take
 	 *  minutes.
 	 */
-	saveJournal: (copy: JournalCopy) => typedError<SavedJournal | null, CommandError>(__TAURI_INVOKE("save_journal", { copy })),
+	saveJournal: (copy: JournalCopy) => typedError<{
+	path: string,
+	/**  Entries. */
+	entries: number,
+	/**  Such as "12.4 MB". */
+	amount: string,
+	/**  The command that checks it; null for what is no evidence. */
+	check: string | null,
+} | null, CommandError>(__TAURI_INVOKE("save_journal", { copy })),
 	/**  How much of the journal that is being saved has come, in words. Null while none is. */
 	savedSoFar: () => typedError<string | null, CommandError>(__TAURI_INVOKE("saved_so_far")),
 	/**  Ends what is being saved. Nothing is left of it. */
 	stopSaving: () => typedError<null, CommandError>(__TAURI_INVOKE("stop_saving")),
+	/**
+	 *  Asks where, and saves both signed notes of a log that has shown two histories there. Answers with the path; null when the
+	 *  person did not want to after all.
+	 */
+	saveEvidence: () => typedError<string | null, CommandError>(__TAURI_INVOKE("save_evidence")),
 	/**  Ends the app. Where no tray is, nothing else does. */
 	quit: () => typedError<null, CommandError>(__TAURI_INVOKE("quit")),
 };

@@ -173,6 +173,23 @@ it("shows the journal's alarm on every page", async () => {
   expect(screen.getByRole("alert")).toHaveTextContent("does not continue");
 });
 
+it("gives what shows two histories away as a file, from the alarm, and says what went wrong with it", async () => {
+  const { core, user } = await open({ alarm: "The journal does not continue the one seen." });
+  screen.getByRole("button", { name: "Save the evidence…" }).focus();
+  await user.keyboard("{Enter}");
+  await settle();
+  expect(core.calledWith("save_evidence")).toHaveLength(1);
+  expect(
+    screen.getByText("/home/ada/countersign-evidence-2026-11-23.json").closest("[role=status]"),
+  ).toHaveTextContent("Both signed heads are in");
+  const full = "There is no room for it there.";
+  core.failing = { save_evidence: error("refused", full) };
+  await user.click(screen.getByRole("button", { name: "Save the evidence…" }));
+  await settle();
+  expect(screen.getByText(full)).toBeVisible();
+  expect(await a11y()).toEqual([]);
+});
+
 describe("the three lists pass axe", () => {
   it.each([["gi"], ["gp"], ["gh"]])("after %s", async (path) => {
     const { user } = await open();

@@ -10,6 +10,7 @@
 //! still verifies.
 
 mod checkpoint;
+mod evidence;
 mod follow;
 mod header;
 mod note;
@@ -17,6 +18,7 @@ mod proof;
 mod tree;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use evidence::{AlarmKind, Evidence};
 pub use follow::{Departure, Follower, PageHead, Seen};
 pub use header::{Header, InvalidKind, Kind};
 pub use note::NoteError;

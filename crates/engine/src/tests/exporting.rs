@@ -1,4 +1,4 @@
-//! People take the journal away as a file, and whoever gets it checks it without them.
+//! People take the journal away as a file, and what shows that a log has two histories; whoever gets it checks it without them.
 
 use std::{
     fs,
@@ -8,7 +8,11 @@ use std::{
     sync::Mutex,
 };
 
-use countersign_domain::record::Mode;
+use countersign_domain::{
+    Digest,
+    journal::{AlarmKind, Checkpoint, Evidence},
+    record::Mode,
+};
 use countersign_verify::{Options, Report, Verdict, verify};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -17,7 +21,10 @@ use super::{
     proxy::{Proxy, Rest},
     world::{Device, World, connect, eventually},
 };
-use crate::{EngineError, ErrorCode, Export, SavedJournal};
+use crate::{
+    EngineError, ErrorCode, Export, SavedJournal,
+    store::{Seen, account},
+};
 
 const NOBODY_LISTENS: fn(u64) = |_| {};
 
@@ -220,4 +227,58 @@ async fn offline_or_without_a_place_it_says_so_and_nothing_is_saved() {
     let error = ada.save(Export::Whole, &path).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::Offline, "{error}");
     assert_eq!(left_in(&folder), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_notes_of_a_log_with_two_histories_are_given_away_as_the_log_has_signed_them() {
+    let world = World::new(Mode::Company).await;
+    let ada = world.device().await;
+    let (folder, path) = place();
+    let error = ada.engine.save_evidence(&path).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound, "there is no alarm: {error}");
+
+    // Whoever has the log's key has signed another history for this device, of more entries.
+    let key = world.log_key();
+    let shown = Checkpoint {
+        tenant: world.tenant,
+        size: 10_000,
+        root: Digest::of(b"another history"),
+    };
+    let note = shown.sign(&key);
+    let seen = Seen {
+        size: shown.size,
+        root: shown.root,
+        note: note.clone(),
+    };
+    let seat = ada.engine.seat().unwrap();
+    let id = seat.account.id;
+    seat.store
+        .write(move |tx| account::set_seen(tx, id, &seen))
+        .await
+        .unwrap();
+    drop(seat);
+    world.propose_task("Anything").await;
+    ada.engine.refresh();
+    eventually("the alarm", async || {
+        ada.engine
+            .app_state()
+            .await
+            .unwrap()
+            .home
+            .unwrap()
+            .alarm
+            .is_some()
+    })
+    .await;
+
+    ada.engine.save_evidence(&path).await.unwrap();
+    assert_eq!(left_in(&folder), ["journal.bundle"]);
+    let kept: Evidence = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!((kept.alarm, kept.tenant), (AlarmKind::Rollback, world.tenant));
+    assert_eq!(kept.ours, Some(note), "byte by byte");
+    let came = Checkpoint::open(&kept.theirs, world.tenant, &key.public_key()).unwrap();
+    assert!(
+        came.size < shown.size,
+        "the log's own word against its own: {came:?}"
+    );
 }

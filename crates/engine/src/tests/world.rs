@@ -8,6 +8,7 @@ use std::{
 
 use countersign_domain::{
     Millis, UnixMillis,
+    dsse::SigningKey,
     id::{ProposalId, TenantId, UserId},
     record::{Mode, Role},
     wire::{Proposed, SignedIn, TenantSummary},
@@ -44,7 +45,7 @@ pub(super) struct World {
     pub(super) owner: UserId,
     pub(super) clock: Arc<ServerClock>,
     agent: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Looks over a test's shoulder: when it is dropped, it exports the journal and must find it whole and in order.
@@ -166,7 +167,7 @@ impl World {
             owner,
             clock,
             agent,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -245,6 +246,14 @@ impl World {
             email: "ada@acme.example".to_owned(),
             tenants: vec![tenant],
         }
+    }
+
+    /// The key that the log signs with, as whoever has the server's disk has it.
+    pub(super) fn log_key(&self) -> SigningKey {
+        let path = format!("server/tenants/{}/tenant.db", self.tenant);
+        let file = rusqlite::Connection::open(self.folder.path().join(path)).unwrap();
+        let seed = file.query_row("SELECT log_key FROM head", [], |row| row.get::<_, [u8; 32]>(0));
+        SigningKey::from_seed(&seed.unwrap())
     }
 
     pub(super) fn agent_key(&self) -> &str {

@@ -312,6 +312,7 @@ export class FakeCore {
         (resolve) => (this.#saving = { copy: copy as JournalCopy, resolve }),
       ),
     saved_so_far: () => (this.#saving ? "3.1 MB" : null),
+    save_evidence: () => "/home/ada/countersign-evidence-2026-11-23.json",
     stop_saving: () => this.journalCame(null),
     verify_journal: () => ({
       size: 1284,
