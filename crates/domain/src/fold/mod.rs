@@ -347,11 +347,7 @@ impl ProposalState {
                 Some((cast.at, Some(cast.approver)))
             }
             Reason::Expired => Some((self.expires_at, None)),
-            Reason::Superseded | Reason::Withdrawn => match self.closed.as_ref()? {
-                Closed::Withdrawn { at } | Closed::Superseded { at, .. } | Closed::Expired { at } => {
-                    Some((*at, None))
-                }
-            },
+            Reason::Superseded | Reason::Withdrawn => Some((self.closed.as_ref()?.at(), None)),
             Reason::TooLate => Some((self.begun.as_ref()?.at, None)),
             Reason::DeniedByPolicy => Some((self.policy.as_ref()?.at, None)),
             Reason::UnknownProposal

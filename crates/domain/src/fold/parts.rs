@@ -125,6 +125,15 @@ pub enum Closed {
     },
 }
 
+impl Closed {
+    /// When it was.
+    pub const fn at(&self) -> UnixMillis {
+        match self {
+            Self::Withdrawn { at } | Self::Superseded { at, .. } | Self::Expired { at } => *at,
+        }
+    }
+}
+
 /// The accepted begin.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -215,14 +215,24 @@ impl<'a> Words<'a> {
                 } else {
                     "Taken back by its proposer"
                 };
-                view(StateKind::Withdrawn, words, closed_at(state), Tone::Neutral)
+                view(
+                    StateKind::Withdrawn,
+                    words,
+                    state.closed.as_ref().map(Closed::at),
+                    Tone::Neutral,
+                )
             }
             Status::Superseded => {
                 let words = match &state.closed {
                     Some(Closed::Superseded { reason, .. }) => reason.clone(),
                     Some(Closed::Withdrawn { .. } | Closed::Expired { .. }) | None => "Replaced".to_owned(),
                 };
-                view(StateKind::Superseded, words, closed_at(state), Tone::Neutral)
+                view(
+                    StateKind::Superseded,
+                    words,
+                    state.closed.as_ref().map(Closed::at),
+                    Tone::Neutral,
+                )
             }
         }
     }
@@ -475,13 +485,6 @@ fn lower(sentence: &str) -> String {
 /// A machine code of the wire as the reason that it stands for.
 fn reason(code: &str) -> Option<Reason> {
     serde_json::from_value(serde_json::Value::String(code.to_owned())).ok()
-}
-
-/// When it was taken back or replaced.
-fn closed_at(state: &ProposalState) -> Option<UnixMillis> {
-    state.closed.as_ref().map(|closed| match closed {
-        Closed::Withdrawn { at } | Closed::Superseded { at, .. } | Closed::Expired { at } => *at,
-    })
 }
 
 pub(crate) fn view(
