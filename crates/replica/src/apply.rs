@@ -18,6 +18,7 @@ use crate::{
     entries::{self, from_sql, to_sql},
     prepare::{self, Prepared},
     project::Projection,
+    witness::Witness,
 };
 
 /// Whose journal it has to be.
@@ -59,8 +60,9 @@ impl Replica {
     pub fn apply(&mut self, page: &JournalPage, log: &Log) -> Result<Applied, ApplyError> {
         let applied = self.take_page(page, log);
         if applied.is_err() {
-            // They may come from manifests of the page that was refused.
+            // They may come from the page that was refused.
             self.templates.clear();
+            self.blocks.clear();
         }
         applied
     }
@@ -78,7 +80,7 @@ impl Replica {
         };
         let under = tree.begin_page(&page.checkpoint)?;
         let mut projection = Projection::new(&transaction, &mut self.templates);
-        let mut people = false;
+        let (mut people, mut witnesses) = (false, Vec::new());
         prepare::each(&page.entries, |prepared| {
             let Prepared {
                 entry,
@@ -92,9 +94,14 @@ impl Replica {
                 entries::insert_body(&transaction, &entry, &packed)?;
             }
             people |= entries::proposal_of(&entry.subject).is_none();
+            witnesses.extend(Witness::of(entry.seq, &content));
             Ok(projection.take(&entry, &content)?)
         })?;
         tree.end_page(&under, &page.consistency)?;
+        if let Some(witness) = self.blocks.contradicted(&transaction, witnesses)? {
+            let other = witness.other_history(&transaction, page.checkpoint.clone())?;
+            return Err(ApplyError::OtherHistory(Box::new(other)));
+        }
         let size = tree.frontier.size();
         let proposals = projection.finish(tree.clock)?;
         store(&transaction, &tree)?;

@@ -4,6 +4,7 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     dsse::{self, Signature},
     id::ProposalId,
+    journal::Header,
     record,
     wire::WireEntry,
 };
@@ -62,6 +63,20 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<WireEntry, StorageError> {
             .transpose()
             .map_err(StorageError::damaged)?,
         signature,
+    })
+}
+
+/// Columns of an entry's header, for [`header`].
+pub(crate) const HEADER: &str = "seq, at_ms, kind, subject, digest, proposal";
+
+pub(crate) fn header(row: &Row<'_>) -> Result<Header, StorageError> {
+    let kind = row.get_ref(2)?.as_str().map_err(StorageError::damaged)?;
+    Ok(Header {
+        at: UnixMillis(row.get(1)?),
+        digest: digest(row.get_ref(4)?.as_blob().map_err(StorageError::damaged)?)?,
+        kind: kind.parse().map_err(StorageError::damaged)?,
+        seq: from_sql(row.get(0)?),
+        subject: subject(row, 3, 5)?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong, by what the caller does about it.
 
 use countersign_domain::{
+    dsse::Envelope,
     id::ProposalId,
     journal::{CheckpointError, Departure, InvalidProof},
 };
@@ -76,8 +77,22 @@ pub enum ApplyError {
     /// No proof joins what is kept here to the head that the log has signed. Both signed notes are evidence.
     #[error("the log shows another history than before")]
     Fork { ours: String, theirs: String },
+    /// No journal that has this page's head can have the entry.
+    #[error(transparent)]
+    OtherHistory(Box<OtherHistory>),
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// The log has shown two histories: what a device signed upon the one stands in the other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the device that signed entry {seq} had seen another history of {size} entries")]
+pub struct OtherHistory {
+    pub seq: u64,
+    pub size: u64,
+    /// The log's signed head over a journal with this entry. With the record it is the evidence.
+    pub head: String,
+    pub record: Envelope,
 }
 
 impl From<Departure> for ApplyError {

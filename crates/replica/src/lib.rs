@@ -32,9 +32,10 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod witness;
 
 pub use apply::{Applied, Log};
-pub use error::{ApplyError, Malformed, OpenError, ReadError, StorageError};
+pub use error::{ApplyError, Malformed, OpenError, OtherHistory, ReadError, StorageError};
 pub use fold::Gap;
 pub use inbox::{Counts, Cursor, Filter, InvalidCursor, Page, Row, View};
 pub use key::Key;

@@ -6,7 +6,7 @@ use countersign_domain::Digest;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use zeroize::Zeroizing;
 
-use crate::{Key, OpenError, Reader, StorageError};
+use crate::{Key, OpenError, Reader, StorageError, witness::Blocks};
 
 /// Every migration, in order; its place plus one is the schema's version. Only ever added to.
 const MIGRATIONS: [&str; 1] = [include_str!("../schema/0001_replica.sql")];
@@ -27,6 +27,7 @@ pub struct Replica {
     pub(crate) connection: Connection,
     /// Sentence templates of the manifests met so far, by digest. A manifest never changes.
     pub(crate) templates: BTreeMap<Digest, String>,
+    pub(crate) blocks: Blocks,
     path: PathBuf,
     key: Option<Key>,
 }
@@ -52,6 +53,7 @@ impl Replica {
         Ok(Self {
             connection,
             templates: BTreeMap::new(),
+            blocks: Blocks::default(),
             path: path.to_owned(),
             key: key.cloned(),
         })

@@ -190,6 +190,11 @@ impl JournalBuilder {
         .sign(&self.log_key)
     }
 
+    /// The root over the first `size` entries.
+    pub fn root(&self, size: u64) -> Digest {
+        self.roots[index(size)]
+    }
+
     /// The proof that the first `old` entries are a prefix of the first `new`.
     pub fn proof(&self, old: u64, new: u64) -> Vec<Digest> {
         consistency_proof(old, new, |level, at| {
@@ -240,7 +245,8 @@ impl JournalBuilder {
         digest
     }
 
-    fn append_record(&mut self, subject: String, record: Record) -> Digest {
+    /// Appends a record as it was made elsewhere.
+    pub fn append_record(&mut self, subject: String, record: Record) -> Digest {
         let (name, named) = (record.kind.name(), record.digest);
         let signature = record.signature.clone();
         let body = String::from_utf8(record.into_bytes()).expect("JSON");

@@ -2,17 +2,15 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use countersign_domain::{
-    Digest, UnixMillis, dsse,
-    journal::{Frontier, Header, Kind},
-};
+use countersign_domain::{Digest, UnixMillis, dsse, journal::Frontier};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
-    ReadError, Reader, Replica, StorageError, apply,
-    entries::{self, COLUMNS, from_sql, stored_content, to_sql},
+    OtherHistory, ReadError, Reader, Replica, StorageError, apply,
+    entries::{self, COLUMNS, HEADER, from_sql, stored_content, to_sql},
     packed,
     project::Projection,
+    witness::{Blocks, Witness},
 };
 
 /// What was found to be in order.
@@ -43,6 +41,30 @@ impl Reader {
                 bodies: check_bodies(&reader.connection)?,
                 root: found.frontier.root(),
             })
+        })
+    }
+
+    /// Looks for a decision whose device had seen another journal than this one. Pages are looked at as they come; what came
+    /// in a snapshot was not.
+    ///
+    /// # Errors
+    /// When a stored body is not the one that was journalled, or the database fails.
+    pub fn contradiction(&self) -> Result<Option<OtherHistory>, ReadError> {
+        self.together(|reader| {
+            let mut statement = reader.connection.prepare(&format!(
+                "SELECT {COLUMNS} FROM entry JOIN body USING (seq) WHERE kind = 'decision'"
+            ))?;
+            let mut rows = statement.query([])?;
+            let mut witnesses = Vec::new();
+            while let Some(row) = rows.next()? {
+                let mut entry = entries::from_row(row)?;
+                witnesses.extend(Witness::of(entry.seq, &stored_content(&mut entry)?));
+            }
+            let found = Blocks::default().contradicted(&reader.connection, witnesses)?;
+            let (Some(witness), Some(head)) = (found, reader.head()?) else {
+                return Ok(None);
+            };
+            Ok(Some(witness.other_history(&reader.connection, head.checkpoint)?))
         })
     }
 }
@@ -104,8 +126,8 @@ struct Indexed {
 
 /// Makes the tree anew from the headers alone.
 pub(crate) fn recompute(connection: &Connection, key: &RandomState) -> Result<Recomputed, ReadError> {
-    let mut statement = connection
-        .prepare("SELECT seq, at_ms, kind, subject, digest, proposal FROM entry NOT INDEXED ORDER BY seq")?;
+    let mut statement =
+        connection.prepare(&format!("SELECT {HEADER} FROM entry NOT INDEXED ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     let mut found = Recomputed {
         frontier: Frontier::new(),
@@ -113,19 +135,7 @@ pub(crate) fn recompute(connection: &Connection, key: &RandomState) -> Result<Re
         indexed: Indexed::default(),
     };
     while let Some(row) = rows.next()? {
-        let kind: Kind = row
-            .get_ref(2)?
-            .as_str()
-            .map_err(StorageError::damaged)?
-            .parse()
-            .map_err(|_| ReadError::Root)?;
-        let header = Header {
-            at: UnixMillis(row.get(1)?),
-            digest: entries::digest(row.get_ref(4)?.as_blob().map_err(StorageError::damaged)?)?,
-            kind,
-            seq: from_sql(row.get(0)?),
-            subject: entries::subject(row, 3, 5)?,
-        };
+        let header = entries::header(row)?;
         if header.seq != found.frontier.size() + 1 || header.at < found.clock {
             return Err(ReadError::Root);
         }

@@ -411,11 +411,11 @@ impl Over {
 }
 
 /// Whether a refusal for this reason can be found out again from the journal alone. The others rest on what was on the
-/// card, or on numbers of records that were refused too often to be journalled.
+/// card, or on numbers of records that were refused too often to be journalled. For another history none is journalled.
 const fn is_judged_here(reason: Reason) -> bool {
     !matches!(
         reason,
-        Reason::ViewMismatch | Reason::Fork | Reason::DeviceRevoked
+        Reason::ViewMismatch | Reason::Fork | Reason::DeviceRevoked | Reason::OtherHistory
     )
 }
 

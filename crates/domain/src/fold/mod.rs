@@ -355,6 +355,7 @@ impl ProposalState {
             | Reason::BadSignature
             | Reason::DeviceRevoked
             | Reason::Fork
+            | Reason::OtherHistory
             | Reason::NotEligible
             | Reason::SelfApproval
             | Reason::ViewMismatch

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{checkpoint::Checkpoint, follow::Departure};
-use crate::{dsse::PublicKey, id::TenantId};
+use crate::{
+    dsse::{Envelope, PublicKey},
+    id::TenantId,
+};
 
 /// What has happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -15,6 +18,8 @@ pub enum AlarmKind {
     Fork,
     /// The log is smaller than it was.
     Rollback,
+    /// A device has signed that it saw another history than the one that its record stands in.
+    Witness,
     /// A page that no honest server sends: not signed, or not what the log has signed.
     Tampered,
 }
@@ -26,12 +31,14 @@ impl AlarmKind {
             Self::Gap => "gap",
             Self::Fork => "fork",
             Self::Rollback => "rollback",
+            Self::Witness => "witness",
             Self::Tampered => "tampered",
         }
     }
 }
 
-/// Both words of a log. Each is checked with the log's key and nothing else.
+/// Both words of a log. Each is checked with the log's key and nothing else; where a device is the witness, its word is what it
+/// signed, and is checked with its key and the journal.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Evidence {
     pub alarm: AlarmKind,
@@ -40,13 +47,23 @@ pub struct Evidence {
     pub tenant: TenantId,
     /// The newest head that was verified before, as the log has signed it; none at the very beginning.
     pub ours: Option<String>,
-    /// What came.
+    /// What came: a note, or a device's record as a DSSE envelope in JSON.
     pub theirs: String,
 }
 
 impl Evidence {
-    /// Of two heads that do not go together: a rollback where the log's own word is that it has become smaller.
+    /// Of two heads that do not go together: a rollback where the log's own word is that it has become smaller. Or of a head and
+    /// a device's record.
     pub fn of_two(tenant: TenantId, log_key: &PublicKey, ours: String, theirs: String) -> Self {
+        if serde_json::from_str::<Envelope>(&theirs).is_ok() {
+            return Self {
+                alarm: AlarmKind::Witness,
+                problem: "a device has signed that it saw another history of this log".to_owned(),
+                tenant,
+                ours: Some(ours),
+                theirs,
+            };
+        }
         let size = |note: &str| Checkpoint::open(note, tenant, log_key).map(|head| head.size);
         let notes = (ours.clone(), theirs.clone());
         let (alarm, departure) = match (size(&ours), size(&theirs)) {

@@ -136,6 +136,8 @@ pub enum Reason {
     DeviceRevoked,
     #[error("The device has signed two different records with one number.")]
     Fork,
+    #[error("The device has verified another history of the journal than the tenant's.")]
+    OtherHistory,
     #[error("Your role here does not decide this.")]
     NotEligible,
     #[error("Who proposed it, or for whom it was proposed, cannot approve it.")]
@@ -167,6 +169,7 @@ impl Reason {
             Self::BadSignature => "bad_signature",
             Self::DeviceRevoked => "device_revoked",
             Self::Fork => "fork",
+            Self::OtherHistory => "other_history",
             Self::NotEligible => "not_eligible",
             Self::SelfApproval => "self_approval",
             Self::ViewMismatch => "view_mismatch",

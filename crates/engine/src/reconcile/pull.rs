@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_domain::{Record, id::ProposalId, record::Kind, wire::JournalPage};
 use countersign_faults::{Point, crash_point};
-use countersign_replica::{Applied, ApplyError, Reader};
+use countersign_replica::{Applied, ApplyError, OtherHistory, Reader};
 use rusqlite::Connection;
 
 use crate::{
@@ -58,6 +58,9 @@ pub(crate) async fn pull(seat: &Arc<Seat>) -> anyhow::Result<bool> {
                 ApplyError::Fork { ours, theirs } | ApplyError::Rollback { ours, theirs },
             )) => {
                 return Err(alarm(seat, &ours, &theirs).await);
+            }
+            Err(JournalError::Apply(ApplyError::OtherHistory(other))) => {
+                return Err(contradicted(seat, &other).await);
             }
             Err(error) => return Err(error.into()),
         };
@@ -120,7 +123,8 @@ async fn witness(seat: &Seat, seen: &Seen, applied: &Applied, note: &str) -> any
     Ok(())
 }
 
-/// The log has two histories. Both signed notes are kept; nothing more is pulled until people have settled it.
+/// The log has two histories. Both signed notes are kept, or its note and what a device has signed; nothing more is pulled
+/// until people have settled it.
 async fn alarm(seat: &Seat, ours: &str, theirs: &str) -> anyhow::Error {
     let evidence = format!("{ours}\n{theirs}");
     let id = seat.account.id;
@@ -133,6 +137,14 @@ async fn alarm(seat: &Seat, ours: &str, theirs: &str) -> anyhow::Error {
     }
     seat.tell(EngineEvent::StateChanged);
     anyhow::anyhow!("the tenant's log shows another history than the one that this device has verified")
+}
+
+/// The same, where what shows it is a decision of the journal whose device had seen the other.
+pub(crate) async fn contradicted(seat: &Seat, other: &OtherHistory) -> anyhow::Error {
+    match serde_json::to_string(&other.record) {
+        Ok(record) => alarm(seat, &other.head, &record).await,
+        Err(error) => error.into(),
+    }
 }
 
 fn hint(seat: &Seat, applied: &Applied) {

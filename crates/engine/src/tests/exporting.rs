@@ -10,8 +10,13 @@ use std::{
 
 use countersign_domain::{
     Digest,
+    dsse::Envelope,
     journal::{AlarmKind, Checkpoint, Evidence},
-    record::Mode,
+    record::{self, Mode, Role},
+};
+use countersign_replica::{
+    OtherHistory,
+    testing::{Draft, JournalBuilder},
 };
 use countersign_verify::{Options, Report, Verdict, verify};
 use tempfile::TempDir;
@@ -23,6 +28,7 @@ use super::{
 };
 use crate::{
     EngineError, ErrorCode, Export, SavedJournal,
+    reconcile::pull::contradicted,
     store::{Seen, account},
 };
 
@@ -281,4 +287,49 @@ async fn both_notes_of_a_log_with_two_histories_are_given_away_as_the_log_has_si
         came.size < shown.size,
         "the log's own word against its own: {came:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_device_has_signed_upon_another_history_is_evidence_with_the_head_that_it_stands_under()
+{
+    let world = World::new(Mode::Company).await;
+    let ada = world.device().await;
+    let (folder, path) = place();
+    // Such an entry takes a dishonest tenant.
+    let mut elsewhere = JournalBuilder::new();
+    let bob = elsewhere.member("Bob", Role::Approver);
+    let (mut bobs, id) = (elsewhere.device(bob), elsewhere.propose(Draft::default()));
+    elsewhere.decide_on(id, &mut bobs, record::Verdict::Approve);
+    let signed = elsewhere
+        .entries()
+        .last()
+        .unwrap()
+        .record()
+        .unwrap()
+        .to_envelope();
+
+    let seat = ada.engine.seat().unwrap();
+    let head = seat
+        .journal
+        .read(|reader| Ok(reader.head()?))
+        .await
+        .unwrap()
+        .unwrap();
+    let other = OtherHistory {
+        seq: head.size,
+        size: 7,
+        head: head.checkpoint.clone(),
+        record: signed.clone(),
+    };
+    contradicted(&seat, &other).await;
+    let state = ada.engine.app_state().await.unwrap();
+    assert!(state.home.unwrap().alarm.is_some());
+
+    ada.engine.save_evidence(&path).await.unwrap();
+    assert_eq!(left_in(&folder), ["journal.bundle"]);
+    let kept: Evidence = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!((kept.alarm, kept.tenant), (AlarmKind::Witness, world.tenant));
+    assert_eq!(kept.ours, Some(head.checkpoint), "byte by byte");
+    let read: Envelope = serde_json::from_str(&kept.theirs).unwrap();
+    assert_eq!(read, signed);
 }

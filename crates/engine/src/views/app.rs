@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Engine, EngineError, EngineEvent, Link, Phase, enrol, export,
     overlay::Overlay,
+    reconcile::pull::contradicted,
     seat::Seat,
     store::{outbox, settings},
 };
@@ -134,8 +135,20 @@ impl Engine {
     pub async fn verify_journal(&self) -> Result<JournalCheck, EngineError> {
         let seat = self.seat()?;
         let size = size(&seat).await?;
-        Ok(match seat.journal.read(|reader| Ok(reader.verify_all()?)).await {
-            Ok(verified) => JournalCheck {
+        let checked = seat
+            .journal
+            .read(|reader| Ok((reader.verify_all()?, reader.contradiction()?)))
+            .await;
+        Ok(match checked {
+            Ok((_, Some(other))) => {
+                contradicted(&seat, &other).await;
+                JournalCheck {
+                    size,
+                    ok: false,
+                    words: format!("The tenant has shown two histories: {other}."),
+                }
+            }
+            Ok((verified, None)) => JournalCheck {
                 size: verified.entries,
                 ok: true,
                 words: format!(

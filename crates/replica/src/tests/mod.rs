@@ -10,6 +10,7 @@ mod read;
 #[allow(dead_code, reason = "shared with suites that use more of it")]
 mod seeded;
 mod snapshot;
+mod witness;
 
 use countersign_domain::{
     Millis,

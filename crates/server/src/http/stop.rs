@@ -113,6 +113,7 @@ pub(super) fn refusal(reason: Reason) -> ApiError {
         | Reason::Superseded
         | Reason::Withdrawn
         | Reason::TooLate
+        | Reason::OtherHistory
         | Reason::DeniedByPolicy => ApiError::conflict_bare(reason.code(), format!("Conflict: {reason}")),
     }
 }

@@ -104,6 +104,13 @@ pub(super) fn by_device(
         Arrival::Signed(signed) => signed,
         Arrival::Answered(answer) => return Ok(answer),
     };
+    // Not journalled, not even as refused: whoever reads it there has to take it for the log's second history, and one
+    // device could have every reader do so for ever.
+    if let Some(seen) = decision.checkpoint
+        && !desk.has_shown(seen)?
+    {
+        return Ok(refused(record, Reason::OtherHistory, None));
+    }
     let mut stored = desk.proposal(decision.proposal)?;
     if let Some(stored) = &mut stored {
         desk.settle(stored)?;

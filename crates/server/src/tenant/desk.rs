@@ -8,7 +8,7 @@ use countersign_domain::{
     id::{ProposalId, TenantId},
     journal::{self, Frontier, Header},
     people::{self, People},
-    record::Body,
+    record::{Body, CheckpointSeen},
 };
 use countersign_policy::Policy;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     Published,
     denials::Denials,
+    entries,
     hands::{Hands, Leases, Work},
     proposals::Stored,
     recent::Recent,
@@ -47,6 +48,8 @@ pub struct Desk {
     leases: Leases,
     /// What this batch has for it.
     work: Vec<Work>,
+    /// The last checkpoint that a device was found to have seen: those of one device mostly name the same.
+    shown: Option<CheckpointSeen>,
     now: UnixMillis,
 }
 
@@ -176,6 +179,7 @@ impl Desk {
             hands: None,
             leases: Leases::default(),
             work: Vec::new(),
+            shown: None,
             now,
         }
     }
@@ -203,6 +207,25 @@ impl Desk {
     /// How many entries the journal has.
     pub const fn size(&self) -> u64 {
         self.memory.frontier.size()
+    }
+
+    /// Whether this journal once had these entries and no others.
+    pub(super) fn has_shown(&mut self, seen: CheckpointSeen) -> Result<bool, StoreError> {
+        if self.shown == Some(seen) {
+            return Ok(true);
+        }
+        // What a running command has appended nobody has seen.
+        if seen.size > self.committed.frontier.size() {
+            return Ok(false);
+        }
+        let tree = Frontier::stored(seen.size, |level, index| {
+            entries::node(&self.connection, level, index)
+        })?;
+        let had = tree.root() == seen.root;
+        if had {
+            self.shown = Some(seen);
+        }
+        Ok(had)
     }
 
     /// Everyone and everything that belongs to the tenant, the running command's changes included.

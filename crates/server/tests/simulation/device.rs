@@ -10,7 +10,7 @@ use countersign_domain::{
     Digest, Record, UnixMillis,
     dsse::SigningKey,
     id::{DecisionId, DeviceId, ProposalId, TenantId, UserId},
-    record::{Assurance, Body, Decision, EffectClass, Nonce, Verdict},
+    record::{Assurance, Body, CheckpointSeen, Decision, EffectClass, Nonce, Verdict},
     render::RENDERER,
     wire::JournalPage,
 };
@@ -118,6 +118,10 @@ impl Device {
         now: UnixMillis,
     ) -> Option<Decision> {
         let view = card.view().ok()?.digest().ok()?;
+        let seen = self.reader().head().unwrap().map(|head| CheckpointSeen {
+            root: head.root,
+            size: head.size,
+        });
         let mine = card
             .state
             .standing()
@@ -136,7 +140,7 @@ impl Device {
         Some(Decision {
             approver: self.person,
             assurance,
-            checkpoint: None,
+            checkpoint: seen,
             comment: None,
             decided_at: now,
             device: Some(self.id),

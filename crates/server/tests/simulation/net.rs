@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_domain::{
     Record,
-    record::{Begin, Decision, Holder, Kind, Receipt},
+    record::{Begin, Decision, Holder, Kind, Receipt, Verdict},
 };
 use countersign_replica::{ApplyError, Log, Replica};
 use countersign_server::{
@@ -287,6 +287,9 @@ impl World {
             .0
             .apply(&page, &log)
             .map_err(|error| format!("the first of two views: {error}"))?;
+        if lie_first {
+            self.decides_upon_a_lie(at).await?;
+        }
         let after = self.size_at(at).min(second.head_size());
         let page = second.page(after, 1_000, Sight::All).await.unwrap();
         let taken = self.devices[at].open().0.apply(&page, &log);
@@ -306,6 +309,27 @@ impl World {
             }
             drop(Replica::open(&path, None).unwrap());
             self.caught_up(at).await;
+        }
+        Ok(())
+    }
+
+    /// The device decides by what it takes for the tenant's journal, and the tenant hears of it.
+    async fn decides_upon_a_lie(&mut self, at: usize) -> Check {
+        let Some(decision) = self.decision(at, Verdict::Approve) else {
+            return Ok(());
+        };
+        let record = self.sign_decision(at, decision);
+        let answer = self.take(at, &record).await?;
+        self.look().await?;
+        if answer.0 || self.oracle.records.contains(&record.digest) {
+            return Err("what was decided upon another history is journalled".to_owned());
+        }
+        // To a device that is not there any more nothing is explained.
+        if answer.1 != "other_history" && answer.1 != "bad_signature" {
+            return Err(format!("another history is refused as {}", answer.1));
+        }
+        if let Some(out) = self.devices[at].outbox.last_mut() {
+            out.answer = Some(answer);
         }
         Ok(())
     }

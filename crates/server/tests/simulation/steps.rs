@@ -170,13 +170,13 @@ impl World {
         self.devices[at].pick(&mut self.rng, pending)
     }
 
-    fn decision(&mut self, at: usize, verdict: Verdict) -> Option<Decision> {
+    pub(crate) fn decision(&mut self, at: usize, verdict: Verdict) -> Option<Decision> {
         let card = self.pick(at, verdict == Verdict::Retract)?;
         let now = self.now_at(at);
         self.devices[at].decision(&mut self.rng, &card, verdict, now)
     }
 
-    fn sign_decision(&mut self, at: usize, decision: Decision) -> Arc<Record> {
+    pub(crate) fn sign_decision(&mut self, at: usize, decision: Decision) -> Arc<Record> {
         self.devices[at].sign(|seq, previous| Decision {
             device_seq: Some(seq),
             previous,

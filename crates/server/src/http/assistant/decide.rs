@@ -180,6 +180,7 @@ pub(super) fn refusal(reason: Reason, status: Option<Status>) -> ApiError {
             | Reason::BadSignature
             | Reason::DeviceRevoked
             | Reason::Fork
+            | Reason::OtherHistory
             | Reason::ViewMismatch
             | Reason::Expired
             | Reason::Decided

@@ -27,6 +27,7 @@ mod streams;
 mod successors;
 mod surface;
 mod times;
+mod witness;
 
 use std::sync::{
     Arc,

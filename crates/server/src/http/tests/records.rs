@@ -67,7 +67,7 @@ impl World {
         device.push(self, &self.ada, &preview).await
     }
 
-    async fn task_by(&self, who: &Person, title: &str) -> String {
+    pub(super) async fn task_by(&self, who: &Person, title: &str) -> String {
         let text = json!({"text": format!("create task: {title}")});
         let proposed = self.post(who, "/api/assistant/propose", text).await;
         assert_eq!(proposed.status, 200, "{proposed:?}");
@@ -95,7 +95,7 @@ impl World {
     }
 }
 
-fn refused(result: &Value) -> &str {
+pub(super) fn refused(result: &Value) -> &str {
     assert_eq!(result["effective"], false, "{result}");
     result["reason"].as_str().unwrap()
 }
@@ -459,12 +459,23 @@ impl World {
         proposal: &str,
         assurance: Assurance,
     ) -> Record {
+        device.sign(&self.approving(device, person, proposal, assurance).await)
+    }
+
+    /// What it says.
+    pub(super) async fn approving(
+        &self,
+        device: &Device,
+        person: &Person,
+        proposal: &str,
+        assurance: Assurance,
+    ) -> Decision {
         let id: ProposalId = proposal.parse().unwrap();
         let tenant = self.store();
         let bodies = tenant.proposal_bodies(id).await.unwrap().unwrap();
         let views = crate::cards::views(&self.server.app().rules().registry, &tenant, &bodies).unwrap();
         let state = &bodies.stored.state;
-        let decision = Decision {
+        Decision {
             approver: person.id,
             assurance,
             checkpoint: None,
@@ -485,8 +496,7 @@ impl World {
             tenant: self.acme,
             verdict: Verdict::Approve,
             view: views[0].1,
-        };
-        device.sign(&decision)
+        }
     }
 }
 
