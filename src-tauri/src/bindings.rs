@@ -22,6 +22,7 @@ pub(crate) fn builder<R: Runtime>() -> Builder<R> {
             commands::card,
             commands::decide,
             commands::undo,
+            commands::saw_refused,
             commands::withdraw,
             commands::ask,
             commands::answer,

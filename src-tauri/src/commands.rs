@@ -214,6 +214,13 @@ pub async fn undo(shell: State<'_, Shell>, id: String) -> Answer<()> {
     Ok(shell.engine()?.undo(named(&id)?).await?)
 }
 
+/// The person has seen that what they signed about this proposal does not count.
+#[tauri::command]
+#[specta::specta]
+pub async fn saw_refused(shell: State<'_, Shell>, id: String) -> Answer<()> {
+    Ok(shell.engine()?.saw_refused(named(&id)?).await?)
+}
+
 /// Asks the proposer something. Durable before it answers.
 #[tauri::command]
 #[specta::specta]

@@ -33,6 +33,7 @@ mod opening;
 mod overlay;
 mod provider;
 mod reconcile;
+mod refused;
 mod remarks;
 mod rotate;
 mod rules;
@@ -52,6 +53,7 @@ pub use error::{EngineError, ErrorCode};
 pub use event::EngineEvent;
 pub use export::{Export, SavedJournal};
 pub use provider::{BroughtBack, ByProvider};
+pub use refused::Refused;
 pub use rules::Arm;
 pub use seat::{Link, LinkState};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri_specta::Event;
 
-use super::{Permission, count, people::Role, stops::StopRow, time};
+use super::{Permission, Span, StateView, count, line, people::Role, stops::StopRow, time};
 use crate::embedded::address;
 
 /// What the frame of the window shows, whatever page is open.
@@ -32,6 +32,8 @@ pub struct AppState {
     pub journal: JournalState,
     /// A sentence while something in the background does not work.
     pub trouble: Option<String>,
+    /// What this person signed and does not count, as long as they have not seen that.
+    pub refused: Vec<Refused>,
     /// What stands still, the widest first.
     pub stops: Vec<StopRow>,
     /// Whether this person may stop something.
@@ -40,6 +42,16 @@ pub struct AppState {
     pub log: Option<String>,
     /// The version of the app, for Settings.
     pub version: String,
+}
+
+/// Something of this person's that does not count.
+#[derive(Clone, Debug, Serialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    pub id: String,
+    pub sentence: Vec<Span>,
+    /// Why it does not count, and what came first.
+    pub state: StateView,
 }
 
 /// Where the app is. Each has its own screen.
@@ -183,6 +195,16 @@ pub enum EngineEvent {
     Navigate { id: String },
 }
 
+impl From<countersign_engine::Refused> for Refused {
+    fn from(refused: countersign_engine::Refused) -> Self {
+        Self {
+            id: refused.id.to_string(),
+            sentence: line(&refused.sentence),
+            state: refused.state.into(),
+        }
+    }
+}
+
 impl AppState {
     /// `trouble` is what keeps the engine from running at all.
     pub(crate) fn new(
@@ -220,6 +242,7 @@ impl AppState {
                 save: signed_out(),
             },
             trouble: None,
+            refused: Vec::new(),
             stops: Vec::new(),
             stop: signed_out(),
             log,
@@ -243,6 +266,7 @@ impl AppState {
                     save: home.export.into(),
                 },
                 trouble: home.trouble,
+                refused: home.refused.into_iter().map(Into::into).collect(),
                 stops: home.stops.into_iter().map(Into::into).collect(),
                 stop: home.stop.into(),
                 device_revoked: home.device_revoked,

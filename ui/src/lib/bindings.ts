@@ -32,6 +32,8 @@ export const commands = {
 	decide: (form: Decide) => typedError<Decided, CommandError>(__TAURI_INVOKE("decide", { form })),
 	/**  Takes back this person's own approval (a new signed record), while it is possible. */
 	undo: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("undo", { id })),
+	/**  The person has seen that what they signed about this proposal does not count. */
+	sawRefused: (id: string) => typedError<null, CommandError>(__TAURI_INVOKE("saw_refused", { id })),
 	/**  Takes this person's own request back. It is signed once its time for undo is over. */
 	withdraw: (id: string) => typedError<Decided, CommandError>(__TAURI_INVOKE("withdraw", { id })),
 	/**  Asks the proposer something. Durable before it answers. */
@@ -178,6 +180,8 @@ export type AppState = {
 	journal: JournalState,
 	/**  A sentence while something in the background does not work. */
 	trouble: string | null,
+	/**  What this person signed and does not count, as long as they have not seen that. */
+	refused: Refused[],
 	/**  What stands still, the widest first. */
 	stops: StopRow[],
 	/**  Whether this person may stop something. */
@@ -822,6 +826,14 @@ export type ReasonRule = {
 	required: boolean,
 	/**  Characters. */
 	maxLength: number,
+};
+
+/**  Something of this person's that does not count. */
+export type Refused = {
+	id: string,
+	sentence: Span[],
+	/**  Why it does not count, and what came first. */
+	state: StateView,
 };
 
 /**  The request that a card took the place of. */

@@ -4,6 +4,7 @@ import {
   type Card,
   type Decided,
   type InboxView,
+  type Refused,
   type Risk,
   type StateKind,
   type Verdict,
@@ -277,8 +278,23 @@ const otherwise = new Set<StateKind>([
   "withdrawn",
   "superseded",
   "denied",
-  "refused",
 ]);
+
+/** As many at once of what does not count: the next ones come when these are seen. */
+const refusedAtOnce = 3;
+
+/** What was signed here and does not count: told until it is opened or dismissed, also after a restart. */
+export function tellRefused(refused: readonly Refused[]) {
+  for (const { id, sentence, state } of refused.slice(0, refusedAtOnce)) {
+    awaited.delete(id);
+    if (toasts.waits(id)) {
+      toasts.retell(id, state.words, state.tone);
+      continue;
+    }
+    const seen = () => void ask(commands.sawRefused(id)).catch(() => {}); // It is told once more then.
+    toasts.keep(id, state.words, state.tone, sentence, () => openIn(state.kind, id), seen);
+  }
+}
 
 /** After a hint: a message that still says "saved" about what is done would be wrong, and what was approved and went
     another way is told also when nothing on the screen is about it any more. */

@@ -14,6 +14,8 @@ export type Toast = {
   undo: (() => void) | null;
   /** Leads to what it is about. Such a message stays until it is dismissed. */
   open: (() => void) | null;
+  /** Somebody has opened or dismissed it. */
+  seen: (() => void) | null;
   /** Whole seconds left until `undo` is gone; null when it is not counting. */
   left: number | null;
 };
@@ -42,13 +44,29 @@ class Toasts {
     about: readonly Span[] | null = null,
     of: string | null = null,
   ): number {
-    const id = this.#push({ words, about, tone, of, undo: null, open: null, left: null });
+    const id = this.#push({
+      words,
+      about,
+      tone,
+      of,
+      undo: null,
+      open: null,
+      seen: null,
+      left: null,
+    });
     setTimeout(() => this.close(id), tone === "bad" ? 2 * shownForMs : shownForMs);
     return id;
   }
 
   /** Stays until it is dismissed or opened: something went another way than was decided. */
-  keep(of: string, words: string, tone: Tone, about: readonly Span[], open: () => void) {
+  keep(
+    of: string,
+    words: string,
+    tone: Tone,
+    about: readonly Span[],
+    open: () => void,
+    seen: (() => void) | null = null,
+  ) {
     this.closeAbout(of);
     const id = this.#push({
       of,
@@ -57,8 +75,9 @@ class Toasts {
       tone,
       undo: null,
       left: null,
+      seen,
       open: () => {
-        this.close(id);
+        this.dismiss(id);
         open();
       },
     });
@@ -78,6 +97,7 @@ class Toasts {
       about,
       tone: "neutral",
       open: null,
+      seen: null,
       left: seconds,
       undo: () => {
         this.close(id);
@@ -107,6 +127,11 @@ class Toasts {
     for (const toast of this.list) if (toast.of === of) this.close(toast.id);
   }
 
+  /** Whether something about the proposal stays until somebody says that they have seen it. */
+  waits(of: string): boolean {
+    return this.list.some((toast) => toast.of === of && toast.seen);
+  }
+
   /** Whether something on the screen is about the proposal. */
   tells(of: string): boolean {
     return this.list.some((toast) => toast.of === of);
@@ -117,6 +142,13 @@ class Toasts {
     if (!this.list.some((toast) => toast.of === of && toast.words !== words)) return;
     this.list = this.list.map((toast) => (toast.of === of ? { ...toast, words, tone } : toast));
     this.say(sentence(words));
+  }
+
+  /** A person has seen it. */
+  dismiss(id: number) {
+    const toast = this.list.find((one) => one.id === id);
+    this.close(id);
+    toast?.seen?.();
   }
 
   close(id: number) {

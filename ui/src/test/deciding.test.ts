@@ -1,6 +1,7 @@
-import { screen } from "@testing-library/svelte";
+import { screen, within } from "@testing-library/svelte";
 import type { UserEvent } from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Refused } from "../lib/bindings";
 import { plain } from "../lib/words";
 import { toDecide } from "./fake/samples";
 import { approveButton, heading, open, pass, selected, settle } from "./window";
@@ -544,5 +545,64 @@ describe("withdrawing", () => {
     await user.keyboard("w");
     await settle();
     expect(core.calledWith("withdraw")).toHaveLength(0);
+  });
+});
+
+describe("what was signed here and does not count", () => {
+  const cards = toDecide();
+  const refused = (count: number): Refused[] =>
+    cards.slice(0, count).map(({ id, sentence }) => ({
+      id,
+      sentence,
+      state: {
+        kind: "refused",
+        words: "Your decision does not count: it had begun to run already. Done 14:30.",
+        at: null,
+        tone: "warn",
+      },
+    }));
+  /** As the window is opened again: the core has told nobody yet. */
+  async function refusedAtStart(count: number) {
+    const opened = await open();
+    opened.core.state = { ...opened.core.state, refused: refused(count) };
+    opened.core.emit({ kind: "state_changed" });
+    await settle();
+    return opened;
+  }
+  const messages = () => screen.getByRole("region", { name: "Messages" });
+  const told = () => within(messages()).queryAllByText(/does not count/);
+
+  it("is told as soon as the window opens, and stays until somebody says that they have seen it", async () => {
+    const { core, user } = await refusedAtStart(1);
+    const about = plain(refused(1)[0]?.sentence ?? []);
+    expect(within(messages()).getByText(about)).toBeVisible();
+    await pass(60_000);
+    core.emit({ kind: "state_changed" });
+    await settle();
+    expect(told(), "once, however often the frame is asked for").toHaveLength(1);
+    await user.click(within(messages()).getByRole("button", { name: "Dismiss" }));
+    await settle();
+    expect(told()).toHaveLength(0);
+    expect(core.calledWith("saw_refused")).toEqual([{ id: refused(1)[0]?.id }]);
+  });
+
+  it("leads to its card, which counts as seen", async () => {
+    const { core, user } = await refusedAtStart(1);
+    await user.click(within(messages()).getByRole("button", { name: "Open" }));
+    await settle();
+    expect(core.calledWith("saw_refused")).toHaveLength(1);
+    expect(told()).toHaveLength(0);
+  });
+
+  it("does not fill the window after a day offline: the next ones come when these are seen", async () => {
+    const { core, user } = await refusedAtStart(5);
+    expect(told()).toHaveLength(3);
+    for (let left = 5; left > 0; left--) {
+      expect(told()).toHaveLength(Math.min(left, 3));
+      const [first] = within(messages()).getAllByRole("button", { name: "Dismiss" });
+      await user.click(first as HTMLElement);
+      await settle();
+    }
+    expect(core.calledWith("saw_refused")).toHaveLength(5);
   });
 });

@@ -77,6 +77,10 @@ const COLUMNS: &str = "id, digest, kind, proposal, verdict, expires_ms, state, e
 /// Stores a record and takes its number. What it says is durable once the transaction is.
 pub(crate) fn append(tx: &Transaction<'_>, account: AccountId, new: &NewEntry<'_>) -> Result<(), StoreError> {
     account::link(tx, account, new.device_seq, new.record.digest)?;
+    // Who says something anew about it has seen what became of what they said before.
+    if let Some(proposal) = new.proposal {
+        seen(tx, account, proposal)?;
+    }
     let envelope = serde_json::to_string(&new.record.to_envelope()).map_err(StoreError::damaged)?;
     tx.prepare_cached(
         "INSERT INTO outbox (account, device_seq, digest, kind, proposal, verdict, expires_ms, envelope, state,
@@ -179,6 +183,26 @@ pub(crate) fn said<B: Body>(
         }
     }
     Ok(said)
+}
+
+/// What the person has decided, taken back or said of an outcome, does not count, and they have not seen that.
+pub(crate) fn refused_unseen(db: &Connection, account: AccountId) -> Result<Vec<Entry>, StoreError> {
+    entries(
+        db,
+        "INDEXED BY outbox_refused WHERE account = ?1 AND effective = 0 AND seen = 0
+         AND kind IN ('decision', 'withdraw', 'resolution')",
+        [account.0],
+    )
+}
+
+/// They have seen it.
+pub(crate) fn seen(tx: &Transaction<'_>, account: AccountId, proposal: ProposalId) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE outbox INDEXED BY outbox_refused SET seen = 1
+         WHERE account = ?1 AND proposal = ?2 AND effective = 0 AND seen = 0",
+    )?
+    .execute(params![account.0, proposal.as_bytes()])?;
+    Ok(())
 }
 
 /// One record's row.

@@ -9,6 +9,7 @@ mod executing;
 mod exporting;
 mod keychain;
 mod keys;
+mod late;
 mod looking;
 mod managing;
 mod noticing;

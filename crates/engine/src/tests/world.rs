@@ -260,9 +260,10 @@ impl World {
         &self.agent
     }
 
-    pub(super) async fn propose(&self, body: serde_json::Value) -> ProposalId {
+    /// What the agent is answered.
+    pub(super) async fn call(&self, path: &str, body: serde_json::Value) -> String {
         let answer = reqwest::Client::new()
-            .post(format!("{}/api/assistant/propose", self.url))
+            .post(format!("{}/api/assistant/{path}", self.url))
             .bearer_auth(&self.agent)
             .header("x-tenant-id", self.tenant.to_string())
             .header("content-type", "application/json")
@@ -270,7 +271,11 @@ impl World {
             .send()
             .await
             .unwrap();
-        let text = answer.text().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    pub(super) async fn propose(&self, body: serde_json::Value) -> ProposalId {
+        let text = self.call("propose", body).await;
         let proposed: Proposed = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         proposed
             .proposal_record

@@ -15,6 +15,7 @@ use crate::{
     Engine, EngineError, EngineEvent, Link, Phase, enrol, export,
     overlay::Overlay,
     reconcile::pull::contradicted,
+    refused::{Refused, refused},
     seat::Seat,
     store::{outbox, settings},
 };
@@ -56,6 +57,8 @@ pub struct Home {
     pub export: Permission,
     /// A sentence when a background task does not work.
     pub trouble: Option<String>,
+    /// What this person signed and does not count, as long as they have not seen that.
+    pub refused: Vec<Refused>,
     /// What stands still, the widest first.
     pub stops: Vec<StopRow>,
     /// Whether this person may stop something.
@@ -254,6 +257,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         }),
         export: export::permission(seat).await?,
         trouble: seat.trouble(),
+        refused: refused(seat).await?,
         stops,
         stop,
     })

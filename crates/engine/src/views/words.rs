@@ -106,7 +106,7 @@ impl<'a> Words<'a> {
     }
 
     /// A decision that came too late to matter: what happened says more than what was decided.
-    fn answered(&self, state: &ProposalState, entry: &Entry) -> StateView {
+    pub(crate) fn answered(&self, state: &ProposalState, entry: &Entry) -> StateView {
         match &entry.state {
             EntryState::Answered(answer) | EntryState::Folded(answer) if !answer.effective => {
                 self.late(state, answer, refusal(entry.kind, answer, entry.created))
@@ -117,14 +117,10 @@ impl<'a> Words<'a> {
 
     /// A refusal because something else came first says what did, by whom and when.
     fn late(&self, state: &ProposalState, answer: &Answer, refused: StateView) -> StateView {
-        let came_first = matches!(
-            answer.reason.as_deref().and_then(reason),
-            Some(
-                Reason::Decided | Reason::Expired | Reason::Superseded | Reason::Withdrawn | Reason::TooLate
-            )
-        );
+        let reason = answer.reason.as_deref().and_then(reason);
+        let came_first = reason.and_then(|reason| state.came_first(reason));
         let so = self.journal(state);
-        if !came_first || so.kind == StateKind::Proposed {
+        if came_first.is_none() || so.kind == StateKind::Proposed {
             return refused;
         }
         let at = so.at.map(|at| self.time(at)).filter(|at| !so.words.contains(at));

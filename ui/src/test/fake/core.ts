@@ -197,6 +197,11 @@ export class FakeCore {
     card: ({ id }) => this.find(id as string),
     decide: ({ form }) => this.#decide(form as Decide),
     undo: ({ id }) => this.#undo(this.find(id as string)),
+    saw_refused: ({ id }) => {
+      const refused = this.state.refused.filter((one) => one.id !== id);
+      this.state = { ...this.state, refused };
+      this.emit({ kind: "state_changed" });
+    },
     erase: ({ id }) => {
       this.cards = this.cards.filter((one) => one.id !== id);
       this.emit({ kind: "inbox_changed" });

@@ -24,6 +24,7 @@ export function house(company: boolean) {
     notificationsPaused: false,
     journal: { size: 1284, verified: true, alarm: null, save: { allowed: true, why: null } },
     trouble: null,
+    refused: [],
     stops: [],
     stop: { allowed: true, why: null },
     log: "/home/ada/.local/share/org.countersign.desktop/log/countersign.log",
