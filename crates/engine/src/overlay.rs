@@ -73,7 +73,8 @@ async fn under_way(
     let statuses = statuses(seat, taken_back.filter_map(|entry| entry.proposal).collect()).await?;
     let mut mine = BTreeMap::new();
     for entry in open {
-        let Some(id) = entry.proposal else {
+        // What was refused stands in nobody's way: see the module `refused`.
+        let Some(id) = entry.proposal.filter(|_| !entry.state.is_refused()) else {
             continue;
         };
         let is_journalled = |status| withdraw::is_journalled(&entry, status);

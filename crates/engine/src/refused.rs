@@ -64,7 +64,7 @@ pub(crate) async fn refused(seat: &Seat) -> Result<Vec<Refused>, EngineError> {
     let told = found.into_iter().map(|(entry, sentence, state)| Refused {
         id: state.id,
         sentence,
-        state: words.answered(&state, &entry),
+        state: words.does_not_count(&state, &entry),
     });
     Ok(told.collect())
 }

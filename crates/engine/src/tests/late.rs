@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_domain::{Digest, Millis, id::ProposalId, record::Mode};
 use countersign_server::clock::Clock as _;
+use rusqlite::Transaction;
 use serde_json::json;
 
 use super::world::{Device, World, eventually};
@@ -115,24 +116,22 @@ async fn who_decides_anew_has_seen_that_it_did_not_count() {
     let bob = world.colleague(&ada, "Bob").await;
     world.vouch(&ada, &bob).await;
     let task = world.propose_task("Book a room").await;
-    // As if the tenant had once signed another history of more entries: a decision names what was seen.
+    bob.card(task).await;
+    bob.offline().await;
+    // As if the tenant had once shown this device another history: a decision names what was seen.
     let seat = bob.engine.seat().unwrap();
     let id = seat.account.id;
     let seen = seat.store.read(move |db| account::seen(db, id)).await.unwrap();
-    let other = Seen {
-        size: 3,
+    let seen = seen.unwrap();
+    let set = async |seen: Seen| {
+        let set = move |tx: &Transaction<'_>| account::set_seen(tx, id, &seen);
+        seat.store.write(set).await.unwrap();
+    };
+    set(Seen {
         root: Digest::of(b"another history"),
-        note: "the other note".to_owned(),
-    };
-    let set = async |seen: Option<Seen>| {
-        let seen = seen.unwrap();
-        seat.store
-            .write(move |tx| account::set_seen(tx, id, &seen))
-            .await
-            .unwrap();
-    };
-    bob.offline().await;
-    set(Some(other)).await;
+        ..seen.clone()
+    })
+    .await;
     bob.approve(task).await;
     set(seen).await;
     bob.engine.cut_off(false);

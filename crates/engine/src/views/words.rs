@@ -49,10 +49,7 @@ impl<'a> Words<'a> {
             return self.refused(state).unwrap_or_else(|| self.journal(state));
         };
         let by_itself = self.under_way(state.status(self.now), state.created_at, mine);
-        by_itself.unwrap_or_else(|| match mine {
-            Mine::Signed(entry) => self.answered(state, entry),
-            Mine::Held(_) => self.journal(state),
-        })
+        by_itself.unwrap_or_else(|| self.journal(state))
     }
 
     /// What is under way about a proposal, where it is told without what else the journal says of it.
@@ -105,18 +102,13 @@ impl<'a> Words<'a> {
         then.strftime(form).to_string()
     }
 
-    /// A decision that came too late to matter: what happened says more than what was decided.
-    pub(crate) fn answered(&self, state: &ProposalState, entry: &Entry) -> StateView {
-        match &entry.state {
-            EntryState::Answered(answer) | EntryState::Folded(answer) if !answer.effective => {
-                self.late(state, answer, refusal(entry.kind, answer, entry.created))
-            }
-            EntryState::Waiting | EntryState::Answered(_) | EntryState::Folded(_) => self.journal(state),
-        }
-    }
-
-    /// A refusal because something else came first says what did, by whom and when.
-    fn late(&self, state: &ProposalState, answer: &Answer, refused: StateView) -> StateView {
+    /// What this person signed and does not count. Where something else came first it says what did, by whom and when.
+    pub(crate) fn does_not_count(&self, state: &ProposalState, entry: &Entry) -> StateView {
+        let answer = match &entry.state {
+            EntryState::Answered(answer) | EntryState::Folded(answer) => answer,
+            EntryState::Waiting => return self.saved(entry),
+        };
+        let refused = refusal(entry.kind, answer, entry.created);
         let reason = answer.reason.as_deref().and_then(reason);
         let came_first = reason.and_then(|reason| state.came_first(reason));
         let so = self.journal(state);
