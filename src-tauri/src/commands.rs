@@ -326,17 +326,17 @@ pub async fn change_rules(shell: State<'_, Shell>, table: NewTable) -> Answer<()
     Ok(shell.engine()?.change_rules(table).await?)
 }
 
-/// What the text would propose. Makes nothing.
+/// What the text would propose, not to begin before a time (RFC 3339, or empty). Makes nothing.
 #[tauri::command]
 #[specta::specta]
-pub async fn draft_request(shell: State<'_, Shell>, text: String) -> Answer<DraftView> {
-    Ok(shell.engine()?.draft(&text).await?.into())
+pub async fn draft_request(shell: State<'_, Shell>, text: String, not_before: String) -> Answer<DraftView> {
+    Ok(shell.engine()?.draft(&text, &not_before).await?.into())
 }
 
 #[tauri::command]
 #[specta::specta]
-pub async fn submit_request(shell: State<'_, Shell>, text: String) -> Answer<Submitted> {
-    let id = shell.engine()?.submit(&text).await?;
+pub async fn submit_request(shell: State<'_, Shell>, text: String, not_before: String) -> Answer<Submitted> {
+    let id = shell.engine()?.submit(&text, &not_before).await?;
     Ok(Submitted { id: id.to_string() })
 }
 

@@ -10,7 +10,10 @@ mod visible;
 
 use serde::{Deserialize, Serialize};
 
-pub use differ::{Change, Difference, DifferentLine, argument_differences, differences, foreseen_difference};
+pub use differ::{
+    Change, Difference, DifferentLine, argument_differences, differences, foreseen_difference,
+    schedule_difference,
+};
 pub use visible::{Span, Spans, exact, flat, is_plain, visible};
 
 use crate::{

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use countersign_domain::{
+    UnixMillis,
     canonical::{Object, Value},
     form::{self, Field, FieldError},
     id::ProposalId,
@@ -19,8 +20,10 @@ use countersign_tools::IngressError;
 use crate::{
     Engine, EngineError, ErrorCode, MAX_COMMENT,
     rules::{self, Viewer},
+    schedule,
     seat::Seat,
     store::edits::{self, Typed},
+    views::Words,
 };
 
 /// A proposal's arguments as a form.
@@ -34,6 +37,8 @@ pub struct EditForm {
     pub fields: Vec<Field>,
     /// The person's own words to whoever decides; shown apart, unverified.
     pub note: String,
+    /// The time before which it is not to begin (RFC 3339); empty: right after its approval. One that has passed says nothing.
+    pub not_before: String,
     /// Something was typed before and kept.
     pub kept: bool,
     /// What sending it does, a sentence or two.
@@ -47,6 +52,8 @@ pub struct Edit {
     /// By the argument's name. What is not in it is as it was.
     pub entered: BTreeMap<String, String>,
     pub note: String,
+    /// As in the form; `None`: as it was.
+    pub not_before: Option<String>,
 }
 
 /// What an edit comes to, before it is sent.
@@ -54,7 +61,7 @@ pub struct Edit {
 pub struct Edited {
     /// What would happen, a sentence.
     pub sentence: Spans,
-    /// Every argument, with what becomes of it.
+    /// Every argument, with what becomes of it, and the time where it differs.
     pub differences: Vec<Difference>,
     /// The field at fault, and what is wrong with it.
     pub problem: Option<FieldError>,
@@ -80,12 +87,14 @@ impl Engine {
                 field.text.clone_from(text);
             }
         }
+        let time = kept.as_ref().and_then(|kept| kept.not_before.clone());
         Ok(EditForm {
             id,
             again,
             sentence: render::sentence(&manifest.sentence, args),
             fields,
             kept: kept.is_some(),
+            not_before: time.unwrap_or_else(|| schedule::written(still_to_come(&card, &seat))),
             note: kept.map(|kept| kept.note).unwrap_or_default(),
             consequence: consequence(&card, &people, &seat, again),
         })
@@ -97,19 +106,30 @@ impl Engine {
     /// As [`Self::edit_form`].
     pub async fn draft_edit(&self, edit: Edit) -> Result<Edited, EngineError> {
         let seat = self.seat()?;
-        let (card, ..) = editable(&seat, edit.id).await?;
+        let (card, people, again) = editable(&seat, edit.id).await?;
         let read = arguments_of(&seat, &card, &edit);
+        let words = Words::new(&seat, &people);
+        let (before, time) = (
+            still_to_come(&card, &seat),
+            time_of(&seat, &card, &edit, &words, again),
+        );
         keep(&seat, edit).await?;
         let (manifest, old) = (card.manifest.as_ref().ok_or_else(cannot_show)?, arguments(&card)?);
         let (new, problem) = match read {
             Ok(new) => (new, None),
             Err((new, problem)) => (new.unwrap_or_else(|| old.clone()), Some(problem)),
         };
+        let (after, late) = match time {
+            Ok(after) => (after, None),
+            Err(late) => (before, Some(late)),
+        };
+        let mut differences = render::argument_differences(manifest, old, &new);
+        differences.extend(render::schedule_difference(before, after, |at| words.time(at)));
         Ok(Edited {
             sentence: render::sentence(&manifest.sentence, &new),
-            differences: render::argument_differences(manifest, old, &new),
-            changed: new != *old,
-            problem,
+            differences,
+            changed: new != *old || after != before,
+            problem: problem.or(late),
         })
     }
 
@@ -130,15 +150,18 @@ impl Engine {
     pub async fn submit_edit(&self, edit: Edit) -> Result<ProposalId, EngineError> {
         let seat = self.seat()?;
         let id = edit.id;
-        let (card, _, again) = editable(&seat, id).await?;
+        let (card, people, again) = editable(&seat, id).await?;
         let note = edit.note.trim().to_owned();
         let made = arguments_of(&seat, &card, &edit);
+        let time = time_of(&seat, &card, &edit, &Words::new(&seat, &people), again);
         keep(&seat, edit).await?;
         if note.chars().count() > MAX_COMMENT {
             return Err(EngineError::invalid("note", "At most 2,000 characters."));
         }
-        let made = made.map_err(|(_, problem)| EngineError::invalid(problem.name, problem.message))?;
-        if !again && made == *arguments(&card)? {
+        let at_fault = |problem: FieldError| EngineError::invalid(problem.name, problem.message);
+        let made = made.map_err(|(_, problem)| at_fault(problem))?;
+        let not_before = time.map_err(at_fault)?;
+        if !again && made == *arguments(&card)? && not_before == still_to_come(&card, &seat) {
             return Err(EngineError::refused("Nothing is different from what was asked."));
         }
         if seat.is_cut_off() {
@@ -149,8 +172,7 @@ impl Engine {
             input: Some(Value::Object(made)),
             note: (!note.is_empty()).then_some(note),
             connection: card.proposal.connection.as_ref().map(|named| named.id),
-            // The time that it was asked to run at stays, unless it has passed.
-            not_before: card.proposal.not_before.filter(|at| !again || *at > seat.now()),
+            not_before,
             // The clock of what it replaces goes on; what is asked again has its own.
             expires_at: (!again).then_some(card.proposal.expires_at),
             supersedes: (!again).then_some(id),
@@ -227,11 +249,41 @@ fn arguments_of(seat: &Seat, card: &Card, edit: &Edit) -> Result<Object, (Option
     }
 }
 
+/// The time that it was asked to begin at. One that has passed says nothing any more.
+fn still_to_come(card: &Card, seat: &Seat) -> Option<UnixMillis> {
+    card.proposal.not_before.filter(|at| *at > seat.now())
+}
+
+/// The time that was typed, for a request that goes on with the clock of the one it replaces, or has its own.
+fn time_of(
+    seat: &Seat,
+    card: &Card,
+    edit: &Edit,
+    words: &Words<'_>,
+    again: bool,
+) -> Result<Option<UnixMillis>, FieldError> {
+    let Some(text) = &edit.not_before else {
+        return Ok(still_to_come(card, seat));
+    };
+    let expires_at = if again {
+        schedule::end_of(
+            words.people,
+            &card.proposal.tool.id,
+            card.proposal.risk,
+            words.now,
+        )
+    } else {
+        card.proposal.expires_at
+    };
+    schedule::read(text, expires_at, words)
+}
+
 async fn keep(seat: &Seat, edit: Edit) -> Result<(), EngineError> {
     let (account, now, id) = (seat.account.id, seat.now(), edit.id);
     let typed = Typed {
         entered: edit.entered,
         note: edit.note,
+        not_before: edit.not_before,
     };
     Ok(seat
         .store
@@ -266,10 +318,10 @@ fn at_its_field(error: EngineError) -> EngineError {
     if error.code == ErrorCode::Offline {
         return kept_offline();
     }
-    let field = error
-        .field
-        .as_deref()
-        .and_then(|path| path.strip_prefix("input/"));
+    let field = error.field.as_deref().and_then(|path| {
+        path.strip_prefix("input/")
+            .or(Some(path).filter(|path| *path == schedule::FIELD))
+    });
     let field = field.map(first_step);
     EngineError {
         // What is not about an argument is about the whole.

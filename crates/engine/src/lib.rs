@@ -37,6 +37,7 @@ mod refused;
 mod remarks;
 mod rotate;
 mod rules;
+mod schedule;
 mod seat;
 mod store;
 mod undo;

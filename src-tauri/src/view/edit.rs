@@ -21,6 +21,8 @@ pub struct EditForm {
     pub fields: Vec<FormField>,
     /// The editor's own words.
     pub note: String,
+    /// The time before which it is not to begin (RFC 3339); empty: right after its approval.
+    pub not_before: String,
     /// Something was typed before and kept.
     pub kept: bool,
     /// What sending it does, a sentence or two.
@@ -65,6 +67,8 @@ pub struct Edit {
     pub id: String,
     pub entered: Vec<Entered>,
     pub note: String,
+    /// As in the form.
+    pub not_before: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Type)]
@@ -79,7 +83,7 @@ pub struct Entered {
 #[serde(rename_all = "camelCase")]
 pub struct Edited {
     pub sentence: Vec<Span>,
-    /// Every argument, with what becomes of it.
+    /// Every argument, with what becomes of it, and the time where it differs.
     pub differences: Vec<Difference>,
     pub problem: Option<FieldProblem>,
     /// Whether it asks for anything else than before.
@@ -138,6 +142,7 @@ impl Edit {
             id,
             entered,
             note: self.note,
+            not_before: Some(self.not_before),
         }
     }
 }
@@ -150,6 +155,7 @@ impl From<countersign_engine::EditForm> for EditForm {
             sentence: spans(form.sentence),
             fields: form.fields.into_iter().map(Into::into).collect(),
             note: form.note,
+            not_before: form.not_before,
             kept: form.kept,
             consequence: form.consequence,
         }
@@ -187,11 +193,17 @@ impl From<countersign_engine::Edited> for Edited {
         Self {
             sentence: spans(edited.sentence),
             differences: edited.differences.into_iter().map(Into::into).collect(),
-            problem: edited.problem.map(|problem| FieldProblem {
-                field: problem.name,
-                message: problem.message,
-            }),
+            problem: edited.problem.map(Into::into),
             changed: edited.changed,
+        }
+    }
+}
+
+impl From<form::FieldError> for FieldProblem {
+    fn from(problem: form::FieldError) -> Self {
+        Self {
+            field: problem.name,
+            message: problem.message,
         }
     }
 }

@@ -5,7 +5,7 @@ use countersign_engine::views::requests::{self, DraftOutcome};
 use serde::Serialize;
 use specta::Type;
 
-use super::{Risk, Span, card::CardNode, render_card, spans, time, visible};
+use super::{Risk, Span, card::CardNode, edit::FieldProblem, render_card, spans, time, visible};
 
 /// What a text would propose, shown while it is typed.
 #[derive(Clone, Debug, Serialize, Type)]
@@ -18,6 +18,8 @@ pub struct DraftView {
     pub examples: Vec<String>,
     /// Null when nothing matched.
     pub draft: Option<Draft>,
+    /// What is wrong with the time.
+    pub problem: Option<FieldProblem>,
 }
 
 #[derive(Clone, Debug, Serialize, Type)]
@@ -88,6 +90,7 @@ impl From<requests::Draft> for DraftView {
             help,
             examples: draft.examples,
             draft: understood,
+            problem: draft.problem.map(Into::into),
         }
     }
 }

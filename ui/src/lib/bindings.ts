@@ -63,9 +63,9 @@ export const commands = {
 	judgeRules: (table: NewTable) => typedError<JudgedTable, CommandError>(__TAURI_INVOKE("judge_rules", { table })),
 	/**  Wants a table of rules, or the same that somebody else wants. */
 	changeRules: (table: NewTable) => typedError<null, CommandError>(__TAURI_INVOKE("change_rules", { table })),
-	/**  What the text would propose. Makes nothing. */
-	draftRequest: (text: string) => typedError<DraftView, CommandError>(__TAURI_INVOKE("draft_request", { text })),
-	submitRequest: (text: string) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_request", { text })),
+	/**  What the text would propose, not to begin before a time (RFC 3339, or empty). Makes nothing. */
+	draftRequest: (text: string, notBefore: string) => typedError<DraftView, CommandError>(__TAURI_INVOKE("draft_request", { text, notBefore })),
+	submitRequest: (text: string, notBefore: string) => typedError<Submitted, CommandError>(__TAURI_INVOKE("submit_request", { text, notBefore })),
 	/**  Everything that is not over: whose move it is, and what has waited too long. */
 	radar: () => typedError<Radar, CommandError>(__TAURI_INVOKE("radar")),
 	/**  Tasks made so far, newest first, 100 at a time. */
@@ -482,6 +482,8 @@ export type DraftView = {
 	examples: string[],
 	/**  Null when nothing matched. */
 	draft: Draft | null,
+	/**  What is wrong with the time. */
+	problem: FieldProblem | null,
 };
 
 /**  What a person has typed. */
@@ -489,6 +491,8 @@ export type Edit = {
 	id: string,
 	entered: Entered[],
 	note: string,
+	/**  As in the form. */
+	notBefore: string,
 };
 
 /**  A proposal's arguments, to be typed. */
@@ -501,6 +505,8 @@ export type EditForm = {
 	fields: FormField[],
 	/**  The editor's own words. */
 	note: string,
+	/**  The time before which it is not to begin (RFC 3339); empty: right after its approval. */
+	notBefore: string,
 	/**  Something was typed before and kept. */
 	kept: boolean,
 	/**  What sending it does, a sentence or two. */
@@ -510,7 +516,7 @@ export type EditForm = {
 /**  What an edit comes to, before it is sent. */
 export type Edited = {
 	sentence: Span[],
-	/**  Every argument, with what becomes of it. */
+	/**  Every argument, with what becomes of it, and the time where it differs. */
 	differences: Difference[],
 	problem: FieldProblem | null,
 	/**  Whether it asks for anything else than before. */

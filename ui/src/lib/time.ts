@@ -43,6 +43,23 @@ export function exactly(at: string): string {
   return Number.isNaN(then.getTime()) ? at : full.format(then);
 }
 
+/** "2031-05-12T10:30" on the reader's clock, as a field for a day and a time has it. */
+export function onClock(at: string): string {
+  const then = new Date(at);
+  if (Number.isNaN(then.getTime())) return "";
+  const two = (n: number) => String(n).padStart(2, "0");
+  const year = String(then.getFullYear()).padStart(4, "0");
+  const date = `${year}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
+  return `${date}T${two(then.getHours())}:${two(then.getMinutes())}`;
+}
+
+/** The moment that such a text names. What names none stays as it is, for the core to refuse. */
+export function instant(local: string): string {
+  const then = new Date(local);
+  const whole = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(local);
+  return whole && !Number.isNaN(then.getTime()) ? then.toISOString() : local;
+}
+
 /** "45 s", "12 min", "71 h", "3 d": one unit, rounded down, so it never promises more than there is. */
 export function span(seconds: number): string {
   const left = Math.max(0, Math.floor(seconds));

@@ -39,6 +39,9 @@ export const decisionWord: Record<PolicyDecision, string> = {
   requires_approval: "Needs approval",
 };
 
+/** What a time before which something is not to begin means. */
+export const notBeforeHint = "It can be approved at any time, and begins no earlier than this.";
+
 export const assurances: readonly Assurance[] = ["device", "device_confirmed"];
 
 export const assuranceWord: Record<Assurance, string> = {

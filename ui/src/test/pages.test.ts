@@ -315,7 +315,9 @@ describe("a new request", () => {
     expect(await a11y()).toEqual([]);
     await user.keyboard("{Enter}");
     await settle();
-    expect(core.calledWith("submit_request")).toEqual([{ text: "create task: Buy stamps" }]);
+    expect(core.calledWith("submit_request")).toEqual([
+      { text: "create task: Buy stamps", notBefore: "" },
+    ]);
     expect(screen.queryByRole("dialog")).toBeNull();
   });
 

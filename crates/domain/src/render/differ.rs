@@ -3,6 +3,7 @@
 
 use super::{Pair, Span, Spans, lines, pairs, raw, shown, visible};
 use crate::{
+    UnixMillis,
     canonical::{Object, Value},
     manifest::Manifest,
     record::{Preview, PreviewOutcome, Proposal},
@@ -34,17 +35,17 @@ pub struct DifferentLine {
 }
 
 /// What `new` asks for otherwise than `old`: every argument of either, in the order of the card, and then the way out, the
-/// tool's version and the scheduled time where they differ.
-pub fn differences(manifest: &Manifest, old: &Proposal, new: &Proposal) -> Vec<Difference> {
+/// tool's version and the scheduled time, as `time` says it, where they differ.
+pub fn differences(
+    manifest: &Manifest,
+    old: &Proposal,
+    new: &Proposal,
+    time: impl Fn(UnixMillis) -> String,
+) -> Vec<Difference> {
     let none = Object::new();
     let args = |proposal: &Proposal| proposal.args.as_object().unwrap_or(&none).clone();
     let mut found = argument_differences(manifest, &args(old), &args(new));
-    let aside = |label: &str, old: Option<String>, new: Option<String>| {
-        let value = |text: Option<String>| text.map(Value::String);
-        difference(label.to_owned(), value(old).as_ref(), value(new).as_ref())
-    };
     let through = |proposal: &Proposal| proposal.connection.as_ref().map(|named| named.id.to_string());
-    let time = |proposal: &Proposal| proposal.not_before.map(|at| at.to_string());
     let more = [
         aside("Connection", through(old), through(new)),
         aside(
@@ -52,14 +53,34 @@ pub fn differences(manifest: &Manifest, old: &Proposal, new: &Proposal) -> Vec<D
             Some(old.tool.version.clone()),
             Some(new.tool.version.clone()),
         ),
-        aside("Not before", time(old), time(new)),
+        schedule_difference(old.not_before, new.not_before, time),
     ];
-    found.extend(
-        more.into_iter()
-            .flatten()
-            .filter(|one| one.change != Change::Unchanged),
-    );
+    found.extend(more.into_iter().flatten());
     found
+}
+
+/// The time before which it is not to begin, as `time` says it, where it differs.
+pub fn schedule_difference(
+    old: Option<UnixMillis>,
+    new: Option<UnixMillis>,
+    time: impl Fn(UnixMillis) -> String,
+) -> Option<Difference> {
+    let exact = |at: UnixMillis| at.to_string();
+    let said = (old.map(&time), new.map(&time));
+    // Two times that read the same are told apart to the millisecond.
+    let (old, new) = if said.0 == said.1 {
+        (old.map(exact), new.map(exact))
+    } else {
+        said
+    };
+    aside("Not before", old, new)
+}
+
+/// What stands beside the arguments, where it differs.
+fn aside(label: &str, old: Option<String>, new: Option<String>) -> Option<Difference> {
+    let value = |text: Option<String>| text.map(Value::String);
+    difference(label.to_owned(), value(old).as_ref(), value(new).as_ref())
+        .filter(|one| one.change != Change::Unchanged)
 }
 
 /// What the one would do otherwise than the other though both ask for the same, where both could be looked at beforehand.

@@ -246,10 +246,13 @@ fn beside_the_arguments_only_what_differs_is_compared() {
         let changed = found.into_iter().filter(|one| one.change != Change::Unchanged);
         changed.map(|one| one.label).collect()
     };
-    assert_eq!(labels(differences(&manifest, &old, &new)), Vec::<String>::new());
+    assert_eq!(
+        labels(differences(&manifest, &old, &new, |at| at.to_string())),
+        Vec::<String>::new()
+    );
     new.tool.version = "9.9.9".to_owned();
     new.connection = None;
     new.not_before = Some(new.created_at);
-    let found = labels(differences(&manifest, &old, &new));
+    let found = labels(differences(&manifest, &old, &new, |at| at.to_string()));
     assert_eq!(found, ["Connection", "Version of the tool", "Not before"]);
 }

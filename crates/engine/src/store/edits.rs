@@ -13,6 +13,8 @@ pub(crate) struct Typed {
     /// By the argument's name.
     pub(crate) entered: BTreeMap<String, String>,
     pub(crate) note: String,
+    /// `None`: the time is as it was.
+    pub(crate) not_before: Option<String>,
 }
 
 pub(crate) fn keep(
@@ -24,25 +26,37 @@ pub(crate) fn keep(
 ) -> Result<(), StoreError> {
     let entered = serde_json::to_string(&typed.entered).map_err(StoreError::damaged)?;
     tx.execute(
-        "INSERT INTO edit (account, proposal, entered, note, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO edit (account, proposal, entered, note, not_before, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (account, proposal)
-         DO UPDATE SET entered = excluded.entered, note = excluded.note, at_ms = excluded.at_ms",
-        params![account.0, id.as_bytes(), entered, typed.note, now.0],
+         DO UPDATE SET entered = excluded.entered, note = excluded.note, not_before = excluded.not_before,
+            at_ms = excluded.at_ms",
+        params![
+            account.0,
+            id.as_bytes(),
+            entered,
+            typed.note,
+            typed.not_before,
+            now.0
+        ],
     )?;
     Ok(())
 }
 
 pub(crate) fn kept(db: &Connection, account: AccountId, id: ProposalId) -> Result<Option<Typed>, StoreError> {
-    let row: Option<(String, String)> = db
+    let row: Option<(String, String, Option<String>)> = db
         .query_row(
-            "SELECT entered, note FROM edit WHERE account = ?1 AND proposal = ?2",
+            "SELECT entered, note, not_before FROM edit WHERE account = ?1 AND proposal = ?2",
             params![account.0, id.as_bytes()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    row.map(|(entered, note)| {
+    row.map(|(entered, note, not_before)| {
         let entered = serde_json::from_str(&entered).map_err(StoreError::damaged)?;
-        Ok(Typed { entered, note })
+        Ok(Typed {
+            entered,
+            note,
+            not_before,
+        })
     })
     .transpose()
 }

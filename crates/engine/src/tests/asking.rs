@@ -123,7 +123,7 @@ async fn a_person_answers_a_question_about_their_own_request_in_the_app() {
     let ada = world.device().await;
     let bob = world.colleague(&ada, "bob").await;
     world.vouch(&ada, &bob).await;
-    let id = ada.engine.submit("create task: Buy a boat").await.unwrap();
+    let id = ada.engine.submit("create task: Buy a boat", "").await.unwrap();
     bob.card(id).await;
     assert!(ada.card(id).await.ask.is_none(), "nobody asks themselves");
     bob.engine.ask(id, "What for?".to_owned()).await.unwrap();

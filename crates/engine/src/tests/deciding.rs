@@ -65,7 +65,7 @@ async fn an_own_request_in_a_solo_tenant_needs_a_typed_confirmation() {
     let device = world.device().await;
     let own = device
         .engine
-        .submit("create task: Water the plants")
+        .submit("create task: Water the plants", "")
         .await
         .unwrap();
     let card = device.card(own).await;
@@ -97,7 +97,7 @@ async fn nobody_approves_their_own_request_in_a_company() {
     let device = world.device().await;
     let own = device
         .engine
-        .submit("create task: Raise my salary")
+        .submit("create task: Raise my salary", "")
         .await
         .unwrap();
     let card = device.card(own).await;

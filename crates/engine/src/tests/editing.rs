@@ -20,6 +20,7 @@ fn edit(id: ProposalId, entered: &[(&str, &str)]) -> Edit {
         id,
         entered: entered.collect(),
         note: String::new(),
+        not_before: None,
     }
 }
 
@@ -179,6 +180,7 @@ async fn what_is_typed_is_kept_while_the_tenant_is_away_and_through_a_crash() {
             .map(|field| (field.name, field.text))
             .collect(),
         note: form.note,
+        not_before: Some(form.not_before),
     };
     let second = device.engine.submit_edit(again).await.unwrap();
     device.takes_the_place(second, first).await;

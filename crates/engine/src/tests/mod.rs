@@ -17,6 +17,7 @@ mod proxy;
 mod radar;
 mod repeating;
 mod ruling;
+mod scheduling;
 #[path = "../../../verify/tests/bundles/seeded.rs"]
 #[allow(dead_code, reason = "shared with suites that use more of it")]
 mod seeded;

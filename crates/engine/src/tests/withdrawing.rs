@@ -10,7 +10,7 @@ use crate::{
 async fn a_person_takes_their_own_request_back_and_can_undo_that_for_five_seconds() {
     let world = World::new(Mode::Company).await;
     let device = world.device().await;
-    let id = device.engine.submit("create task: Buy a boat").await.unwrap();
+    let id = device.engine.submit("create task: Buy a boat", "").await.unwrap();
     let card = device.card(id).await;
     assert!(!card.approve.is_armed(), "somebody else decides");
     assert!(card.withdraw.unwrap().is_armed(), "and it is theirs to take back");
@@ -54,7 +54,11 @@ async fn a_person_takes_their_own_request_back_and_can_undo_that_for_five_second
 async fn a_request_that_is_taken_back_while_offline_is_sent_later_also_after_a_crash() {
     let world = World::new(Mode::Company).await;
     let device = world.device().await;
-    let id = device.engine.submit("create task: Buy a plane").await.unwrap();
+    let id = device
+        .engine
+        .submit("create task: Buy a plane", "")
+        .await
+        .unwrap();
     device.card(id).await;
     device.offline().await;
     device.engine.withdraw(id).await.unwrap();
@@ -91,7 +95,11 @@ async fn a_withdrawal_that_comes_too_late_says_so() {
     let ada = world.device().await;
     let bob = world.colleague(&ada, "Bob").await;
     world.vouch(&ada, &bob).await;
-    let id = ada.engine.submit("create task: Paint the wall").await.unwrap();
+    let id = ada
+        .engine
+        .submit("create task: Paint the wall", "")
+        .await
+        .unwrap();
     ada.card(id).await;
     ada.offline().await;
     ada.engine.withdraw(id).await.unwrap();

@@ -140,11 +140,16 @@ impl Engine {
         let seat = self.seat()?;
         seat.first_look.is_over()?;
         let (mine, people) = (Overlay::of(&seat, id).await?, seat.people().await?);
+        let (now, zone) = (seat.now(), seat.ports.clock.zone());
         let found = seat
             .journal
             .read(move |reader| {
                 let card = reader.proposal(id)?;
-                let lineage = card.as_ref().map(|card| lineage(reader, card)).transpose()?;
+                let time = |at| super::words::time(at, now, &zone);
+                let lineage = card
+                    .as_ref()
+                    .map(|card| lineage(reader, card, time))
+                    .transpose()?;
                 Ok(card.zip(lineage))
             })
             .await?;

@@ -1,6 +1,7 @@
 //! What a proposal took the place of, what took its place, and what it tries again.
 
 use countersign_domain::{
+    UnixMillis,
     fold::Closed,
     id::ProposalId,
     render::{self, Difference},
@@ -28,13 +29,18 @@ pub struct Predecessor {
     pub differences: Vec<Difference>,
 }
 
-pub(super) fn lineage(reader: &Reader, card: &Card) -> Result<Lineage, ReadError> {
+/// `time` says one for this person.
+pub(super) fn lineage(
+    reader: &Reader,
+    card: &Card,
+    time: impl Fn(UnixMillis) -> String,
+) -> Result<Lineage, ReadError> {
     let replaced_by = match &card.state.closed {
         Some(Closed::Superseded { successor, .. }) => *successor,
         Some(Closed::Withdrawn { .. } | Closed::Expired { .. }) | None => None,
     };
     let replaces = match card.proposal.supersedes {
-        Some(id) => Some(predecessor(reader, id, card)?),
+        Some(id) => Some(predecessor(reader, id, card, time)?),
         None => None,
     };
     Ok(Lineage {
@@ -44,7 +50,12 @@ pub(super) fn lineage(reader: &Reader, card: &Card) -> Result<Lineage, ReadError
     })
 }
 
-fn predecessor(reader: &Reader, id: ProposalId, card: &Card) -> Result<Predecessor, ReadError> {
+fn predecessor(
+    reader: &Reader,
+    id: ProposalId,
+    card: &Card,
+    time: impl Fn(UnixMillis) -> String,
+) -> Result<Predecessor, ReadError> {
     let old = reader.proposal(id)?;
     let closed = old.as_ref().and_then(|old| old.state.closed.as_ref());
     let reason = match closed {
@@ -56,7 +67,7 @@ fn predecessor(reader: &Reader, id: ProposalId, card: &Card) -> Result<Predecess
         id,
         words: super::plain(reason),
         differences: differences.map_or_else(Vec::new, |(old, manifest)| {
-            let mut found = render::differences(manifest, &old.proposal, &card.proposal);
+            let mut found = render::differences(manifest, &old.proposal, &card.proposal, time);
             let foreseen = old.preview.as_ref().zip(card.preview.as_ref());
             found.extend(foreseen.and_then(|(before, after)| {
                 render::foreseen_difference((&old.proposal, before), (&card.proposal, after))

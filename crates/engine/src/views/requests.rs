@@ -3,6 +3,7 @@
 use countersign_domain::{
     Digest, UnixMillis,
     fold::DEFAULT_LIFETIME,
+    form::FieldError,
     id::ProposalId,
     intent,
     people::People,
@@ -15,8 +16,8 @@ use countersign_replica::Task;
 use countersign_tools::Ingress;
 use uuid::Uuid;
 
-use super::card::policy_words;
-use crate::{Engine, EngineError, seat::Seat};
+use super::{Words, card::policy_words};
+use crate::{Engine, EngineError, schedule, seat::Seat};
 
 /// Tasks on one page.
 const TASKS: u32 = 100;
@@ -25,6 +26,8 @@ const TASKS: u32 = 100;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Draft {
     pub outcome: DraftOutcome,
+    /// What is wrong with the time.
+    pub problem: Option<FieldError>,
     /// How each form is typed.
     pub examples: Vec<String>,
 }
@@ -62,34 +65,41 @@ pub struct Tasks {
 }
 
 impl Engine {
-    /// What the text would propose. Makes nothing and needs no network.
+    /// What the text would propose, not to begin before a time (RFC 3339, or empty). Makes nothing and needs no network.
     ///
     /// # Errors
     /// When nobody is signed in.
-    pub async fn draft(&self, text: &str) -> Result<Draft, EngineError> {
+    pub async fn draft(&self, text: &str, not_before: &str) -> Result<Draft, EngineError> {
         let seat = self.seat()?;
+        let people = seat.people().await?;
         let examples = intent::forms()
             .iter()
             .filter(|form| seat.registry.get(form.tool_id).is_some())
             .map(|form| form.example.to_owned())
             .collect();
+        let outcome = outcome(&seat, &people, text)?;
         Ok(Draft {
-            outcome: outcome(&seat, &*seat.people().await?, text)?,
+            problem: time(&seat, &people, &outcome, not_before).err(),
+            outcome,
             examples,
         })
     }
 
-    /// Proposes what the text says.
+    /// Proposes what the text says, not to begin before a time (RFC 3339, or empty).
     ///
     /// # Errors
-    /// Offline, or when the tenant does not take it. The text is then still the person's to keep.
-    pub async fn submit(&self, text: &str) -> Result<ProposalId, EngineError> {
+    /// With the field at fault; offline; or when the tenant does not take it. The text is then still the person's to keep.
+    pub async fn submit(&self, text: &str, not_before: &str) -> Result<ProposalId, EngineError> {
         let seat = self.seat()?;
+        let people = seat.people().await?;
+        let not_before = time(&seat, &people, &outcome(&seat, &people, text)?, not_before)
+            .map_err(|problem| EngineError::invalid(problem.name, problem.message))?;
         if seat.is_cut_off() {
             return Err(EngineError::offline());
         }
         let call = Propose {
             text: Some(text.to_owned()),
+            not_before,
             ..Propose::default()
         };
         let proposed = seat.client.propose(&call).await?;
@@ -123,6 +133,21 @@ impl Engine {
             next: page.next.map(|next| next.to_string()),
         })
     }
+}
+
+/// The time that was typed, for what the text comes to.
+fn time(
+    seat: &Seat,
+    people: &People,
+    outcome: &DraftOutcome,
+    text: &str,
+) -> Result<Option<UnixMillis>, FieldError> {
+    let words = Words::new(seat, people);
+    let expires_at = match outcome {
+        DraftOutcome::Understood(it) => schedule::end_of(people, &it.tool, it.risk, words.now),
+        DraftOutcome::NotUnderstood { .. } | DraftOutcome::Refused { .. } => words.now + DEFAULT_LIFETIME,
+    };
+    schedule::read(text, expires_at, &words)
 }
 
 fn outcome(seat: &Seat, people: &People, text: &str) -> Result<DraftOutcome, EngineError> {

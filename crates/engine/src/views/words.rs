@@ -86,20 +86,7 @@ impl<'a> Words<'a> {
 
     /// "14:30", or with the day when it is another one.
     pub(crate) fn time(&self, at: UnixMillis) -> String {
-        let zoned = |at: UnixMillis| {
-            Timestamp::from_millisecond(at.0)
-                .unwrap_or(Timestamp::UNIX_EPOCH)
-                .to_zoned(self.zone.clone())
-        };
-        let (then, now) = (zoned(at), zoned(self.now));
-        let form = if then.date() == now.date() {
-            "%H:%M"
-        } else if then.year() == now.year() {
-            "%-d %b %H:%M"
-        } else {
-            "%-d %b %Y %H:%M"
-        };
-        then.strftime(form).to_string()
+        time(at, self.now, &self.zone)
     }
 
     /// What this person signed and does not count. Where something else came first it says what did, by whom and when.
@@ -422,6 +409,24 @@ impl<'a> Words<'a> {
             }
         }
     }
+}
+
+/// [`Words::time`], where there are no words.
+pub(crate) fn time(at: UnixMillis, now: UnixMillis, zone: &TimeZone) -> String {
+    let zoned = |at: UnixMillis| {
+        Timestamp::from_millisecond(at.0)
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+            .to_zoned(zone.clone())
+    };
+    let (then, now) = (zoned(at), zoned(now));
+    let form = if then.date() == now.date() {
+        "%H:%M"
+    } else if then.year() == now.year() {
+        "%-d %b %H:%M"
+    } else {
+        "%-d %b %Y %H:%M"
+    };
+    then.strftime(form).to_string()
 }
 
 /// The tenant has it, and nothing has come of it yet.

@@ -207,9 +207,10 @@ export class FakeCore {
       this.emit({ kind: "inbox_changed" });
     },
     withdraw: ({ id }) => this.#withdraw(this.find(id as string)),
-    draft_request: ({ text }) => draft(text as string),
-    submit_request: ({ text }) => {
-      const made = draft(text as string).draft;
+    draft_request: ({ text, notBefore }) => draft(text as string, notBefore as string),
+    submit_request: ({ text, notBefore }) => {
+      const { draft: made, problem } = draft(text as string, notBefore as string);
+      if (problem) throw error("invalid", problem.message, problem.field);
       if (!made) throw error("invalid", "This is not a form that is understood.", "text");
       const added = card({
         tool: made.tool,
@@ -218,6 +219,7 @@ export class FakeCore {
         body: made.body,
         agent: "Ada Byron",
       });
+      added.notBefore = (notBefore as string) || null;
       // One's own: it can be taken back.
       added.arm.withdraw = { ...added.arm.reject };
       this.cards.unshift(added);

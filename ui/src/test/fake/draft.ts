@@ -1,6 +1,7 @@
 /* Two forms of the seed's grammar, enough to show the live preview. */
 import type { DraftView } from "../../lib/bindings";
 import { field, text as textNode, to } from "./cards";
+import { schedule } from "./schedule";
 import { spans } from "./spans";
 
 const examples = [
@@ -9,7 +10,11 @@ const examples = [
   "draft email to: ana@example.com subject: Offer context: thank her and attach the terms",
 ];
 
-export function draft(text: string): DraftView {
+export function draft(text: string, notBefore: string): DraftView {
+  return { ...understood(text), problem: schedule(notBefore) };
+}
+
+function understood(text: string): Omit<DraftView, "problem"> {
   const trimmed = text.trim();
   const task = /^create task:\s*(.+)$/i.exec(trimmed);
   if (task?.[1]) {

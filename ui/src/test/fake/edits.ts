@@ -10,6 +10,7 @@ import type {
   Span,
 } from "../../lib/bindings";
 import { card, field, text as textNode, to } from "./cards";
+import { schedule } from "./schedule";
 import { lines } from "./spans";
 
 const flat = (spans: readonly Span[]) => spans.map((span) => span.text).join("");
@@ -62,6 +63,7 @@ export class FakeEdits {
       sentence: of.sentence,
       fields,
       note: kept?.note ?? "",
+      notBefore: kept?.notBefore ?? of.notBefore ?? "",
       kept: kept !== undefined,
       consequence: again
         ? "This makes a new request, and policy is asked again. That this one came to nothing stands on it. You ask for it, so another person has to approve it."
@@ -76,10 +78,14 @@ export class FakeEdits {
     const differences = edit.entered.flatMap(({ name, text }) =>
       compared(name, before.get(name), text),
     );
+    const late = schedule(edit.notBefore);
+    if (!late && edit.notBefore !== (of.notBefore ?? "")) {
+      differences.push(...compared("Not before", of.notBefore ?? undefined, edit.notBefore));
+    }
     return {
       sentence: of.sentence,
       differences,
-      problem: empty ? { field: empty.name, message: `“${empty.name}” is needed.` } : null,
+      problem: empty ? { field: empty.name, message: `“${empty.name}” is needed.` } : late,
       changed: differences.some((one) => one.change !== "unchanged"),
     };
   }
@@ -107,6 +113,7 @@ export class FakeEdits {
       more: { replaces: { id: of.id, words: "Edited by Ada Byron", differences } },
     });
     made.proposer.kind = "user";
+    made.notBefore = edit.notBefore || null;
     const why = "You proposed it, or it was proposed for you: somebody else decides.";
     made.arm.approve = { ...made.arm.approve, armed: false, why };
     if (cameToNothing(of)) return { old: of, made: { ...made, replaces: null, retryOf: of.id } };
