@@ -24,8 +24,8 @@ use crate::{
     tenant::{Checked, StoreError, check},
 };
 
-const CONTROL: &str = "control.db";
-const TENANT: &str = "tenant.db";
+pub(crate) const CONTROL: &str = "control.db";
+pub(crate) const TENANT: &str = "tenant.db";
 const MANIFEST: &str = "backup.json";
 /// How long a file that somebody else has locked is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -117,7 +117,7 @@ impl From<rusqlite::Error> for BackupError {
     }
 }
 
-trait At<T> {
+pub(crate) trait At<T> {
     fn at(self, path: &Path) -> Result<T, BackupError>;
 }
 
@@ -530,7 +530,7 @@ fn backed_up(id: TenantId, name: String, checked: Checked) -> BackedUp {
         name,
         size: checked.size,
         root: checked.root,
-        log_key: checked.log_key.to_string(),
+        log_key: checked.log_key.public_key().to_string(),
     }
 }
 
@@ -553,7 +553,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn placed(control: &Path) -> Result<Vec<(Placed, String)>, BackupError> {
+/// The tenants of a data folder or of a copy, with their names.
+pub(crate) fn placed(control: &Path) -> Result<Vec<(Placed, String)>, BackupError> {
     let connection = Connection::open_with_flags(control, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut statement = connection.prepare("SELECT id, folder, name FROM tenant ORDER BY id")?;
     let rows = statement.query_map([], |row| {
@@ -583,7 +584,7 @@ fn keep_only(control: &Path, tenants: &[BackedUp]) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn sync(path: &Path) -> Result<(), BackupError> {
+pub(crate) fn sync(path: &Path) -> Result<(), BackupError> {
     File::open(path).and_then(|file| file.sync_all()).at(path)
 }
 

@@ -17,6 +17,7 @@ pub mod backup;
 pub mod cards;
 pub mod clock;
 pub mod executor;
+pub mod export;
 pub mod ingress;
 pub mod random;
 pub mod tenant;

@@ -1,22 +1,29 @@
-//! `countersign-server`: serves tenants, founds them, makes agents' keys, copies its data and takes it back, and brings
-//! back who has lost every device.
+//! `countersign-server`: serves tenants, founds them, makes agents' keys, copies its data and takes it back, writes a
+//! journal into a file, and brings back who has lost every device.
 //!
 //! Standard output carries the one line that a command promises and nothing else; logs go to standard error.
 
 use std::{
+    cell::LazyCell,
     io::{self, IsTerminal as _, Read as _, Write as _},
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
-use countersign_domain::{id::TenantId, record::Mode};
+use countersign_domain::{bundle::Profile, id::TenantId, record::Mode};
 use countersign_server::{
     Config, MAX_OPEN, MAX_RATE, NewTenant, OpenError, ProviderSettings, Server, Transport,
     backup::{self, Adoption, NewOwner},
     clock::{Clock as _, SystemClock},
+    export,
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +34,9 @@ use zeroize::Zeroizing;
 /// processor for that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long a command that goes on says nothing.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The tenant server of Countersign.
 #[derive(Debug, Parser)]
@@ -52,6 +62,8 @@ enum Command {
     Restore(Restore),
     /// Take one tenant of a copy into this server's data folder; prints it.
     Adopt(Adopt),
+    /// Write a tenant's journal into a file that proves itself, also while a server runs on it; prints what it holds.
+    Export(Export),
     /// Give an account a password, and take it from the company's provider where it was bound to it; prints `{"email"}`.
     Password(Password),
 }
@@ -206,6 +218,22 @@ struct Adopt {
 }
 
 #[derive(Debug, Args)]
+struct Export {
+    /// The data folder, or a copy that `backup` has made.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// Leave out what was asked for and what came of it; the rest still verifies.
+    #[arg(long)]
+    redacted: bool,
+    /// The file, which must not be there yet; one of its own name in the current folder when absent.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct Password {
     /// The data folder.
     #[arg(long, value_name = "DIR")]
@@ -230,6 +258,7 @@ async fn main() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Adopt(adopt) => adopt.run().await,
+        Command::Export(export) => export.run(),
         Command::Password(password) => password.run().await,
     };
     match outcome {
@@ -357,6 +386,27 @@ impl Adopt {
     }
 }
 
+impl Export {
+    fn run(self) -> anyhow::Result<()> {
+        let profile = if self.redacted {
+            Profile::Redacted
+        } else {
+            Profile::Full
+        };
+        // Until something is written there is nothing to tidy up.
+        let stopped = LazyCell::new(stopped);
+        let mut said = Instant::now();
+        let exported = export::export(&self.data, self.tenant, profile, self.output, |entries, all| {
+            if said.elapsed() >= SILENCE {
+                said = Instant::now();
+                let _ = writeln!(io::stderr(), "countersign-server: {entries} of {all} entries");
+            }
+            !stopped.load(Ordering::Relaxed)
+        })?;
+        print(&serde_json::to_string(&exported)?)
+    }
+}
+
 impl Provider {
     fn settings(self) -> anyhow::Result<Option<ProviderSettings>> {
         let (Some(issuer), Some(client_id)) = (self.oidc_issuer, self.oidc_client_id) else {
@@ -388,6 +438,23 @@ impl Password {
         server.set_password(&self.email, password).await?;
         print(&json!({"email": self.email}).to_string())
     }
+}
+
+/// Becomes true when this process is asked to end, which does not end it from here on.
+fn stopped() -> Arc<AtomicBool> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stopped);
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => (),
+                _ = interrupt.recv() => (),
+            }
+            told.store(true, Ordering::Relaxed);
+        });
+    }
+    stopped
 }
 
 fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {

@@ -23,14 +23,7 @@ impl From<rusqlite::Error> for SchemaError {
 
 /// Applies what this version has and the file has not.
 pub(crate) fn bring_up_to_date(connection: &mut Connection, runner: &Runner) -> Result<(), SchemaError> {
-    let ours = runner
-        .get_migrations()
-        .iter()
-        .map(|one| i64::from(one.version()))
-        .max();
-    if newest_applied(connection)? > ours {
-        return Err(SchemaError::Newer);
-    }
+    refuse_newer(connection, runner)?;
     // The library panics over a row of its own table that it cannot read, as a broken disk may leave one.
     match catch_unwind(AssertUnwindSafe(|| runner.run(connection))) {
         Ok(Ok(_)) => Ok(()),
@@ -39,6 +32,16 @@ pub(crate) fn bring_up_to_date(connection: &mut Connection, runner: &Runner) -> 
             "what was applied to it before cannot be read".to_owned(),
         )),
     }
+}
+
+/// What a newer version has written may mean something else.
+pub(crate) fn refuse_newer(connection: &Connection, runner: &Runner) -> Result<(), SchemaError> {
+    let versions = runner.get_migrations().iter();
+    let ours = versions.map(|one| i64::from(one.version())).max();
+    if newest_applied(connection)? > ours {
+        return Err(SchemaError::Newer);
+    }
+    Ok(())
 }
 
 fn newest_applied(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     App,
-    tenant::{Export, StoreError, Tenant},
+    tenant::{Export, StoreError, Tenant, file_name},
 };
 
 const BUNDLE: &str = "application/vnd.countersign.bundle";
@@ -168,10 +168,7 @@ fn view(tenant: Tenant, size: u64, profile: Profile) -> (Response, Pieces) {
 }
 
 fn attachment(tenant: &Tenant, size: u64, rest: &str) -> String {
-    format!(
-        "attachment; filename=\"countersign-{}-{size}-{rest}\"",
-        tenant.id()
-    )
+    format!("attachment; filename=\"{}\"", file_name(tenant.id(), size, rest))
 }
 
 /// Where the caller wants to go on: the one form `bytes=N-`, of this very bundle.

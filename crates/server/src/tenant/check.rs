@@ -1,16 +1,12 @@
-//! Whether a copy of a tenant's file is whole: the file itself, the tree over its journal, and every body that is there.
+//! Whether a tenant's file is whole: the file itself, the tree over its journal, and every body that is there.
 
 use std::path::Path;
 
-use countersign_domain::{
-    Digest,
-    dsse::{PublicKey, SigningKey},
-    journal::Frontier,
-    people::People,
-};
-use rusqlite::Connection;
+use countersign_domain::{Digest, dsse::SigningKey, journal::Frontier, people::People};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{desk, entries, writer::StoreError};
+use super::{desk, entries, found::migrations, writer::StoreError};
+use crate::schema;
 
 /// Entries looked at together.
 const AT_ONCE: u32 = 5_000;
@@ -20,17 +16,17 @@ const AT_ONCE: u32 = 5_000;
 pub(crate) struct Checked {
     pub(crate) size: u64,
     pub(crate) root: Digest,
-    pub(crate) log_key: PublicKey,
+    pub(crate) log_key: SigningKey,
     pub(crate) people: People,
 }
 
-/// Checks a file that nobody writes to.
+/// Checks the file of a journal, up to the size that it has when this begins: a server may go on writing to it.
 ///
 /// # Errors
 /// With the first thing that is not in order.
 pub(crate) fn check(file: &Path) -> Result<Checked, StoreError> {
-    let connection = Connection::open(file)?;
-    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    let connection = open(file)?;
+    schema::refuse_newer(&connection, &migrations::migrations::runner())?;
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
         return Err(StoreError::damaged(found));
@@ -71,7 +67,20 @@ pub(crate) fn check(file: &Path) -> Result<Checked, StoreError> {
     Ok(Checked {
         size: tree.size(),
         root: tree.root(),
-        log_key: SigningKey::from_seed(&seed).public_key(),
+        log_key: SigningKey::from_seed(&seed),
         people: desk::read_people(&connection)?,
     })
+}
+
+/// Opens a tenant's file to read it from outside its server. With the right to write, so that the last to close it tidies up
+/// after itself as SQLite does; nothing of what it says is changed.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn open(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
 }

@@ -2,6 +2,8 @@
 
 use countersign_domain::{
     bundle::{Profile, Writer},
+    dsse::SigningKey,
+    id::TenantId,
     journal::{Checkpoint, Frontier, consistency_proof, verify_consistency},
     wire::{Head, WireEntry},
 };
@@ -9,15 +11,67 @@ use rusqlite::Connection;
 
 use super::{Tenant, entries, writer::StoreError};
 
-/// A bundle in the making. Each piece is read by itself: a slow reader holds nothing open in the file.
-pub(crate) struct Export {
-    tenant: Tenant,
+/// A bundle in the making, for whoever reads the file. Each piece is read by itself: a slow taker holds nothing open in it.
+#[derive(Debug)]
+pub(crate) struct Bundle {
     size: u64,
-    /// How many erasures there had been when it was begun.
-    erasures: u64,
     writer: Writer,
     /// The first line, until it is out.
     opening: Option<Vec<u8>>,
+}
+
+impl Bundle {
+    /// Begins the bundle of the journal that `checkpoint` is about. `key` is the log's.
+    ///
+    /// # Errors
+    /// Never in practice: the first line is within the canonical profile.
+    pub(crate) fn begin(
+        checkpoint: &Checkpoint,
+        profile: Profile,
+        key: SigningKey,
+    ) -> Result<Self, StoreError> {
+        let (writer, opening) = Writer::begin(checkpoint, profile, key).map_err(StoreError::damaged)?;
+        Ok(Self {
+            size: checkpoint.size,
+            writer,
+            opening: Some(opening),
+        })
+    }
+
+    /// How many entries are written.
+    pub(crate) fn entries(&self) -> u64 {
+        self.writer.next().map_or(self.size, |(after, _)| after)
+    }
+
+    /// The next bytes, and what is left to do.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn piece(mut self, connection: &Connection) -> Result<(Vec<u8>, Option<Self>), StoreError> {
+        if let Some(opening) = self.opening.take() {
+            return Ok((opening, Some(self)));
+        }
+        let Some((after, count)) = self.writer.next() else {
+            return Ok((self.writer.end().map_err(StoreError::damaged)?, None));
+        };
+        let limit = u32::try_from(count).map_err(StoreError::damaged)?;
+        let entries = entries::range(connection, after, self.size, limit)?;
+        let lines = self.writer.segment(&entries).map_err(StoreError::damaged)?;
+        Ok((lines, Some(self)))
+    }
+}
+
+/// What the file is called, so that nobody takes one for another.
+pub(crate) fn file_name(tenant: TenantId, size: u64, rest: &str) -> String {
+    format!("countersign-{tenant}-{size}-{rest}")
+}
+
+/// A bundle in the making, of a tenant that is served.
+pub(crate) struct Export {
+    tenant: Tenant,
+    /// How many erasures there had been when it was begun.
+    erasures: u64,
+    bundle: Bundle,
 }
 
 impl Tenant {
@@ -45,14 +99,10 @@ impl Tenant {
             })
             .await?;
         let checkpoint = Checkpoint { tenant, size, root };
-        let (writer, opening) =
-            Writer::begin(&checkpoint, profile, self.inner.log_key.clone()).map_err(StoreError::damaged)?;
         Ok(Some(Export {
             tenant: self.clone(),
-            size,
             erasures,
-            writer,
-            opening: Some(opening),
+            bundle: Bundle::begin(&checkpoint, profile, self.inner.log_key.clone())?,
         }))
     }
 
@@ -74,7 +124,7 @@ impl Tenant {
 impl Export {
     /// How many entries it is for.
     pub(crate) const fn size(&self) -> u64 {
-        self.size
+        self.bundle.size
     }
 
     /// How many erasures there had been: the bytes are the same only while there are no more.
@@ -86,22 +136,19 @@ impl Export {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn piece(mut self) -> Result<(Vec<u8>, Option<Self>), StoreError> {
-        if let Some(opening) = self.opening.take() {
-            return Ok((opening, Some(self)));
-        }
-        let Some((after, count)) = self.writer.next() else {
-            return Ok((self.writer.end().map_err(StoreError::damaged)?, None));
-        };
-        let limit = u32::try_from(count).map_err(StoreError::damaged)?;
-        let tenant = self.tenant.clone();
-        tenant
-            .read(move |connection| {
-                let entries = entries::range(connection, after, self.size, limit)?;
-                let lines = self.writer.segment(&entries).map_err(StoreError::damaged)?;
-                Ok((lines, Some(self)))
-            })
-            .await
+    pub(crate) async fn piece(self) -> Result<(Vec<u8>, Option<Self>), StoreError> {
+        let Self {
+            tenant,
+            erasures,
+            bundle,
+        } = self;
+        let (piece, rest) = tenant.read(move |connection| bundle.piece(connection)).await?;
+        let rest = rest.map(|bundle| Self {
+            tenant,
+            erasures,
+            bundle,
+        });
+        Ok((piece, rest))
     }
 }
 
@@ -129,8 +176,8 @@ fn root_at(
 #[derive(Debug)]
 pub(crate) struct Auditor {
     path: std::path::PathBuf,
-    tenant: countersign_domain::id::TenantId,
-    key: countersign_domain::dsse::SigningKey,
+    tenant: TenantId,
+    key: SigningKey,
 }
 
 #[cfg(test)]
@@ -157,13 +204,13 @@ impl Auditor {
             size: frontier.size(),
             root: frontier.root(),
         };
-        let (mut writer, mut bytes) = Writer::begin(&checkpoint, profile, self.key.clone()).unwrap();
-        while let Some((after, count)) = writer.next() {
-            let entries =
-                entries::range(&file, after, frontier.size(), u32::try_from(count).unwrap()).unwrap();
-            bytes.extend(writer.segment(&entries).unwrap());
+        let mut bytes = Vec::new();
+        let mut left = Some(Bundle::begin(&checkpoint, profile, self.key.clone()).unwrap());
+        while let Some(bundle) = left {
+            let (piece, rest) = bundle.piece(&file).unwrap();
+            bytes.extend(piece);
+            left = rest;
         }
-        bytes.extend(writer.end().unwrap());
         let options = countersign_verify::Options {
             trust: Some(self.key.public_key()),
             proposal: None,

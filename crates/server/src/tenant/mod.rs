@@ -53,7 +53,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, mpsc, watch};
 
 pub use acts::{Act, ResolveRefusal};
-pub(crate) use check::{Checked, check};
+pub(crate) use check::{Checked, check, open};
 pub use countersign_domain::execution::{LEASE, RunRefusal};
 pub use decide::{DecideRefusal, Signed as SignedDecision, Views, WithdrawRefusal};
 pub use denials::Denied;
@@ -62,7 +62,7 @@ pub use entries::Sight;
 pub use erase::EraseRefusal;
 #[cfg(test)]
 pub(crate) use export::Auditor;
-pub(crate) use export::Export;
+pub(crate) use export::{Bundle, Export, file_name};
 pub use found::Founding;
 pub use hands::Work;
 pub(crate) use mirror::keep_ready;

@@ -5,12 +5,6 @@ use super::*;
 use countersign_verify::{Options, Verdict, verify};
 use rusqlite::Connection;
 
-const TEXT: &str = "create task: Call the bank";
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
-
 impl Data {
     /// A folder with what was put back or taken in, and its tenant.
     fn of(folder: tempfile::TempDir, tenant: &str) -> Self {
@@ -18,17 +12,6 @@ impl Data {
             folder,
             tenant: tenant.to_owned(),
         }
-    }
-
-    fn backup(&self, to: &Path) -> Output {
-        run(&["backup", "--data", &self.text(), "--to", &text(to)], "")
-    }
-
-    fn key(&self) -> String {
-        line(&self.agent_key("bookkeeper"))["apiKey"]
-            .as_str()
-            .unwrap()
-            .to_owned()
     }
 }
 
@@ -136,13 +119,6 @@ fn said(output: &Output) -> String {
 }
 
 impl Running {
-    async fn propose(&self, key: &str, tenant: &str, text: &str) -> (u16, Value) {
-        let bearer = format!("Bearer {key}");
-        let headers = [("authorization", &*bearer), ("x-tenant-id", tenant)];
-        let body = json!({"text": text});
-        self.call("POST", "/api/assistant/propose", &headers, body).await
-    }
-
     /// The tenant's head and log key, as an owner reads them.
     async fn known(&self, tenant: &str, email: &str, password: &str) -> (Value, Value) {
         let form = json!({"email": email, "password": password});
@@ -155,28 +131,6 @@ impl Running {
             .call("GET", "/api/assistant/proposals?limit=500", &headers, Value::Null)
             .await;
         (about["logKey"].clone(), tasks["proposals"].clone())
-    }
-
-    async fn bundle(&self, tenant: &str) -> Vec<u8> {
-        let (_, signed_in) = self.sign_in(PASSWORD).await;
-        let bearer = format!("Bearer {}", signed_in["token"].as_str().unwrap());
-        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
-        let export = Request::get("/api/journal/export")
-            .header("host", self.address())
-            .header("authorization", bearer)
-            .header("x-tenant-id", tenant);
-        let answer = sender
-            .send_request(export.body(Body::empty()).unwrap())
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 200);
-        to_bytes(Body::new(answer.into_body()), 64 << 20)
-            .await
-            .unwrap()
-            .to_vec()
     }
 }
 
@@ -232,7 +186,7 @@ async fn a_copy_made_under_load_is_whole_and_goes_on_in_another_place() {
         .propose(&key, &tenant, "create task: After the fire")
         .await;
     assert_eq!(status, 200, "the agent's key still opens");
-    let bundle = running.bundle(&tenant).await;
+    let bundle = running.bundle(&tenant, "").await;
     let report = verify(
         &bundle[..],
         &Options {

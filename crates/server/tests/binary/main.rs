@@ -4,6 +4,7 @@
 
 mod backup;
 mod commands;
+mod export;
 mod serving;
 
 use std::{
@@ -32,10 +33,20 @@ use tokio_rustls::{
 };
 
 const PASSWORD: &str = "correct horse battery";
+const TEXT: &str = "create task: Call the bank";
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
 
 fn run(arguments: &[&str], stdin: &str) -> Output {
+    run_in(Path::new("."), arguments, stdin)
+}
+
+fn run_in(folder: &Path, arguments: &[&str], stdin: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
         .args(arguments)
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -125,6 +136,17 @@ impl Data {
             ],
             "",
         )
+    }
+
+    fn key(&self) -> String {
+        line(&self.agent_key("bookkeeper"))["apiKey"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn backup(&self, to: &Path) -> Output {
+        run(&["backup", "--data", &self.text(), "--to", &text(to)], "")
     }
 
     fn endorse(&self, email: &str, code: &str) -> Output {
@@ -219,6 +241,36 @@ impl Running {
             json!({"email": "ada@acme.example", "password": password}),
         )
         .await
+    }
+
+    async fn propose(&self, key: &str, tenant: &str, text: &str) -> (u16, Value) {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", &*bearer), ("x-tenant-id", tenant)];
+        let body = json!({"text": text});
+        self.call("POST", "/api/assistant/propose", &headers, body).await
+    }
+
+    /// What Ada exports.
+    async fn bundle(&self, tenant: &str, query: &str) -> Vec<u8> {
+        let (_, signed_in) = self.sign_in(PASSWORD).await;
+        let bearer = format!("Bearer {}", signed_in["token"].as_str().unwrap());
+        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let export = Request::get(format!("/api/journal/export{query}"))
+            .header("host", self.address())
+            .header("authorization", bearer)
+            .header("x-tenant-id", tenant);
+        let answer = sender
+            .send_request(export.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+        to_bytes(Body::new(answer.into_body()), 64 << 20)
+            .await
+            .unwrap()
+            .to_vec()
     }
 
     fn signal(&self, name: &str) {
