@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_domain::{
-    Digest, Record,
+    Digest, Record, UnixMillis,
     decision::{Circumstances, Credential, DeviceStanding, verify_decision},
     fold::{Cast, ProposalState, Status},
     id::{DeviceId, ProposalId, UserId},
     record::{Actor, Body, Decision, Phase, Proposer, Reason, Revoke, Verdict, Void, Withdraw},
     remarks::speaks_for,
-    wire::RecordResult,
+    wire::{RecordResult, ReviewedRecord},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -316,6 +316,30 @@ pub(super) fn after(db: &Connection, device: DeviceId, seq: u64) -> Result<BTree
     })?;
     rows.map(|bytes| Digest::from_slice(&bytes?).map_err(StoreError::damaged))
         .collect()
+}
+
+/// The entries of what a device has signed with numbers above `seq`, newest first.
+pub(super) fn signed_after(
+    db: &Connection,
+    device: DeviceId,
+    seq: u64,
+) -> Result<Vec<ReviewedRecord>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, at_ms, kind, subject FROM entry WHERE digest IN
+             (SELECT digest FROM device_record WHERE device = ?1 AND device_seq > ?2)
+         ORDER BY seq DESC",
+    )?;
+    let mut rows = statement.query(params![&device.as_bytes()[..], to_sql(seq)?])?;
+    let mut signed = Vec::new();
+    while let Some(row) = rows.next()? {
+        signed.push(ReviewedRecord {
+            seq: row.get::<_, i64>(0)?.unsigned_abs(),
+            at: UnixMillis(row.get(1)?),
+            kind: row.get::<_, String>(2)?.parse().map_err(StoreError::damaged)?,
+            subject: row.get(3)?,
+        });
+    }
+    Ok(signed)
 }
 
 /// Voids every standing approval that `touched` picks, in proposals that have not begun. A no stays, and so does what

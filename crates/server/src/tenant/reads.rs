@@ -15,7 +15,12 @@ use countersign_domain::{
 use rusqlite::{Connection, types::Value};
 
 use super::{
-    Tenant, decide::after, desk::to_sql, entries, proposals, proposals::Stored, search, writer::StoreError,
+    Tenant,
+    decide::{after, signed_after},
+    entries, proposals,
+    proposals::Stored,
+    search,
+    writer::StoreError,
 };
 
 /// A proposal with the bodies that the card and the detail view need.
@@ -208,26 +213,12 @@ fn doubted(
     now: UnixMillis,
 ) -> Result<Vec<ReviewedDecision>, StoreError> {
     let digests = after(db, device, seq)?;
-    if digests.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut statement = db.prepare_cached(
-        "SELECT subject FROM entry WHERE kind = ?1 AND digest IN
-             (SELECT digest FROM device_record WHERE device = ?2 AND device_seq > ?3)
-         ORDER BY seq DESC",
-    )?;
-    let mut rows = statement.query(rusqlite::params![
-        Kind::Decision.name(),
-        &device.as_bytes()[..],
-        to_sql(seq)?
-    ])?;
+    let signed = signed_after(db, device, seq)?;
+    let decided = signed.iter().filter(|entry| entry.kind == Kind::Decision);
+    // A refused one stands with its device.
+    let about = decided.filter_map(|entry| entry.subject.strip_prefix("proposal/")?.parse().ok());
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    while let Some(row) = rows.next()? {
-        let subject: String = row.get(0)?;
-        // A refused one stands with its device.
-        let Some(id) = subject.strip_prefix("proposal/").and_then(|id| id.parse().ok()) else {
-            continue;
-        };
+    for id in about {
         if !seen.insert(id) {
             continue;
         }
@@ -261,29 +252,10 @@ fn others_doubted(db: &Connection, device: DeviceId, seq: u64) -> Result<Vec<Rev
         Kind::Withdraw,
         Kind::Receipt,
     ];
-    let mut statement = db.prepare_cached(
-        "SELECT seq, at_ms, kind, subject FROM entry WHERE subject <> ?1 AND digest IN
-             (SELECT digest FROM device_record WHERE device = ?2 AND device_seq > ?3)
-         ORDER BY seq DESC",
-    )?;
-    let mut rows = statement.query(rusqlite::params![
-        format!("device/{device}"),
-        &device.as_bytes()[..],
-        to_sql(seq)?
-    ])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let kind: Kind = row.get::<_, String>(2)?.parse().map_err(StoreError::damaged)?;
-        if KINDS.contains(&kind) {
-            found.push(ReviewedRecord {
-                seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                at: UnixMillis(row.get(1)?),
-                kind,
-                subject: row.get(3)?,
-            });
-        }
-    }
-    Ok(found)
+    let itself = format!("device/{device}");
+    let mut signed = signed_after(db, device, seq)?;
+    signed.retain(|entry| entry.subject != itself && KINDS.contains(&entry.kind));
+    Ok(signed)
 }
 
 /// The entries on which a proposal's card and its run stand.

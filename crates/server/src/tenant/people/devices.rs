@@ -214,18 +214,11 @@ fn has_trust_left(desk: &Desk, id: DeviceId, trust: Trust) -> Result<bool, Store
 fn let_in_after(desk: &Desk, device: DeviceId, seq: u64) -> Result<Vec<DeviceId>, StoreError> {
     let by = Some(Endorsement::Device(device));
     let devices = &desk.people().devices;
-    let mut statement = desk.connection().prepare_cached(
-        "SELECT subject FROM entry WHERE kind = ?1 AND substr(subject, 1, 9) <> 'proposal/' AND digest IN
-             (SELECT digest FROM device_record WHERE device = ?2 AND device_seq > ?3)",
-    )?;
-    let subjects = statement.query_map(
-        params![Kind::Endorse.name(), &device.as_bytes()[..], to_sql(seq)?],
-        |row| row.get::<_, String>(0),
-    )?;
-    let ids = subjects.map(|subject| Ok(subject?.strip_prefix("device/").and_then(|id| id.parse().ok())));
-    let ids = ids.collect::<Result<Vec<Option<DeviceId>>, StoreError>>()?;
+    let signed = decide::signed_after(desk.connection(), device, seq)?;
+    let vouched = signed.iter().filter(|entry| entry.kind == Kind::Endorse);
+    let ids = vouched.filter_map(|entry| entry.subject.strip_prefix("device/")?.parse().ok());
     let let_in = |id: &DeviceId| devices.get(id).is_some_and(|known| known.endorsed_by == by);
-    Ok(ids.into_iter().flatten().filter(let_in).collect())
+    Ok(ids.filter(let_in).collect())
 }
 
 /// The last of a device's numbers that is trusted; 0 when none is.
