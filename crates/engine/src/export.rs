@@ -4,11 +4,11 @@
 //! - Whoever stops waiting has stopped it: what came so far is removed.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufReader, Write as _},
     path::{Path, PathBuf},
 };
 
-use countersign_domain::bundle::{Checker, MAX_LINE};
+use countersign_domain::bundle;
 use tempfile::NamedTempFile;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
@@ -171,22 +171,13 @@ fn finish(file: NamedTempFile, to: &Path, export: Export) -> Result<(), EngineEr
 }
 
 /// Whether a bundle ends as it began and every byte of it is accounted for. Who signed what is for `countersign-verify`.
-fn is_whole(mut bundle: impl io::BufRead) -> io::Result<bool> {
-    let (mut checker, mut line) = (Checker::default(), Vec::new());
-    loop {
-        line.clear();
-        bundle
-            .by_ref()
-            .take(MAX_LINE as u64 + 1)
-            .read_until(b'\n', &mut line)?;
-        if line.pop_if(|last| *last == b'\n').is_none() {
-            return Ok(line.is_empty() && checker.is_over());
-        }
-        if let Err(fault) = checker.line(&line) {
+fn is_whole(bundle: impl io::BufRead) -> io::Result<bool> {
+    bundle::read(bundle, |_, _| Ok(())).map(|read| {
+        read.unwrap_or_else(|fault| {
             tracing::warn!("An exported journal is not in order: {}", fault.problem);
-            return Ok(false);
-        }
-    }
+            false
+        })
+    })
 }
 
 /// On the disk first, then under its name, and the name on the disk.

@@ -1,9 +1,9 @@
-//! From the file to the verdict, one line at a time.
+//! From the file to the verdict, one entry at a time.
 
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead};
 
 use countersign_domain::{
-    bundle::{Checker, Counts, Entry, Event, Fault, MAX_LINE, Opening, Place},
+    bundle::{self, Counts, Entry, Event, Opening},
     journal::Checkpoint,
 };
 
@@ -22,7 +22,7 @@ pub fn verify(bundle: impl BufRead, options: &Options) -> io::Result<Report> {
         nodes: Nodes::default(),
         teller: options.proposal.map(Teller::new),
     };
-    let verdict = match reading.lines(bundle)? {
+    let verdict = match bundle::read(bundle, |event, counts| reading.take(event, counts))? {
         Ok(true) => Verdict::Whole,
         Ok(false) => Verdict::Incomplete,
         Err(fault) => fault.into(),
@@ -40,38 +40,17 @@ struct Reading {
 }
 
 impl Reading {
-    /// Whether the end was there.
-    fn lines(&mut self, mut bundle: impl BufRead) -> io::Result<Result<bool, Fault>> {
-        let mut checker = Checker::default();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            bundle
-                .by_ref()
-                .take(MAX_LINE as u64 + 1)
-                .read_until(b'\n', &mut line)?;
-            let whole = line.pop_if(|last| *last == b'\n').is_some();
-            if !whole && line.len() > MAX_LINE {
-                return Ok(Err(checker.place().fault("the line is longer than any may be")));
-            }
-            if !whole && (line.is_empty() || !checker.is_over()) {
-                return Ok(Ok(checker.is_over()));
-            }
-            let place = checker.place();
-            let taken = checker.line(&line).and_then(|event| match event {
-                None => Ok(()),
-                Some(Event::Opened(opening, checkpoint)) => self.open(opening, checkpoint),
-                Some(Event::Entry(entry)) => self.entry(&entry).map_err(|problem| place.fault(problem)),
-                Some(Event::Ended(_)) => self.end(),
-            });
-            if let Err(fault) = taken {
-                return Ok(Err(fault));
-            }
-            self.counts = checker.counts();
+    fn take(&mut self, event: Event, counts: Counts) -> Result<(), String> {
+        match event {
+            Event::Opened(opening, checkpoint) => self.open(opening, checkpoint)?,
+            Event::Entry(entry) => self.entry(&entry)?,
+            Event::Ended(_) => self.end()?,
         }
+        self.counts = counts;
+        Ok(())
     }
 
-    fn open(&mut self, opening: Opening, checkpoint: Checkpoint) -> Result<(), Fault> {
+    fn open(&mut self, opening: Opening, checkpoint: Checkpoint) -> Result<(), String> {
         self.about = Some(About {
             tenant: opening.tenant,
             name: None,
@@ -87,7 +66,7 @@ impl Reading {
             .trust
             .is_some_and(|trusted| trusted != opening.log_key)
         {
-            return Err(Place::Opening.fault("the bundle is signed by another key than the one you trust"));
+            return Err("the bundle is signed by another key than the one you trust".to_owned());
         }
         self.log = Some((checkpoint, Judge::new(opening)));
         Ok(())
@@ -111,12 +90,13 @@ impl Reading {
         Ok(())
     }
 
-    fn end(&self) -> Result<(), Fault> {
+    fn end(&self) -> Result<(), String> {
         match &self.log {
             Some((checkpoint, _)) if checkpoint.root == self.nodes.root() => Ok(()),
-            _ => Err(Place::End.fault(
-                "the entries do not make the root that the log has signed: it has shown two histories",
-            )),
+            _ => Err(
+                "the entries do not make the root that the log has signed: it has shown two histories"
+                    .to_owned(),
+            ),
         }
     }
 

@@ -24,7 +24,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{Checker, Content, Entry, Event, Fault, Place};
+pub use read::{Checker, Content, Entry, Event, Fault, Place, read};
 pub use write::{Unwritable, Writer};
 
 use crate::{Digest, dsse::PublicKey, id::TenantId, record::Kind};
@@ -33,7 +33,7 @@ use crate::{Digest, dsse::PublicKey, id::TenantId, record::Kind};
 pub const SEGMENT: u64 = 256;
 
 /// Longest line: the longest body, with its tag.
-pub const MAX_LINE: usize = crate::canonical::MAX_BYTES + 64;
+const MAX_LINE: usize = crate::canonical::MAX_BYTES + 64;
 
 /// DSSE's type of what a seal signs. It is no kind of record, so no seal can pass for one.
 const SEAL: &str = "application/vnd.countersign.bundle-segment.v1+json";

@@ -1,14 +1,15 @@
-//! Checking a bundle line by line: that every byte is the log's, in its one spelling, and nothing is missing.
+//! Reading a bundle line by line: that every byte is the log's, in its one spelling, and nothing is missing.
 //!
 //! What the entries say, whether the decisions count and whether they make the checkpoint's root, is for whoever folds
 //! them: see `countersign-verify`.
 
 use core::fmt;
+use std::io::{self, BufRead};
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::{Counts, Opening, Part, SEAL, SEGMENT, Segment};
+use super::{Counts, MAX_LINE, Opening, Part, SEAL, SEGMENT, Segment};
 use crate::{
     Digest, Record, UnixMillis, canonical,
     dsse::{Envelope, Signature},
@@ -88,6 +89,38 @@ pub enum Content {
     Withheld(Kind),
     /// Not in the journal any more.
     Erased(Kind),
+}
+
+/// Reads a bundle to its end, or to the first thing that is wrong with it, and says whether the end was there. `take` hears
+/// what the lines have completed, with what was read by then, and may say what is wrong with that.
+///
+/// # Errors
+/// When the bytes cannot be had.
+pub fn read(
+    mut bundle: impl BufRead,
+    mut take: impl FnMut(Event, Counts) -> Result<(), String>,
+) -> io::Result<Result<bool, Fault>> {
+    let (mut checker, mut line) = (Checker::default(), Vec::new());
+    loop {
+        line.clear();
+        let mut most = io::Read::take(&mut bundle, MAX_LINE as u64 + 1);
+        most.read_until(b'\n', &mut line)?;
+        let whole = line.pop_if(|last| *last == b'\n').is_some();
+        let place = checker.place();
+        if !whole && line.len() > MAX_LINE {
+            return Ok(Err(place.fault("the line is longer than any may be")));
+        }
+        if !whole && (line.is_empty() || !checker.is_over()) {
+            return Ok(Ok(checker.is_over()));
+        }
+        let taken = checker.line(&line).and_then(|event| match event {
+            Some(event) => take(event, checker.counts()).map_err(|problem| place.fault(problem)),
+            None => Ok(()),
+        });
+        if let Err(fault) = taken {
+            return Ok(Err(fault));
+        }
+    }
 }
 
 /// A bundle that is being read.
@@ -229,7 +262,7 @@ impl Checker {
             Expects::Signature(log, mut open, header, mut content) => {
                 open.read(line);
                 let json = tagged(line, "sig").ok_or_else(|| at("the signature of the record is missing"))?;
-                let signature: Signature = read(json, "the signature", place)?;
+                let signature: Signature = parsed(json, "the signature", place)?;
                 if let Content::Known(record) = &mut content {
                     record.signature = Some(signature);
                 }
@@ -247,7 +280,7 @@ impl Checker {
         let first = self.counts.entries + 1;
         let count = SEGMENT.min(log.size - self.counts.entries);
         let at = |problem: &str| Place::Entry(first).fault(problem);
-        let seal: Signature = read(seal, "the log's seal", Place::Entry(first))?;
+        let seal: Signature = parsed(seal, "the log's seal", Place::Entry(first))?;
         let sealed = Envelope {
             payload: segment,
             payload_type: SEAL.to_owned(),
@@ -256,7 +289,7 @@ impl Checker {
         if sealed.verify(&log.opening.log_key).is_err() {
             return Err(at("the log has not sealed the list of entries that begins here"));
         }
-        let segment: Segment = read(&sealed.payload, "the list of entries", Place::Entry(first))?;
+        let segment: Segment = parsed(&sealed.payload, "the list of entries", Place::Entry(first))?;
         if segment.bundle != log.bundle {
             return Err(at("the list of entries that begins here is of another bundle"));
         }
@@ -363,7 +396,7 @@ impl Open {
 fn open(line: &[u8]) -> Result<(Log, Checkpoint), Fault> {
     let at = |problem: &str| Place::Opening.fault(problem);
     let json = tagged(line, "countersign-bundle").ok_or_else(|| at("this is not a bundle of Countersign"))?;
-    let opening: Opening = read(json, "what the bundle says of itself", Place::Opening)?;
+    let opening: Opening = parsed(json, "what the bundle says of itself", Place::Opening)?;
     if opening.format != 1 {
         return Err(at("the bundle is of a format that this version does not know"));
     }
@@ -388,6 +421,6 @@ fn tagged<'l>(line: &'l [u8], tag: &str) -> Option<&'l [u8]> {
     line.strip_prefix(tag.as_bytes())?.strip_prefix(b" ")
 }
 
-fn read<T: DeserializeOwned>(json: &[u8], what: &str, place: Place) -> Result<T, Fault> {
+fn parsed<T: DeserializeOwned>(json: &[u8], what: &str, place: Place) -> Result<T, Fault> {
     canonical::from_slice(json).map_err(|error| place.fault(format!("{what} cannot be read: {error}")))
 }
