@@ -58,8 +58,10 @@ pub(crate) fn replay(seed: u64, test: &str) -> String {
         .args(["rev-parse", "--short", "HEAD"])
         .output();
     let commit = commit.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    // Where the long families have larger cases, it is one of these.
+    let long = if is_long() { "COUNTERSIGN_LONG=1 " } else { "" };
     format!(
-        "SEED={seed} COMMIT={}\nreplay: SEED={seed} cargo nextest run -p {} {test}",
+        "SEED={seed} COMMIT={}\nreplay: {long}SEED={seed} cargo nextest run -p {} {test}",
         commit.unwrap_or_else(|_| "unknown".to_owned()),
         env!("CARGO_PKG_NAME")
     )
