@@ -1,11 +1,7 @@
 use countersign_domain::record::Mode;
 
 use super::world::{Device, World, connect, eventually};
-use crate::{
-    Engine, EngineError, ErrorCode, Phase,
-    ports::SecretStoreError,
-    store::{Store, account},
-};
+use crate::{Engine, ErrorCode, Phase, ports::SecretStoreError, store::Store};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_keychain_nothing_is_set_up() {
@@ -123,63 +119,6 @@ async fn who_loses_the_keychain_is_told_what_is_lost_with_it_and_gets_the_rest_b
     .await;
     assert_eq!(engine.enrolment_code().await.unwrap(), None, "it is in service");
     assert!(engine.verify_journal().await.unwrap().ok);
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn who_closes_the_app_leaves_no_file_open_behind_whoever_was_still_reading() {
-    let world = World::new(Mode::Company).await;
-    let device = world.device().await;
-    let seat = device.engine.seat().unwrap();
-    let (reads, reading) = std::sync::mpsc::channel();
-    let (ends, ended) = std::sync::mpsc::channel::<()>();
-    let slow = tokio::spawn({
-        let journal = seat.journal.clone();
-        async move {
-            let read = journal.read(move |reader| {
-                reads.send(()).unwrap();
-                ended.recv().unwrap();
-                Ok(reader.head()?)
-            });
-            read.await.unwrap().is_some()
-        }
-    });
-    reading.recv().unwrap();
-    let open = |path: std::path::PathBuf| {
-        std::fs::read_dir("/proc/self/fd")
-            .unwrap()
-            .filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
-            .filter(|file| file.starts_with(&path))
-            .count()
-    };
-    assert!(open(device.path()) > 0);
-    let close = tokio::spawn({
-        let engine = device.engine.clone();
-        async move { engine.close().await }
-    });
-    eventually("nobody is let in any more", async || {
-        device.engine.phase() == Phase::Starting
-    })
-    .await;
-    assert!(!close.is_finished(), "it waits for whoever reads");
-    ends.send(()).unwrap();
-    close.await.unwrap();
-    assert!(slow.await.unwrap(), "who read has read to the end");
-    assert_eq!(open(device.path()), 0, "though a handle is left");
-    let names: Vec<_> = device.files().into_iter().map(|(name, _)| name).collect();
-    assert!(!names.iter().any(|name| name.ends_with("-wal")), "{names:?}");
-
-    let late = EngineError::from(seat.store.read(account::active).await.unwrap_err());
-    assert_eq!(
-        (late.code, late.message.as_str()),
-        (ErrorCode::NotReady, "Sign in first.")
-    );
-    let late = EngineError::from(seat.journal.read(|reader| Ok(reader.head()?)).await.unwrap_err());
-    assert_eq!(late.code, ErrorCode::NotReady);
-    let late = EngineError::from(seat.journal.start_over().await.unwrap_err());
-    assert_eq!(late.code, ErrorCode::NotReady, "and nothing is made anew");
-    assert_eq!(open(device.path()), 0);
-    assert_eq!(device.engine.start().await, Phase::Ready);
 }
 
 #[tokio::test(flavor = "multi_thread")]

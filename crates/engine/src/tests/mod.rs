@@ -1,6 +1,8 @@
 //! Stories over a real server in the same process: people with devices, agents with keys, a real mail server.
 
 mod asking;
+#[cfg(target_os = "linux")]
+mod closing;
 mod damage;
 mod deciding;
 mod editing;
