@@ -1,9 +1,12 @@
 //! The journal taken away as a file, as the tenant exports it.
 //!
 //! - A file gets its name only when it is whole and on the disk: until then it is beside it, under a hidden name.
-//! - Whoever stops waiting has stopped it: what came so far is removed.
+//! - Whoever stops waiting has stopped it: what came so far is removed. What a killed app has left goes with the next save
+//!   into the same folder.
 
 use std::{
+    ffi::OsStr,
+    fs::{self, File, TryLockError},
     io::{self, BufReader, Write as _},
     path::{Path, PathBuf},
 };
@@ -18,6 +21,11 @@ use crate::{
     seat::Seat,
     views::Permission,
 };
+
+/// What a file is called that is not finished: these, and so many letters and digits between them.
+const PREFIX: &str = ".countersign-";
+const SUFFIX: &str = ".part";
+const RANDOM: usize = 6;
 
 /// How many pieces may wait for the disk.
 const PIECES: usize = 16;
@@ -148,12 +156,51 @@ fn write(mut pieces: mpsc::Receiver<Vec<u8>>, beside: &Path) -> io::Result<Named
     Ok(file)
 }
 
-/// A file without the name that it is for, which its owner alone can read.
+/// A file without the name that it is for, which its owner alone can read. Whoever writes it has it locked, and the lock goes
+/// with them, however they end: so what a killed app has left is told from what another one writes, and goes here.
 pub(crate) fn unfinished(beside: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".countersign-")
-        .suffix(".part")
-        .tempfile_in(folder(beside))
+    let folder = folder(beside);
+    remove_left_over(&folder);
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(RANDOM)
+            .suffix(SUFFIX)
+            .tempfile_in(&folder)?;
+        match file.as_file().try_lock() {
+            Ok(()) if file.path().exists() => return Ok(file),
+            // Another one that looks through the folder was quicker, and has taken it for left over.
+            Ok(()) | Err(TryLockError::WouldBlock) => (),
+            // Where files cannot be locked nobody can, so that nothing is removed there.
+            Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+}
+
+/// Removes what nobody writes any more. What cannot be looked at is somebody else's, and stays.
+fn remove_left_over(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let unfinished = entries.filter(|entry| {
+        is_unfinished(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file())
+    });
+    for entry in unfinished {
+        let Ok(file) = File::open(entry.path()) else {
+            continue;
+        };
+        if file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok() {
+            tracing::info!("A file that a killed app had not finished was removed.");
+        }
+    }
+}
+
+/// Whether the name is one that [`unfinished`] gives.
+fn is_unfinished(name: &OsStr) -> bool {
+    let name = name
+        .to_str()
+        .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+    name.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Looks whether it is whole, and gives it its name. Blocks.
@@ -184,7 +231,7 @@ fn is_whole(bundle: impl io::BufRead) -> io::Result<bool> {
 pub(crate) fn name(file: NamedTempFile, to: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(to)?;
-    std::fs::File::open(folder(to))?.sync_all()
+    File::open(folder(to))?.sync_all()
 }
 
 fn folder(of: &Path) -> PathBuf {
@@ -289,12 +336,74 @@ mod tests {
         pieces.try_send(b"the beginning".to_vec()).unwrap();
         drop(pieces);
         let file = write(coming, &folder.path().join("journal.bundle")).unwrap();
-        assert_eq!(
-            std::fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "it is beside"
-        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "it is beside");
         drop(file);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and gone");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "and gone");
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_a_killed_app_has_left_goes_with_the_next_save_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, to) = (folder.path(), folder.path().join("journal.bundle"));
+        let others = [
+            ".countersign-notes.part",
+            ".countersign-4_chap.part",
+            "thesis.part",
+        ];
+        for name in others {
+            fs::write(at.join(name), "years of work").unwrap();
+        }
+        fs::create_dir(at.join(".countersign-folder.part")).unwrap();
+        std::os::unix::fs::symlink(at.join("thesis.part"), at.join(".countersign-symbol.part")).unwrap();
+        let running = unfinished(&to).unwrap();
+        // Killed: its lock has gone with it, and the file has not.
+        let (file, left) = unfinished(&to).unwrap().keep().unwrap();
+        drop(file);
+        assert!(left.exists());
+
+        drop(unfinished(&to).unwrap());
+        assert!(!left.exists());
+        name(running, &to).unwrap();
+        let kept = [
+            ".countersign-folder.part",
+            ".countersign-symbol.part",
+            "journal.bundle",
+        ];
+        let mut expected: Vec<_> = others.into_iter().chain(kept).collect();
+        expected.sort_unstable();
+        assert_eq!(names(at), expected);
+    }
+
+    #[test]
+    fn many_who_save_into_one_folder_at_once_never_take_each_others_file_for_left_over() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for person in 0..4 {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    for number in 0..100 {
+                        let to = folder.join(format!("{person}-{number}.bundle"));
+                        let mut file = unfinished(&to).unwrap();
+                        file.write_all(to.as_os_str().as_encoded_bytes()).unwrap();
+                        file.persist(&to).unwrap();
+                    }
+                });
+            }
+        });
+        let names = names(folder.path());
+        assert_eq!(names.len(), 400, "each has got its name");
+        assert!(
+            names.iter().all(|name| !name.starts_with('.')),
+            "and nothing is left"
+        );
     }
 }
