@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use countersign_domain::{
@@ -53,6 +53,8 @@ pub(crate) struct Seat {
     pub(crate) executing: tokio::sync::Mutex<()>,
     /// The tenant said that the session is over.
     pub(crate) session_over: Arc<Notify>,
+    /// How many requests waited too long when somebody last looked.
+    pub(crate) overdue: AtomicU64,
     cut_off: AtomicBool,
     trouble: Mutex<Option<String>>,
 }
@@ -63,6 +65,7 @@ pub(crate) struct Wakes {
     pub(crate) sync: Notify,
     pub(crate) execute: Notify,
     pub(crate) notify: Notify,
+    pub(crate) radar: Notify,
     /// The tenant answers again: listen at once.
     pub(crate) hints: Notify,
 }
@@ -131,6 +134,7 @@ impl Seat {
             pulling: tokio::sync::Mutex::new(()),
             executing: tokio::sync::Mutex::new(()),
             session_over,
+            overdue: AtomicU64::new(0),
             cut_off: AtomicBool::new(false),
             trouble: Mutex::default(),
         }

@@ -28,6 +28,8 @@ pub struct AppState {
     pub link: Link,
     /// To decide, by risk.
     pub counts: RiskCounts,
+    /// How many requests have waited too long.
+    pub overdue: u32,
     pub notifications_paused: bool,
     pub journal: JournalState,
     /// A sentence while something in the background does not work.
@@ -234,6 +236,7 @@ impl AppState {
                 waiting_to_send: 0,
             },
             counts: RiskCounts::default(),
+            overdue: 0,
             notifications_paused: false,
             journal: JournalState {
                 size: 0,
@@ -258,6 +261,7 @@ impl AppState {
                     waiting_to_send: home.waiting_to_send,
                 },
                 counts: home.counts.into(),
+                overdue: count(home.overdue),
                 notifications_paused: home.notifications_paused,
                 journal: JournalState {
                     size: count(home.journal_size),

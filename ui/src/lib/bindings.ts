@@ -176,6 +176,8 @@ export type AppState = {
 	link: Link,
 	/**  To decide, by risk. */
 	counts: RiskCounts,
+	/**  How many requests have waited too long. */
+	overdue: number,
 	notificationsPaused: boolean,
 	journal: JournalState,
 	/**  A sentence while something in the background does not work. */

@@ -27,6 +27,21 @@ describe("the radar", () => {
     expect(heading()).toBe(plain(late.sentence));
   });
 
+  it("has the number of what waits too long beside its name, and none where nothing does", async () => {
+    const { core } = await open();
+    const name = () =>
+      within(screen.getByRole("navigation")).getByRole("button", { name: /^Radar/ });
+    expect(name()).toHaveAccessibleName("Radar");
+    for (const card of core.cards.filter((one) => one.state.kind === "proposed").slice(0, 2)) {
+      card.createdAt = "2020-01-01T00:00:00.000Z";
+    }
+    core.emit({ kind: "state_changed" });
+    await settle();
+    expect(name()).toHaveAccessibleName(/^Radar ?, waiting too long: ?2$/);
+    expect(name()).toHaveAttribute("title", "Radar: 2 waiting too long");
+    expect(await a11y()).toEqual([]);
+  });
+
   it("says that nothing waits", async () => {
     const { user } = await open({ empty: true });
     await user.keyboard("gr");

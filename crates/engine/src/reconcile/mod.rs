@@ -7,6 +7,7 @@ pub(crate) mod notify;
 pub(crate) mod preview;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod radar;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 
@@ -35,6 +36,7 @@ impl Tasks {
         tasks.keep("hints", seat, |seat| async move { sync::listen(&seat).await });
         tasks.keep("execute", seat, |seat| async move { execute::run(&seat).await });
         tasks.keep("notify", seat, |seat| async move { notify::run(&seat).await });
+        tasks.keep("radar", seat, |seat| async move { radar::run(&seat).await });
         tasks
     }
 

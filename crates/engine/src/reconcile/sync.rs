@@ -50,6 +50,7 @@ pub(crate) async fn reconcile(seat: &Arc<Seat>) -> anyhow::Result<Option<Duratio
     seat.set_link(LinkState::Online);
     seat.wakes.execute.notify_one();
     seat.wakes.notify.notify_one();
+    seat.wakes.radar.notify_one();
     Ok(due)
 }
 

@@ -2,7 +2,17 @@
 
 use countersign_domain::{Millis, record::Mode};
 
-use super::world::{MailServer, World, eventually};
+use super::world::{Device, MailServer, World, eventually};
+use crate::reconcile;
+
+impl Device {
+    /// What the frame of the window says after the next look.
+    async fn overdue(&self) -> u64 {
+        let seat = self.engine.seat().unwrap();
+        reconcile::radar::reconcile(&seat).await.unwrap();
+        self.engine.app_state().await.unwrap().home.unwrap().overdue
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_radar_names_whose_move_it_is_and_what_has_waited_too_long() {
@@ -23,7 +33,7 @@ async fn the_radar_names_whose_move_it_is_and_what_has_waited_too_long() {
     bob.says(task, "You asked").await;
     ada.offline().await;
     bob.approve(letter).await;
-    let words = async |device: &super::world::Device| {
+    let words = async |device: &Device| {
         let rows = device.engine.radar().await.unwrap().rows;
         let words = rows.into_iter().map(|row| (row.id, row.words, row.overdue));
         words.collect::<Vec<_>>()
@@ -42,11 +52,16 @@ async fn the_radar_names_whose_move_it_is_and_what_has_waited_too_long() {
     })
     .await;
 
+    // Its looks are made here, step by step.
+    bob.engine.stop_task("radar");
+    assert_eq!(bob.overdue().await, 0);
     bob.fakes.clock.advance(Millis::seconds(11 * 60));
     let late: Vec<_> = words(&bob).await.into_iter().filter(|(.., late)| *late).collect();
     assert_eq!(late.len(), 1, "its device is away");
     assert_eq!(late[0].0, letter);
+    assert_eq!(bob.overdue().await, 1, "nothing has happened but time");
     ada.engine.cut_off(false);
     bob.says(letter, "Done").await;
     assert_eq!(words(&bob).await.len(), 1, "what is over is on no radar");
+    assert_eq!(bob.overdue().await, 0, "and counts no more");
 }

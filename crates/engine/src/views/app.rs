@@ -1,5 +1,7 @@
 //! The frame: who is here, how things stand, and the journal's own health.
 
+use std::sync::atomic::Ordering;
+
 use countersign_domain::{
     UnixMillis,
     id::TenantId,
@@ -49,6 +51,8 @@ pub struct Home {
     pub waiting_to_send: u32,
     /// To decide, by risk, mildest first.
     pub counts: [u64; 4],
+    /// How many requests have waited too long, as of a minute ago at most.
+    pub overdue: u64,
     pub notifications_paused: bool,
     pub journal_size: u64,
     /// A sentence when the log has shown two histories; stays until people have settled it.
@@ -248,6 +252,7 @@ async fn home(seat: &Seat) -> Result<Home, EngineError> {
         link,
         waiting_to_send,
         counts: counts(seat, &people).await?,
+        overdue: seat.overdue.load(Ordering::Relaxed),
         notifications_paused,
         journal_size: size(seat).await?,
         alarm: seat.fork().await?.map(|_| {

@@ -9,7 +9,7 @@ use countersign_domain::{
 };
 
 use super::Words;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, seat::Seat};
 
 /// Everything that is not over, what is due first ahead.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,47 +35,57 @@ pub struct RadarRow {
     pub to_decide: bool,
 }
 
+impl Radar {
+    /// How many have waited too long.
+    pub fn overdue(&self) -> u64 {
+        self.rows.iter().map(|row| u64::from(row.overdue)).sum()
+    }
+}
+
 impl Engine {
     /// Whose move it is, of everything that this person sees and that is not over.
     ///
     /// # Errors
     /// When nobody is signed in.
     pub async fn radar(&self) -> Result<Radar, EngineError> {
-        let seat = self.seat()?;
-        let people = seat.people().await?;
-        let now = seat.now();
-        let (found, capped) = seat
-            .journal
-            .read(move |reader| {
-                let (rows, capped) = reader.oldest(MOST_OF_A_STATUS, now)?;
-                let mut found = Vec::new();
-                for row in rows {
-                    if let Some(card) = reader.proposal(row.id)? {
-                        found.push((row.sentence, row.status == Status::Proposed, card.state));
-                    }
-                }
-                Ok((found, capped))
-            })
-            .await?;
-        let words = Words::new(&seat, &people);
-        let rows = found.into_iter().filter_map(|(sentence, to_decide, state)| {
-            let stopped = people.stopped(&state.proposer, &state.tool);
-            let next = next_move(&state, stopped.map(|(_, stopped)| stopped.at), now)?;
-            Some(RadarRow {
-                id: state.id,
-                sentence,
-                risk: state.risk,
-                words: says(&words, &state, next),
-                since: next.since,
-                due: next.due,
-                overdue: next.is_overdue(now),
-                to_decide,
-            })
-        });
-        let mut rows: Vec<_> = rows.collect();
-        rows.sort_by_key(|row| row.due);
-        Ok(Radar { rows, capped })
+        radar(&*self.seat()?).await
     }
+}
+
+pub(crate) async fn radar(seat: &Seat) -> Result<Radar, EngineError> {
+    let people = seat.people().await?;
+    let now = seat.now();
+    let (found, capped) = seat
+        .journal
+        .read(move |reader| {
+            let (rows, capped) = reader.oldest(MOST_OF_A_STATUS, now)?;
+            let mut found = Vec::new();
+            for row in rows {
+                if let Some(card) = reader.proposal(row.id)? {
+                    found.push((row.sentence, row.status == Status::Proposed, card.state));
+                }
+            }
+            Ok((found, capped))
+        })
+        .await?;
+    let words = Words::new(seat, &people);
+    let rows = found.into_iter().filter_map(|(sentence, to_decide, state)| {
+        let stopped = people.stopped(&state.proposer, &state.tool);
+        let next = next_move(&state, stopped.map(|(_, stopped)| stopped.at), now)?;
+        Some(RadarRow {
+            id: state.id,
+            sentence,
+            risk: state.risk,
+            words: says(&words, &state, next),
+            since: next.since,
+            due: next.due,
+            overdue: next.is_overdue(now),
+            to_decide,
+        })
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|row| row.due);
+    Ok(Radar { rows, capped })
 }
 
 /// Whose move it is, in words.

@@ -164,7 +164,7 @@ export class FakeCore {
   }
 
   readonly #handlers: Record<string, (args: Record<string, unknown>) => unknown> = {
-    app_state: () => ({ ...this.state, counts: this.#counts() }),
+    app_state: () => ({ ...this.state, counts: this.#counts(), overdue: this.#overdue() }),
     start_here: ({ form }) => this.#startHere(form as StartHere),
     load_samples: () => {
       this.cards = toDecide();
@@ -338,6 +338,10 @@ export class FakeCore {
     this.cards = this.cards.map((one) => (one.id === next.id ? next : one));
     this.emit({ kind: "proposal_changed", id: next.id });
     this.emit({ kind: "inbox_changed" });
+  }
+
+  #overdue() {
+    return radar(this.cards).rows.filter((one) => one.overdue).length;
   }
 
   #counts() {

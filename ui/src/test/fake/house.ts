@@ -21,6 +21,7 @@ export function house(company: boolean) {
     devicesToConfirm: [],
     link: { state: "online", asOf: at(0), ageSeconds: 0, waitingToSend: 0 },
     counts: { low: 0, medium: 0, high: 0, critical: 0 },
+    overdue: 0,
     notificationsPaused: false,
     journal: { size: 1284, verified: true, alarm: null, save: { allowed: true, why: null } },
     trouble: null,
