@@ -441,6 +441,9 @@ describe("what was written", () => {
     await user.click(screen.getByRole("button", { name: "Erase what was written" }));
     await settle();
     expect(screen.getByText(/go for good/)).toBeVisible();
+    expect(
+      screen.getByText(/the later request tells who denied it and why until that one is erased/),
+    ).toBeVisible();
     await user.click(screen.getByRole("button", { name: "Erase" }));
     expect(core.calledWith("erase")).toEqual([]);
     await user.type(screen.getByLabelText("Reason"), "Asked for");
