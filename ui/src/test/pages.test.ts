@@ -244,6 +244,18 @@ describe("before the main window", () => {
     expect(screen.queryByText(/This device waits to be confirmed/)).toBeNull();
   });
 
+  it("a device that waits shows the log's key that it trusts, to be compared and copied", async () => {
+    const { core, user } = await open({ company: true, waits: { own: ["Studio"] } });
+    const key = core.state.tenant?.logKey ?? "";
+    const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+    expect(screen.getByText(/trusts the tenant's journal by its key/)).toBeVisible();
+    expect(screen.getByText(key)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Copy the log's key" }));
+    await settle();
+    expect(copied).toHaveBeenCalledWith(key);
+    expect(screen.getByRole("button", { name: "Copy the log's key" })).toHaveTextContent("Copied");
+  });
+
   it("another desktop of the same person says that it asks, and leads to it", async () => {
     const { core, user } = await open({ company: true });
     core.state.devicesToConfirm = ["Travel laptop"];
