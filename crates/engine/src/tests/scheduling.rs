@@ -7,7 +7,7 @@ use countersign_domain::{
     render::{Change, flat},
 };
 
-use super::world::{Device, World};
+use super::world::{Device, World, eventually};
 use crate::{Edit, ErrorCode, ports::Clock as _};
 
 fn at_another_time(id: ProposalId, time: &str) -> Edit {
@@ -150,7 +150,10 @@ async fn what_the_tenant_says_of_the_time_stands_at_its_field() {
     let over = world.propose_task("Order paper").await;
     bob.reject(over, "Not this month").await;
     bob.fakes.clock.advance(Millis::seconds(11));
-    bob.says(over, "Rejected").await;
+    eventually("it can be asked for again", async || {
+        bob.engine.edit_form(over).await.is_ok_and(|form| form.again)
+    })
+    .await;
     // A desktop whose clock is ahead: only the tenant knows.
     bob.fakes.clock.advance(Millis::hours(2));
     let time = bob.in_hours(71).to_string();
