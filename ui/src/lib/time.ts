@@ -49,8 +49,8 @@ export function onClock(at: string): string {
   if (Number.isNaN(then.getTime())) return "";
   const two = (n: number) => String(n).padStart(2, "0");
   const year = String(then.getFullYear()).padStart(4, "0");
-  const date = `${year}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
-  return `${date}T${two(then.getHours())}:${two(then.getMinutes())}`;
+  const bare = `${year}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
+  return `${bare}T${two(then.getHours())}:${two(then.getMinutes())}`;
 }
 
 /** The moment that such a text names. What names none stays as it is, for the core to refuse. */
