@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use countersign_domain::{
+    Millis,
     canonical::{self, Object, Value},
     form::{self, Input},
     manifest::Manifest,
-    render::{Change, Difference, argument_differences, differences, flat},
+    render::{Change, Difference, argument_differences, differences, flat, schedule_difference},
 };
 use proptest::prelude::*;
 
@@ -255,4 +256,19 @@ fn beside_the_arguments_only_what_differs_is_compared() {
     new.not_before = Some(new.created_at);
     let found = labels(differences(&manifest, &old, &new, |at| at.to_string()));
     assert_eq!(found, ["Connection", "Version of the tool", "Not before"]);
+}
+
+#[test]
+fn two_times_that_read_the_same_are_told_apart_to_the_millisecond() {
+    let (one, other) = (
+        samples::proposal().created_at,
+        samples::proposal().created_at + Millis(1),
+    );
+    let found = schedule_difference(Some(one), Some(other), |_| "10:30".to_owned()).unwrap();
+    assert_eq!((found.change, found.lines.len()), (Change::Changed, 2));
+    assert_eq!(flat(&found.lines[0].text), one.to_string());
+    assert_eq!(
+        schedule_difference(Some(one), Some(one), |_| "10:30".to_owned()),
+        None
+    );
 }
