@@ -48,7 +48,7 @@ impl Saving {
     pub(crate) fn so_far(&self) -> Option<String> {
         match *self.progress.borrow() {
             Progress::Idle | Progress::Asking => None,
-            Progress::Coming(bytes) => Some(megabytes(bytes)),
+            Progress::Coming(bytes) => Some(amount(bytes)),
         }
     }
 
@@ -123,7 +123,10 @@ fn today() -> String {
 }
 
 /// As a file manager counts.
-pub(crate) fn megabytes(bytes: u64) -> String {
+pub(crate) fn amount(bytes: u64) -> String {
+    if bytes < 1_000_000 {
+        return format!("{} kB", bytes.div_ceil(1_000));
+    }
     let tenths = bytes / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
@@ -138,14 +141,17 @@ mod tests {
         let turn = saving.begin().unwrap();
         assert_eq!(saving.so_far(), None, "the person is being asked where");
         saving.progress.send_replace(Progress::Coming(0));
-        assert_eq!(saving.so_far().as_deref(), Some("0.0 MB"), "it is under way");
+        assert_eq!(saving.so_far().as_deref(), Some("0 kB"), "it is under way");
         assert!(saving.begin().is_none(), "a second one would ask for a place too");
         drop(turn);
         assert!(saving.begin().is_some());
     }
 
     #[test]
-    fn an_amount_is_told_in_tenths_of_a_megabyte() {
-        assert_eq!(megabytes(12_399_999), "12.3 MB");
+    fn an_amount_is_told_in_tenths_of_a_megabyte_and_a_small_one_in_kilobytes() {
+        assert_eq!(amount(12_399_999), "12.3 MB");
+        assert_eq!(amount(1_000_000), "1.0 MB");
+        assert_eq!(amount(999_001), "1000 kB");
+        assert_eq!(amount(1), "1 kB");
     }
 }

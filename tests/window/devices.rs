@@ -6,6 +6,7 @@ use countersign_e2e::eventually;
 use serde_json::json;
 
 use crate::app::{App, LATER, SOON};
+use crate::company::Company;
 use crate::office::{at_work, sign_in};
 use crate::stage::{Stage, story};
 
@@ -114,6 +115,20 @@ async fn refuse(stage: &mut Stage, [first, second]: &mut [Desktop; 2]) -> Result
     here.armed("Approve").await?;
     here.keys("a").await?;
     agent.wait_for(&task, "completed", LATER).await.map(drop)
+}
+
+/// Signs in on another desktop, and confirms its code on the first.
+pub(crate) async fn confirmed(company: &Company, first: &App, second: &Desktop) -> Result<App> {
+    let there = App::start(second).await?;
+    sign_in(&there, company).await?;
+    let code = code_of(&there).await?;
+    first.says("asks to sign in your name").await?;
+    first.press("Look at it").await?;
+    first.press("Confirm").await?;
+    first.fill("Code", &code).await?;
+    first.press("It is mine").await?;
+    there.no_longer_says("Have this device confirmed").await?;
+    Ok(there)
 }
 
 /// The six digits that a desktop shows while it waits.

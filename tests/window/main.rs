@@ -3,6 +3,7 @@
 //! Each test is one story. Limits of time are for giving up only, and generous: nothing here says how fast something is.
 
 mod app;
+mod auditing;
 mod closed;
 mod company;
 mod devices;

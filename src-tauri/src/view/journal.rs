@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::count;
-use crate::files::megabytes;
+use crate::files::amount;
 
 /// What is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Type)]
@@ -58,7 +58,7 @@ impl SavedJournal {
         Self {
             path: path.display().to_string(),
             entries: count(saved.entries),
-            amount: megabytes(saved.bytes),
+            amount: amount(saved.bytes),
             check: saved.check,
         }
     }
