@@ -6,11 +6,12 @@ use super::world::{Device, MailServer, World, eventually};
 use crate::reconcile;
 
 impl Device {
-    /// What the frame of the window says after the next look.
-    async fn overdue(&self) -> u64 {
+    /// What the frame of the window says after the next look, and in how long it looks again.
+    async fn overdue(&self) -> (u64, Millis) {
         let seat = self.engine.seat().unwrap();
-        reconcile::radar::reconcile(&seat).await.unwrap();
-        self.engine.app_state().await.unwrap().home.unwrap().overdue
+        let next = reconcile::radar::reconcile(&seat).await.unwrap();
+        let overdue = self.engine.app_state().await.unwrap().home.unwrap().overdue;
+        (overdue, Millis(next.as_millis().try_into().unwrap()))
     }
 }
 
@@ -54,14 +55,15 @@ async fn the_radar_names_whose_move_it_is_and_what_has_waited_too_long() {
 
     // Its looks are made here, step by step.
     bob.engine.stop_task("radar");
-    assert_eq!(bob.overdue().await, 0);
-    bob.fakes.clock.advance(Millis::seconds(11 * 60));
+    let (overdue, next) = bob.overdue().await;
+    assert_eq!(overdue, 0);
+    bob.fakes.clock.advance(next);
     let late: Vec<_> = words(&bob).await.into_iter().filter(|(.., late)| *late).collect();
     assert_eq!(late.len(), 1, "its device is away");
     assert_eq!(late[0].0, letter);
-    assert_eq!(bob.overdue().await, 1, "nothing has happened but time");
+    assert_eq!(bob.overdue().await.0, 1, "nothing has happened but time");
     ada.engine.cut_off(false);
     bob.says(letter, "Done").await;
     assert_eq!(words(&bob).await.len(), 1, "what is over is on no radar");
-    assert_eq!(bob.overdue().await, 0, "and counts no more");
+    assert_eq!(bob.overdue().await.0, 0, "and counts no more");
 }

@@ -51,7 +51,7 @@ pub struct Home {
     pub waiting_to_send: u32,
     /// To decide, by risk, mildest first.
     pub counts: [u64; 4],
-    /// How many requests have waited too long, as of a minute ago at most.
+    /// How many requests have waited too long, as of ten seconds ago at most.
     pub overdue: u64,
     pub notifications_paused: bool,
     pub journal_size: u64,
