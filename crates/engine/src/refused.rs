@@ -12,6 +12,10 @@ use crate::{
     views::{StateView, Words},
 };
 
+/// Most that are told at once, of which each is read as a card is: the frame is read after every change. The next ones come when
+/// these are seen.
+const MOST: usize = 20;
+
 /// Something of this person's that does not count.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refused {
@@ -51,7 +55,7 @@ pub(crate) async fn refused(seat: &Seat) -> Result<Vec<Refused>, EngineError> {
         .journal
         .read(move |reader| {
             let mut found = Vec::new();
-            for entry in unseen {
+            for entry in unseen.into_iter().take(MOST) {
                 let Some(id) = entry.proposal else { continue };
                 if let (Some(row), Some(card)) = (reader.row(id, now)?, reader.proposal(id)?) {
                     found.push((entry, row.sentence, card.state));
